@@ -1,0 +1,62 @@
+"""One whole check: ready, then proved, then measured; each part only if the one before it was good."""
+
+from __future__ import annotations
+
+import time
+
+from smoke import evidence, load, proofs, readiness, verdict
+from smoke.agent import GuestAgent
+from smoke.http1 import Target, tls_context
+from smoke.hypervisor import Hypervisor
+from smoke.plan import Libvirt, Plan
+from smoke.problems import DomainStopped, NotReady, Problem, UsageProblem
+from smoke.progress import Progress
+from smoke.report import Result
+from smoke.verdict import Line, Verdict
+
+
+def check(plan: Plan, progress: Progress) -> Result:
+    """Check one gateway. A problem ends the check and is part of the result; only a wrong plan is raised."""
+    result = Result(plan)
+    try:
+        _check(plan, progress, result)
+    except UsageProblem:
+        raise
+    except Problem as problem:
+        result.problem = str(problem)
+    return result
+
+
+def _check(plan: Plan, progress: Progress, result: Result) -> None:
+    pinned = _ready(plan, plan.libvirt, progress, result) if plan.libvirt else None
+    target = Target(*plan.address, plan.name, tls_context(plan.trust, pinned))
+    with progress.phase("health and a proxied request over TLS"):
+        proved = load.run_precisely(lambda: proofs.prove(plan, target))
+    result.tls_version = proved.tls_version
+    result.lines += proved.lines
+    if verdict.overall(result.lines) is not Verdict.PASS or plan.load is None:
+        return
+    path = plan.load.path or plan.paths.proxied
+    seconds = plan.load.warm_up_seconds + plan.load.duration_seconds
+    with progress.phase(f"{plan.load.rate:g} requests/s of {path} for {seconds:g} s"):
+        result.samples = load.measure(target, plan.load, path)
+    result.latency = verdict.summarise(result.samples)
+    result.lines += verdict.judge(result.samples, result.latency, plan.budget)
+
+
+def _ready(plan: Plan, libvirt: Libvirt, progress: Progress, result: Result) -> str | None:
+    """Wait for the guest; the certificate to pin, if the plan pins one made there."""
+    hypervisor = Hypervisor(libvirt.uri)
+    agent = GuestAgent(hypervisor, libvirt.domain)
+    started = time.monotonic()
+    try:
+        readiness.wait_until_ready(plan, hypervisor, agent, progress)
+    except (NotReady, DomainStopped):
+        result.evidence = evidence.collect(libvirt, hypervisor)
+        raise
+    result.ready_seconds = time.monotonic() - started
+    bound = f"≤ {plan.readiness.timeout_seconds:.0f} s"
+    result.lines.append(Line("ready", f"{result.ready_seconds:.1f} s", bound, Verdict.PASS))
+    if plan.trust.guest_certificate is None:
+        return None
+    return agent.read_file(plan.trust.guest_certificate).decode("ascii", errors="replace")

@@ -1,0 +1,123 @@
+"""The command line of `python -m smoke`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from smoke import report
+from smoke.check import check
+from smoke.plan import Budget, Load, Paths, Plan, parse_plan
+from smoke.problems import Problem, UsageProblem
+from smoke.progress import Progress
+from smoke.verdict import EXIT_CODES
+
+_EPILOG = """\
+exit codes:
+  0  pass
+  1  fail: a proof, a budget, a guest that is not ready, a target that cannot be reached
+  2  usage: the command line or the plan is wrong; nothing was checked
+  3  inconclusive: this machine was too busy to send the load in time
+  130  stopped by Ctrl-C
+
+examples:
+  python -m smoke --plan plan.json --report reports
+  python -m smoke --target https://api.example.com --p99 50
+  python -m smoke --target https://10.8.0.20 --server-name api.example.com --cafile ca.pem --proofs-only
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every option of the command."""
+    root = argparse.ArgumentParser(
+        prog="python -m smoke",
+        description="Check a gateway: wait until its guest is ready, prove what it answers, measure its latency. "
+        "A short table goes to the error output, one JSON object to the standard output.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    what = root.add_mutually_exclusive_group(required=True)
+    what.add_argument("--plan", metavar="FILE", help="a JSON plan; - reads it from standard input")
+    what.add_argument("--target", metavar="URL", help="https://HOST[:PORT], for a check over the network only")
+    root.add_argument("--json", action="store_true", help="print the JSON object only, with all evidence in it")
+    root.add_argument("--report", metavar="DIR", type=Path, help="also write the JSON to DIR/STACK-GATEWAY.json")
+    root.add_argument("--proofs-only", action="store_true", help="no load")
+
+    load, budget, paths = Load(), Budget(), Paths()
+    flags = root.add_argument_group("with --target")
+    flags.add_argument("--server-name", metavar="NAME", help="name in the certificate and Host, if not the URL's")
+    flags.add_argument("--connect", metavar="HOST:PORT", help="where to really connect, if not the URL's")
+    flags.add_argument("--cafile", metavar="FILE", help="PEM file to trust instead of the machine's authorities")
+    flags.add_argument("--insecure", action="store_true", help="do not verify the certificate; the table says so")
+    flags.add_argument("--health", metavar="PATH", help=f"path that nginx answers ({paths.health})")
+    flags.add_argument("--path", metavar="PATH", help=f"path that an upstream answers ({paths.proxied})")
+    flags.add_argument("--rate", type=float, metavar="N", help=f"requests per second ({load.rate:g})")
+    flags.add_argument("--duration", type=float, metavar="S", help=f"counted seconds ({load.duration_seconds:g})")
+    flags.add_argument("--warm-up", type=float, metavar="S", help=f"seconds before ({load.warm_up_seconds:g})")
+    flags.add_argument("--connections", type=int, metavar="N", help=f"kept open ({load.connections})")
+    flags.add_argument("--p50", type=float, metavar="MS", help="budget of the median (none)")
+    flags.add_argument("--p99", type=float, metavar="MS", help="budget of the 99th percentile (none)")
+    flags.add_argument("--error-rate", type=float, metavar="SHARE", help=f"errors allowed ({budget.error_rate:g})")
+    return root
+
+
+_FLAGS = {
+    "server_name": "serverName", "connect": "connect", "cafile": "trust.caFile", "insecure": "trust.insecure",
+    "health": "paths.health", "path": "paths.proxied", "rate": "load.rate", "duration": "load.durationSeconds",
+    "warm_up": "load.warmUpSeconds", "connections": "load.connections", "p50": "budget.p50", "p99": "budget.p99",
+    "error_rate": "budget.errorRate",
+}  # fmt: skip
+
+
+def plan_of(options: argparse.Namespace) -> Plan:
+    """The plan that the options name, or are."""
+    given = {flag: value for flag in _FLAGS if (value := getattr(options, flag)) not in (None, False)}
+    if options.target is not None:
+        host = options.target.removeprefix("https://").rstrip("/").replace(":", "-").strip("[]")
+        settings: dict[str, Any] = {"stack": "network", "gateway": host, "url": options.target}
+        for flag, value in given.items():
+            section, _, key = _FLAGS[flag].rpartition(".")
+            (settings.setdefault(section, {}) if section else settings)[key] = value
+        plan = parse_plan(json.dumps(settings), "--target")
+    else:
+        if given:
+            names = ", ".join("--" + flag.replace("_", "-") for flag in given)
+            raise UsageProblem(f"{names}: only with --target; a plan says it itself.")
+        try:
+            text = sys.stdin.read() if options.plan == "-" else Path(options.plan).read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageProblem(f"cannot read the plan {options.plan}: {error}.") from None
+        plan = parse_plan(text, "standard input" if options.plan == "-" else options.plan)
+    return plan.model_copy(update={"load": None}) if options.proofs_only else plan
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; its exit code."""
+    options = parser().parse_args(arguments)
+    try:
+        return _run(options)
+    except Problem as problem:
+        print(f"smoke: {problem}", file=sys.stderr)
+        return problem.exit_code
+    except KeyboardInterrupt:
+        print("smoke: stopped; nothing was changed.", file=sys.stderr)
+        return 130
+
+
+def _run(options: argparse.Namespace) -> int:
+    plan = plan_of(options)
+    result = check(plan, Progress(quiet=options.json))
+    if options.report:
+        try:
+            report.write(result, options.report)
+        except OSError as error:
+            raise UsageProblem(f"cannot write the report to {options.report}: {error.strerror}.") from None
+    if not options.json:
+        report.show(result)
+    found = result.as_json(whole=options.json)
+    print(json.dumps(found, separators=(",", ":"), ensure_ascii=False), flush=True)
+    return EXIT_CODES[result.verdict]

@@ -1,0 +1,132 @@
+"""The hypervisor, asked through virsh only: libvirt's Python binding must be compiled, virsh is a package away."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+from xml.etree import ElementTree
+
+from smoke.problems import DomainStopped, HypervisorProblem
+
+AGENT_CHANNEL = "org.qemu.guest_agent.0"
+_TAIL_BYTES = 65536
+_ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f]")
+_STOPPED = ("shut off", "crashed", "in shutdown", "paused", "pmsuspended", "no state")
+
+
+@dataclass(frozen=True)
+class DomainView:
+    """One look at a running domain."""
+
+    agent_connected: bool
+    console_log: str | None
+
+
+class Hypervisor:
+    """One libvirt connection, by URI; every call is one short virsh process with a bound."""
+
+    def __init__(self, uri: str | None = None):
+        self.uri = uri
+
+    @property
+    def label(self) -> str:
+        return self.uri or os.environ.get("LIBVIRT_DEFAULT_URI") or "virsh's default connection"
+
+    def virsh(self, *words: str, timeout: float = 20) -> str:
+        """The output of one virsh command; a failure is a HypervisorProblem with libvirt's own words."""
+        command = ["virsh", "-q", *(["-c", self.uri] if self.uri else []), *words]
+        environment = {**os.environ, "LC_ALL": "C"}  # the messages are read below
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, errors="replace", timeout=timeout,
+                env=environment, stdin=subprocess.DEVNULL, check=False,
+            )  # fmt: skip
+        except FileNotFoundError:
+            raise HypervisorProblem("virsh is not on PATH: install the package libvirt-clients.") from None
+        except subprocess.TimeoutExpired:
+            raise HypervisorProblem(f"{self.label} does not answer virsh within {timeout:.0f} s.") from None
+        if done.returncode == 0:
+            return done.stdout
+        said = _libvirt_words(done.stderr)
+        if "failed to connect to the hypervisor" in said:
+            raise HypervisorProblem(f"cannot reach libvirt at {self.label}: {said.split(': ', 1)[-1]}")
+        raise HypervisorProblem(said)
+
+    def look(self, domain: str) -> DomainView:
+        """How the domain is now; raises DomainStopped, with the state and its reason, if it does not run."""
+        try:
+            out = self.virsh(f"domstate --domain '{domain}' --reason; dumpxml --domain '{domain}'")
+        except HypervisorProblem as problem:
+            if "failed to get domain" in str(problem):
+                raise DomainStopped(f"there is no domain {domain} at {self.label}.") from None
+            raise
+        state, _, xml = out.partition("<domain")
+        state = state.strip()
+        if state.startswith(_STOPPED):
+            raise DomainStopped(f"the domain {domain} does not run: it is {state}.")
+        tree = ElementTree.fromstring("<domain" + xml)  # noqa: S314 - libvirt wrote it
+        channel = tree.find(f"devices/channel/target[@name='{AGENT_CHANNEL}']")
+        if channel is None:
+            raise HypervisorProblem(f"the domain {domain} has no guest agent channel ({AGENT_CHANNEL}).")
+        return DomainView(channel.get("state") == "connected", _console_log(tree))
+
+    def console_tail(self, path: str, lines: int = 30) -> list[str]:
+        """The last lines of a serial console's log; if they cannot be had, one line that says why."""
+        return last_lines(self._tail(path), lines)
+
+    def _tail(self, path: str) -> str:
+        where = urlsplit(self.label if "://" in self.label else "qemu:///system")
+        if not where.hostname:
+            return _local_tail(path)
+        if not where.scheme.endswith(("+ssh", "+libssh", "+libssh2")):
+            return f"(the console log is on {where.hostname}, which {where.scheme} gives no way to read)"
+        login = f"{where.username}@{where.hostname}" if where.username else where.hostname
+        options = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=10"]
+        options += ["-p", str(where.port)] if where.port else []
+        options += [word for key in parse_qs(where.query).get("keyfile", []) for word in ("-i", key)]
+        command = ["ssh", *options, "--", login, f"tail -c {_TAIL_BYTES} {shlex.quote(path)}"]
+        try:
+            done = subprocess.run(
+                command, capture_output=True, timeout=20, stdin=subprocess.DEVNULL, check=False,
+            )  # fmt: skip
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return f"(the console log {path} cannot be read over ssh: {error})"
+        if done.returncode:
+            return f"(the console log {path} cannot be read: {done.stderr.decode(errors='replace').strip()})"
+        return done.stdout.decode(errors="replace")
+
+
+def last_lines(text: str, count: int) -> list[str]:
+    """The last lines with something in them, without what would move a terminal's cursor."""
+    plain = _ESCAPES.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return list(deque((line.rstrip() for line in plain.split("\n") if line.strip()), maxlen=count))
+
+
+def _local_tail(path: str) -> str:
+    try:
+        with Path(path).open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            return log.read().decode(errors="replace")
+    except OSError as error:
+        return f"(the console log {path} cannot be read: {error.strerror})"
+
+
+def _console_log(tree: ElementTree.Element) -> str | None:
+    for device in (*tree.findall("devices/serial"), *tree.findall("devices/console")):
+        log = device.find("log")
+        source = device.find("source") if device.get("type") == "file" else None
+        path = log.get("file") if log is not None else source.get("path") if source is not None else None
+        if path:
+            return path
+    return None
+
+
+def _libvirt_words(stderr: str) -> str:
+    lines = dict.fromkeys(line.removeprefix("error:").strip() for line in stderr.splitlines())
+    return ": ".join(line for line in lines if line) or "virsh failed and said nothing."

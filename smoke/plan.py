@@ -1,0 +1,180 @@
+"""What one check is told: a JSON object, validated whole before anything is touched."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails
+
+from smoke.problems import UsageProblem
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
+GuestPath = Annotated[str, StringConstraints(pattern=r"^/[^\x00-\x1f]+$")]
+UrlPath = Annotated[str, StringConstraints(pattern=r"^/[!-~]*$")]
+HostName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:]([A-Za-z0-9.:_-]*[A-Za-z0-9])?$", max_length=253)]
+
+
+def host_and_port(text: str, default_port: int | None = None) -> tuple[str, int]:
+    """`127.0.0.1:8443` or `[::1]:8443` in two; without a port the default one, where there is one."""
+    try:
+        parts = urlsplit(f"//{text}")
+        port = parts.port if parts.port is not None else default_port
+    except ValueError:
+        parts, port = urlsplit("//"), None
+    if not parts.hostname or not port or parts.netloc != text or "@" in text:
+        raise ValueError("must be HOST:PORT" if default_port is None else "must be HOST or HOST:PORT")
+    return parts.hostname, port
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, strict=True)
+
+
+class Trust(_Model):
+    """What the certificate is verified against; nothing given: the machine's certificate authorities."""
+
+    guest_certificate: GuestPath | None = None
+    """A certificate made in the guest: fetched through the guest agent and pinned as the only trust anchor."""
+    ca_file: str | None = None
+    insecure: bool = False
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Self:
+        if sum((self.guest_certificate is not None, self.ca_file is not None, self.insecure)) > 1:
+            raise ValueError("guestCertificate, caFile and insecure exclude each other")
+        return self
+
+
+class Libvirt(_Model):
+    """Where the guest runs."""
+
+    uri: str | None = None
+    """As `virsh -c` takes it; without one, virsh's own default (LIBVIRT_DEFAULT_URI)."""
+    domain: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f/'\"\\]+$")]
+    console_log: GuestPath | None = None
+    """The serial console's log on the hypervisor; without one, where the domain's XML says."""
+    boot_result: GuestPath = "/run/nordgate/boot.json"
+
+
+class Readiness(_Model):
+    timeout_seconds: float = Field(default=180, gt=0, le=3600)
+
+
+class Paths(_Model):
+    health: UrlPath = "/health"
+    proxied: UrlPath = "/"
+
+
+class Load(_Model):
+    """The open-loop run. The defaults are brief: 8 seconds, with enough samples to judge p99."""
+
+    rate: float = Field(default=150, gt=0, le=100_000)
+    """Requests per second, sent at constant intervals whether or not the earlier ones are answered."""
+    duration_seconds: float = Field(default=7, gt=0, le=3600)
+    warm_up_seconds: float = Field(default=1, ge=0, le=600)
+    """Comes before the duration; its requests are sent and not counted."""
+    connections: int = Field(default=16, ge=1, le=500)
+    timeout_seconds: float = Field(default=5, gt=0, le=60)
+    path: UrlPath | None = None
+    """Without one, the proxied path: what a client of the gateway gets."""
+
+
+class Budget(_Model):
+    """The limits of the verdict; latency in milliseconds, errors as a share of 1."""
+
+    p50: float | None = Field(default=None, gt=0)
+    p99: float | None = Field(default=None, gt=0)
+    error_rate: float = Field(default=0, ge=0, le=1)
+
+
+class Plan(_Model):
+    stack: Name
+    gateway: Name
+    url: str
+    """What a person opens: https://HOST[:PORT]."""
+    server_name: HostName | None = None
+    connect: str | None = None
+    """HOST:PORT to really connect to, when it is not the URL's."""
+    trust: Trust = Trust()
+    libvirt: Libvirt | None = None
+    """Without it the check is network-only: no readiness, no console."""
+    content_hash: Annotated[str, StringConstraints(min_length=1)] | None = None
+    readiness: Readiness = Readiness()
+    paths: Paths = Paths()
+    load: Load | None = Load()
+    """null: proofs only."""
+    budget: Budget = Budget()
+
+    @field_validator("url")
+    @classmethod
+    def _https(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme != "https" or parts.path not in ("", "/") or parts.query or parts.fragment:
+            raise ValueError("must be https://HOST or https://HOST:PORT")
+        host_and_port(parts.netloc, 443)
+        return url.rstrip("/")
+
+    @field_validator("connect")
+    @classmethod
+    def _host_port(cls, connect: str | None) -> str | None:
+        if connect is not None:
+            host_and_port(connect)
+        return connect
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.libvirt is None and self.trust.guest_certificate is not None:
+            raise ValueError("trust.guestCertificate is read through libvirt, and the plan has no libvirt")
+        if self.libvirt is not None and self.trust.insecure:
+            raise ValueError("trust.insecure is for network-only checks; use trust.guestCertificate")
+        return self
+
+    @property
+    def name(self) -> str:
+        """The name that the certificate must carry and the gateway answers to."""
+        return self.server_name or host_and_port(urlsplit(self.url).netloc, 443)[0]
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return host_and_port(self.connect or urlsplit(self.url).netloc, 443)
+
+
+def parse_plan(text: str, source: str) -> Plan:
+    """The plan in `text`; every mistake in it is named at once: setting, rule, value."""
+    try:
+        return Plan.model_validate_json(text, by_alias=True, by_name=False)
+    except ValidationError as error:
+        raise UsageProblem(_explain(error.errors(include_url=False), source)) from None
+
+
+def _explain(details: list[ErrorDetails], source: str) -> str:
+    rows = [(".".join(str(part) for part in detail["loc"]) or "(the whole)", _sentence(detail)) for detail in details]
+    width = max(len(setting) for setting, _ in rows)
+    lines = [f"  {setting:<{width}}   {sentence}" for setting, sentence in rows]
+    count = "1 problem" if len(rows) == 1 else f"{len(rows)} problems"
+    return "\n".join([source, *lines, f"{count}; nothing was checked."])
+
+
+def _sentence(detail: ErrorDetails) -> str:
+    if detail["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(detail["loc"][-1]), _known(detail["loc"][:-1]), 1)
+        return "unknown setting" + (f'; did you mean "{near[0]}"?' if near else "")
+    rule = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    if detail["type"] in ("missing", "json_invalid") or isinstance(detail["input"], dict):
+        return rule if detail["type"] != "missing" else "is required"
+    value = str(detail["input"])
+    return f"{rule} (got {value[:60]}{'…' if len(value) > 60 else ''})"
+
+
+def _known(path: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = Plan
+    models: dict[str, type[BaseModel]] = {
+        "trust": Trust, "libvirt": Libvirt, "readiness": Readiness, "paths": Paths, "load": Load, "budget": Budget,
+    }  # fmt: skip
+    for part in path:
+        model = models.get(str(part), model)
+    return [to_camel(name) for name in model.model_fields]

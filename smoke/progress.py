@@ -1,0 +1,51 @@
+"""What the check shows while it works: one line per phase on the error output, a live counter on a terminal."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_WIDTH = 50
+
+
+class Progress:
+    """Prints phases; a quiet one prints nothing."""
+
+    def __init__(self, quiet: bool = False):
+        self.quiet = quiet
+        self.live = not quiet and sys.stderr.isatty()
+
+    @contextmanager
+    def phase(self, title: str) -> Iterator[None]:
+        """Show `title` while the body runs, and its time when it ends."""
+        started = time.monotonic()
+        done = threading.Event()
+        ticker = threading.Thread(target=self._count, args=(title, started, done), daemon=True)
+        if self.live:
+            ticker.start()
+        mark = "failed after "
+        try:
+            yield
+            mark = ""
+        except KeyboardInterrupt:
+            mark = "stopped after "
+            raise
+        finally:
+            done.set()
+            if self.live:
+                ticker.join()
+                sys.stderr.write("\r\033[K")
+            self.line(f"{title} {'.' * max(3, _WIDTH - len(title))} {mark}{time.monotonic() - started:.1f} s")
+
+    def line(self, text: str) -> None:
+        if not self.quiet:
+            print(f"  {text}", file=sys.stderr, flush=True)
+
+    @staticmethod
+    def _count(title: str, started: float, done: threading.Event) -> None:
+        while not done.wait(0.2):
+            sys.stderr.write(f"\r\033[K  {title} … {time.monotonic() - started:.0f} s")
+            sys.stderr.flush()

@@ -1,0 +1,137 @@
+"""The bounded wait until the guest says, through its agent, that this very instance has finished its first boot."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+from smoke.agent import GuestAgent
+from smoke.hypervisor import Hypervisor
+from smoke.plan import Plan
+from smoke.problems import AgentSilent, DomainStopped, GuestFileMissing, HypervisorProblem, NotReady
+from smoke.progress import Progress
+
+_MISSES = 3
+"""So many failed looks in a row end the wait: a libvirt that restarts is not an unreachable one."""
+
+
+class BootStep(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    seconds: float = 0
+    ok: bool
+    error: str | None = None
+
+
+class BootResult(BaseModel):
+    """What the guest writes when its first boot has ended."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel)
+
+    ready: bool
+    content_hash: str
+    steps: tuple[BootStep, ...] = ()
+
+    @property
+    def failure(self) -> str:
+        failed = [f"{step.name}: {step.error or 'no error given'}" for step in self.steps if not step.ok]
+        return "; ".join(failed) or "no step is marked as failed"
+
+
+@dataclass
+class Pace:
+    """How often to look; every agent call costs guest CPU, and the guest may be emulated."""
+
+    poll: float = 1.0
+    stale: float = 30.0
+    """So long may another instance's result be answered: a guest being replaced may live on for a moment."""
+
+
+@dataclass
+class _Wait:
+    plan: Plan
+    pace: Pace
+    started: float = field(default_factory=time.monotonic)
+    waited_for: str = "the guest agent to connect"
+    misses: int = 0
+
+    def miss(self, problem: HypervisorProblem) -> None:
+        """A look that failed: borne a few times in a row, except where the domain itself has stopped."""
+        self.misses += 1
+        if isinstance(problem, DomainStopped) or self.misses == _MISSES:
+            raise problem
+
+    def pause(self) -> None:
+        if time.monotonic() - self.started + self.pace.poll > self.plan.readiness.timeout_seconds:
+            bound = self.plan.readiness.timeout_seconds
+            raise NotReady(f"{self.plan.gateway} was not ready within {bound:g} s: waited for {self.waited_for}.")
+        time.sleep(self.pace.poll)
+
+
+def wait_until_ready(
+    plan: Plan, hypervisor: Hypervisor, agent: GuestAgent, progress: Progress, pace: Pace | None = None
+) -> BootResult:
+    """Return the result of a good first boot; raise NotReady or DomainStopped as soon as there cannot be one."""
+    wait = _Wait(plan, pace or Pace())
+    with progress.phase("guest agent answers"):
+        _await_agent(wait, hypervisor, agent)
+    with progress.phase("first boot has ended"):
+        return _await_result(wait, hypervisor, agent)
+
+
+def _await_agent(wait: _Wait, hypervisor: Hypervisor, agent: GuestAgent) -> None:
+    while True:
+        try:
+            if hypervisor.look(agent.domain).agent_connected:
+                agent.ping()
+                return
+            wait.misses = 0
+        except AgentSilent as problem:
+            wait.misses, wait.waited_for = 0, f"the guest agent, which is connected, to answer ({problem})"
+        except HypervisorProblem as problem:
+            wait.miss(problem)
+        wait.pause()
+
+
+def _await_result(wait: _Wait, hypervisor: Hypervisor, agent: GuestAgent) -> BootResult:
+    assert wait.plan.libvirt is not None  # noqa: S101 - without it nobody waits
+    path, wanted = wait.plan.libvirt.boot_result, wait.plan.content_hash
+    stale_since: float | None = None
+    while True:
+        try:
+            content = _read_or_look(hypervisor, agent, path)
+            wait.misses = 0
+            result = BootResult.model_validate_json(content)
+        except HypervisorProblem as problem:
+            wait.miss(problem)
+        except GuestFileMissing:
+            wait.waited_for = f"the guest to write {path} (its first boot goes on)"
+        except ValidationError as error:
+            wait.waited_for = f"a well-formed {path} ({error.errors()[0]['msg']})"
+        except AgentSilent as problem:
+            wait.waited_for = f"the guest agent, which had answered before, to answer again ({problem})"
+        else:
+            nameless = not result.ready and not result.content_hash  # it failed before it knew its own hash
+            if wanted is None or result.content_hash == wanted or nameless:
+                if not result.ready:
+                    raise NotReady(f"the first boot of {wait.plan.gateway} failed: {result.failure}")
+                return result
+            stale_since = stale_since or time.monotonic()
+            other = f"{result.content_hash}, not {wanted}: another instance answers"
+            wait.waited_for = f"the new guest (the content hash in the guest is {other})"
+            if time.monotonic() - stale_since > wait.pace.stale:
+                raise NotReady(f"{wait.plan.gateway} is not the guest that was declared: its content hash is {other}.")
+        wait.pause()
+
+
+def _read_or_look(hypervisor: Hypervisor, agent: GuestAgent, path: str) -> bytes:
+    """The file; when the agent falls silent, first the reason if the domain has stopped."""
+    try:
+        return agent.read_file(path)
+    except (AgentSilent, DomainStopped):
+        hypervisor.look(agent.domain)
+        raise

@@ -1,0 +1,96 @@
+"""A virsh for tests: answers from a scenario file, and counts its calls there.
+
+The scenario (JSON in $FAKE_VIRSH): `state`, a domstate line, or a list of them, one per look; `connected_after`,
+looks until the agent is connected; `boot`, what the boot result holds at each read (null: no such file); `files`,
+other files in the guest; `refuse`, agent commands that are disabled; `silent`, why the agent does not
+answer; `error`, what every call fails with.
+"""
+
+import base64
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+BOOT = "/run/nordgate/boot.json"
+SCENARIO = Path(os.environ["FAKE_VIRSH"])
+scenario: dict[str, Any] = json.loads(SCENARIO.read_text())
+
+
+def fail(text: str) -> NoReturn:
+    sys.exit(f"error: {text}")
+
+
+def turn(key: str) -> Any:
+    """The next of a list of values; the last one stays."""
+    values = scenario[key]
+    if not isinstance(values, list):
+        return values
+    taken = scenario.setdefault("taken", {}).get(key, 0)
+    scenario["taken"][key] = taken + 1
+    return values[min(taken, len(values) - 1)]
+
+
+def look() -> str:
+    state = turn("state")
+    looks = scenario["looks"] = scenario.get("looks", 0) + 1
+    connected = "connected" if looks > scenario.get("connected_after", 0) else "disconnected"
+    return f"""{state}
+<domain type='qemu'><devices>
+  <serial type='pty'><log file='{scenario.get("console", "/nonexistent/console.log")}' append='off'/></serial>
+  <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0' state='{connected}'/></channel>
+</devices></domain>
+"""
+
+
+def agent(command: dict[str, Any]) -> Any:
+    name, arguments = command["execute"], command.get("arguments", {})
+    scenario.setdefault("commands", []).append(name)
+    if "silent" in scenario:
+        fail(f"Guest agent is not responding: {scenario['silent']}")
+    if name in scenario.get("refuse", []):
+        fail(
+            f"internal error: unable to execute QEMU agent command '{name}': "
+            f"Command {name} has been disabled for this instance"
+        )
+    if name == "guest-file-open":
+        path = arguments["path"]
+        content = turn("boot") if path == BOOT else scenario.get("files", {}).get(path)
+        if content is None:
+            fail(
+                f"internal error: unable to execute QEMU agent command '{name}': "
+                f"failed to open file '{path}' (mode: 'r'): No such file or directory"
+            )
+        scenario["open"], scenario["at"] = content, 0
+        return 1000
+    if name == "guest-file-seek":
+        size = len(scenario["open"].encode())
+        scenario["at"] = arguments["offset"] + (size if arguments["whence"] == 2 else 0)
+        return {"position": scenario["at"], "eof": False}
+    if name == "guest-file-read":
+        part = scenario["open"].encode()[scenario["at"] :][: arguments["count"]]
+        scenario["at"] += len(part)
+        return {"count": len(part), "buf-b64": base64.b64encode(part).decode(), "eof": len(part) < arguments["count"]}
+    if name == "guest-exec":
+        scenario["exec"] = arguments
+        return {"pid": 7}
+    if name == "guest-exec-status":
+        said = " ".join(scenario["exec"]["arg"]).encode()
+        return {"exited": True, "exitcode": 3, "out-data": base64.b64encode(said).decode()}
+    return {}
+
+
+def main() -> str:
+    words = sys.argv[1:]
+    if "error" in scenario:
+        fail(scenario["error"])
+    if "qemu-agent-command" in words:
+        return json.dumps({"return": agent(json.loads(words[words.index("--cmd") + 1]))})
+    return look()
+
+
+try:
+    print(main())
+finally:
+    SCENARIO.write_text(json.dumps(scenario))

@@ -1,0 +1,154 @@
+"""`python -m smoke` as a person and as Pulumi see it: exit codes, the standard output, the error output."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from smoke.cli import main
+
+ROOT = Path(__file__).resolve().parents[3]
+CERTIFICATE = "/srv/nordgate/tls/gateway.crt"
+LOAD = {"rate": 200, "durationSeconds": 0.5, "warmUpSeconds": 0.1, "connections": 4}
+
+
+@pytest.fixture
+def plan(server: Any, guest: Any, certificate: Path) -> dict[str, Any]:
+    guest.set(files={CERTIFICATE: certificate.read_text()})
+    return {
+        "stack": "oslo-test",
+        "gateway": "gw1",
+        "serverName": "api.test.localhost",
+        "url": f"https://api.test.localhost:{server.port}",
+        "connect": f"127.0.0.1:{server.port}",
+        "trust": {"guestCertificate": CERTIFICATE},
+        "libvirt": {"uri": "test:///fake", "domain": "gw1", "consoleLog": "/nonexistent"},
+        "contentHash": "new",
+        "load": LOAD,
+        "budget": {"p50": 2000, "p99": 5000},
+    }
+
+
+def smoke(*words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "FORCE_COLOR": "1"}
+    return subprocess.run(
+        [sys.executable, "-m", "smoke", *words],
+        input=stdin, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def test_good_gateway_passes_with_a_small_json_and_a_plain_table(plan: dict[str, Any], tmp_path: Path) -> None:
+    done = smoke("--plan", "-", "--report", str(tmp_path / "reports"), stdin=json.dumps(plan))
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["verdict"], found["tls"], found["verified"], found["errors"]) == ("pass", "TLSv1.3", True, 0)
+    assert found["count"] == 100
+    assert len(done.stdout) < 500
+    assert "\x1b" not in done.stderr
+    assert len(done.stderr.splitlines()) < 20
+    written = json.loads((tmp_path / "reports" / "oslo-test-gw1.json").read_text())
+    assert written["lines"][0]["what"] == "ready"
+
+
+def test_budget_that_is_not_kept_fails_and_says_which(plan: dict[str, Any], server: Any) -> None:
+    server.delay = lambda *_: 0.5
+    done = smoke(
+        "--plan",
+        "-",
+        stdin=json.dumps(
+            plan | {"budget": {"p50": 20}, "load": LOAD | {"rate": 30, "durationSeconds": 1, "connections": 32}}
+        ),
+    )
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["failing"][0].startswith("p50 is 5")
+    assert done.stderr.splitlines()[-1].startswith("FAIL: p50 is 5")
+
+
+def test_gateway_without_an_upstream_fails_before_any_load(plan: dict[str, Any], server: Any) -> None:
+    server.body = "<html><center>nginx</center></html>"
+    done = smoke("--plan", "-", "--json", stdin=json.dumps(plan))
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["failing"] == ["/ is 200, nginx's own page, wanted 200 from an upstream"]
+    assert server.requests == 2
+
+
+def test_guest_that_is_not_ready_shows_console_and_cloud_init(plan: dict[str, Any], guest: Any, tmp_path: Path) -> None:
+    (tmp_path / "console").write_text("Kernel panic\n")
+    plan["libvirt"]["consoleLog"] = str(tmp_path / "console")
+    status = json.dumps({"v1": {"init": {"errors": ["bad seed"]}}})
+    guest.set(boot=None, files={"/run/cloud-init/status.json": status})
+    done = smoke("--plan", "-", stdin=json.dumps(plan | {"readiness": {"timeoutSeconds": 0.5}}))
+    assert done.returncode == 1
+    assert "Kernel panic" in done.stderr
+    assert "init: bad seed" in done.stderr
+    assert "waited for the guest to write /run/nordgate/boot.json" in done.stderr.splitlines()[-1]
+    assert "waited for" in json.loads(done.stdout)["problem"]
+
+
+def test_certificate_of_another_server_is_not_trusted(plan: dict[str, Any]) -> None:
+    done = smoke("--plan", "-", stdin=json.dumps(plan | {"serverName": "other.localhost"}))
+    assert done.returncode == 1
+    assert "the certificate of other.localhost at 127.0.0.1:" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (["--plan", "/nonexistent"], 2, "cannot read the plan"),
+        (["--plan", "-", "--p99", "5"], 2, "--p99: only with --target"),
+        (["--target", "http://h"], 2, "must be https://HOST"),
+        (["--target", "https://h", "--cafile", "/nonexistent"], 2, "cannot read the CA file"),
+        (["--target", "https://127.0.0.1:1"], 1, "127.0.0.1:1 refuses the connection"),
+        (["--target", "https://nothing.invalid"], 1, "there is no address for nothing.invalid"),
+    ],
+)
+def test_problem_is_one_sentence_and_an_exit_code(
+    capsys: pytest.CaptureFixture[str], words: list[str], code: int, sentence: str
+) -> None:
+    assert main(words) == code
+    assert sentence in capsys.readouterr().err
+
+
+def test_wrong_option_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--targt"])
+    assert caught.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("trust", [["--cafile"], ["--insecure"]])
+def test_network_only_check_needs_no_guest(server: Any, certificate: Path, trust: list[str]) -> None:
+    trust = [*trust, str(certificate)] if trust == ["--cafile"] else trust
+    url = f"https://api.test.localhost:{server.port}"
+    brief = ["--rate", "100", "--duration", "0.3", "--warm-up", "0", "--p99", "5000"]
+    done = smoke("--target", url, "--connect", f"127.0.0.1:{server.port}", *trust, *brief)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["verified"] is (trust != ["--insecure"])
+    assert ("NOT verified" in done.stderr) is (trust == ["--insecure"])
+
+
+def test_ctrl_c_ends_cleanly(plan: dict[str, Any], server: Any) -> None:
+    command = [sys.executable, "-m", "smoke", "--plan", "-"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=ROOT) as running:
+        assert running.stdin is not None
+        running.stdin.write(json.dumps(plan | {"load": LOAD | {"durationSeconds": 60}}))
+        running.stdin.close()
+        running.stdin = None
+        end = time.monotonic() + 20
+        while server.requests < 10:
+            assert time.monotonic() < end, "the load never began"
+            time.sleep(0.02)
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=20)
+    assert (running.returncode, out) == (130, "")
+    assert err.splitlines()[-1] == "smoke: stopped; nothing was changed."

@@ -1,0 +1,86 @@
+"""A plan is refused whole, with every mistake named: setting, rule, value."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from smoke.plan import Plan, host_and_port, parse_plan
+from smoke.problems import UsageProblem
+
+GOOD: dict[str, Any] = {
+    "stack": "oslo-test",
+    "gateway": "gw1",
+    "serverName": "api.oslo-test.localhost",
+    "url": "https://api.oslo-test.localhost:8443",
+    "connect": "127.0.0.1:8443",
+    "trust": {"guestCertificate": "/srv/nordgate/tls/gateway.crt"},
+    "libvirt": {"uri": "qemu:///system", "domain": "oslo-test-gw1", "consoleLog": "/var/log/gw1.log"},
+    "contentHash": "abc",
+    "readiness": {"timeoutSeconds": 180},
+    "paths": {"health": "/health", "proxied": "/"},
+    "load": {"rate": 150, "durationSeconds": 7, "warmUpSeconds": 1, "connections": 16},
+    "budget": {"p50": 20, "p99": 100, "errorRate": 0},
+}
+
+
+def refusal(**settings: Any) -> str:
+    with pytest.raises(UsageProblem) as caught:
+        parse_plan(json.dumps(GOOD | settings), "plan.json")
+    return str(caught.value)
+
+
+def test_whole_plan_is_taken() -> None:
+    plan = parse_plan(json.dumps(GOOD), "plan.json")
+    assert plan.address == ("127.0.0.1", 8443)
+    assert plan.name == "api.oslo-test.localhost"
+
+
+def test_short_plan_gets_brief_defaults_that_judge_p99_within_ten_seconds() -> None:
+    load = Plan(stack="s", gateway="g", url="https://h").load
+    assert load is not None
+    assert load.rate * load.duration_seconds >= 1000
+    assert load.duration_seconds + load.warm_up_seconds <= 10
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"load": {"rate": 0}}, ["load.rate", "greater than 0", "(got 0)"]),
+        ({"load": {"rat": 5}}, ["load.rat", 'did you mean "rate"?']),
+        ({"gatway": "gw1"}, ["gatway", 'did you mean "gateway"?']),
+        ({"url": "http://h"}, ["url", "must be https://HOST", "(got http://h)"]),
+        ({"connect": "h"}, ["connect", "must be HOST:PORT", "(got h)"]),
+        ({"connect": "h:99999"}, ["connect", "must be HOST:PORT", "(got h:99999)"]),
+        ({"gateway": "../gw"}, ["gateway", "pattern", "(got ../gw)"]),
+        ({"paths": {"proxied": "/a b"}}, ["paths.proxied", "pattern", "(got /a b)"]),
+        ({"libvirt": {"domain": "a'b"}}, ["libvirt.domain", "pattern", "(got a'b)"]),
+        ({"libvirt": None}, ["trust.guestCertificate", "has no libvirt"]),
+        ({"trust": {"insecure": True}}, ["trust.insecure", "network-only"]),
+        ({"trust": {"insecure": True, "caFile": "x"}}, ["trust", "exclude each other"]),
+        ({"readiness": {"timeoutSeconds": "long"}}, ["readiness.timeoutSeconds", "number", "(got long)"]),
+    ],
+)
+def test_mistake_is_named_with_its_setting_rule_and_value(settings: dict[str, Any], words: list[str]) -> None:
+    text = refusal(**settings)
+    assert text.startswith("plan.json\n")
+    assert [word for word in words if word not in text] == []
+
+
+def test_all_mistakes_are_named_at_once() -> None:
+    text = refusal(load={"rate": -1}, budget={"errorRate": 2}, nonsense=1)
+    assert text.endswith("3 problems; nothing was checked.")
+
+
+def test_text_that_is_no_json_is_refused() -> None:
+    with pytest.raises(UsageProblem, match="Invalid JSON"):
+        parse_plan("{", "standard input")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("h:1", ("h", 1)), ("[::1]:8443", ("::1", 8443)), ("10.0.0.1:443", ("10.0.0.1", 443))]
+)
+def test_host_and_port(text: str, expected: tuple[str, int]) -> None:
+    assert host_and_port(text) == expected

@@ -1,0 +1,121 @@
+"""Waiting for a guest ends with its readiness, or at once with the reason why there will be none."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from smoke.agent import GuestAgent
+from smoke.problems import AgentProblem, DomainStopped, HypervisorProblem, NotReady
+from smoke.progress import Progress
+from smoke.readiness import BootResult, Pace, wait_until_ready
+
+GOOD = json.dumps({"ready": True, "contentHash": "new", "steps": []})
+STALE = json.dumps({"ready": False, "contentHash": "old", "steps": []})
+FAILED = json.dumps(
+    {
+        "ready": False,
+        "contentHash": "new",
+        "steps": [{"name": "data volume", "seconds": 1, "ok": True}, {"name": "nginx", "ok": False, "error": "no key"}],
+    }
+)
+
+
+@pytest.fixture
+def wait(guest: Any, make_plan: Any) -> Any:
+    def run(timeout: float = 5, stale: float = 5) -> BootResult:
+        plan = make_plan(
+            libvirt={"uri": "test:///fake", "domain": "gw1"}, contentHash="new", readiness={"timeoutSeconds": timeout}
+        )
+        agent, pace = GuestAgent(guest.hypervisor, "gw1"), Pace(poll=0.02, stale=stale)
+        return wait_until_ready(plan, guest.hypervisor, agent, Progress(quiet=True), pace)
+
+    return run
+
+
+def test_ready_guest_is_waited_for_through_all_its_stages(guest: Any, wait: Any) -> None:
+    guest.set(connected_after=2, boot=[None, '{"ready": tr', GOOD])
+    assert wait().ready
+    assert guest.get("looks") == 3
+    assert guest.get("commands").count("guest-ping") == 1
+
+
+def test_agent_is_not_bothered_before_it_is_connected(guest: Any, wait: Any) -> None:
+    guest.set(connected_after=1000)
+    with pytest.raises(NotReady, match=r"gw1 was not ready within 0.3 s: waited for the guest agent to connect\."):
+        wait(timeout=0.3)
+    assert guest.get("commands") is None
+
+
+def test_failed_first_boot_ends_the_wait_and_names_step_and_error(guest: Any, wait: Any) -> None:
+    guest.set(boot=FAILED)
+    with pytest.raises(NotReady, match="the first boot of gw1 failed: nginx: no key"):
+        wait(timeout=60)
+
+
+def test_guest_that_never_writes_its_result_runs_into_the_bound(guest: Any, wait: Any) -> None:
+    guest.set(boot=None)
+    with pytest.raises(NotReady, match="waited for the guest to write /run/nordgate/boot"):
+        wait(timeout=0.5)
+
+
+def test_failure_of_a_former_instance_is_not_mistaken_for_this_one(guest: Any, wait: Any) -> None:
+    guest.set(boot=[STALE, STALE, GOOD])
+    assert wait().content_hash == "new"
+
+
+def test_boot_that_failed_before_it_knew_its_hash_is_a_failed_boot(guest: Any, wait: Any) -> None:
+    guest.set(boot=json.dumps({"ready": False, "contentHash": "", "steps": [{"name": "start", "ok": False}]}))
+    with pytest.raises(NotReady, match="the first boot of gw1 failed: start: no error given"):
+        wait(timeout=60)
+
+
+def test_guest_that_stays_another_instance_is_named(guest: Any, wait: Any) -> None:
+    guest.set(boot=STALE)
+    with pytest.raises(NotReady, match=r"not the guest that was declared: its content hash is old, not new"):
+        wait(timeout=60, stale=0.1)
+
+
+def test_silent_agent_is_quoted_when_the_bound_is_reached(guest: Any, wait: Any) -> None:
+    guest.set(silent="QEMU guest agent is not available due to an error")
+    with pytest.raises(NotReady, match=r"which is connected, to answer \(.*not available due to an error"):
+        wait(timeout=0.3)
+
+
+@pytest.mark.parametrize("state", ["shut off (crashed)", "crashed (panicked)", "paused (I/O error)"])
+def test_domain_that_does_not_run_ends_the_wait(guest: Any, wait: Any, state: str) -> None:
+    guest.set(state=["running (booted)", state], connected_after=1000)
+    with pytest.raises(DomainStopped) as caught:
+        wait(timeout=60)
+    assert str(caught.value) == f"the domain gw1 does not run: it is {state}."
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        ("failed to get domain 'gw1'", "there is no domain gw1 at test:///fake."),
+        (
+            "failed to connect to the hypervisor\nerror: Failed to connect socket to '/x': No such file or directory",
+            "cannot reach libvirt at test:///fake: Failed to connect socket to '/x': No such file or directory",
+        ),
+    ],
+)
+def test_unreachable_hypervisor_is_one_sentence(guest: Any, wait: Any, error: str, sentence: str) -> None:
+    guest.set(error=error)
+    with pytest.raises(HypervisorProblem) as caught:
+        wait(timeout=60)
+    assert str(caught.value) == sentence
+
+
+def test_refusing_agent_is_one_sentence(guest: Any, wait: Any) -> None:
+    guest.set(refuse=["guest-file-open"])
+    with pytest.raises(AgentProblem, match=r"^the guest agent of gw1 refuses guest-file-open: "):
+        wait(timeout=60)
+
+
+def test_missing_virsh_is_one_sentence(wait: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(HypervisorProblem, match=r"^virsh is not on PATH: install the package libvirt-clients\.$"):
+        wait(timeout=60)
