@@ -1,0 +1,37 @@
+"""What is inside a gateway guest: from typed settings to the documents that it boots from.
+
+Pure: values in, text out. Nothing here reads the clock, the environment or the machine it runs on.
+
+    seed = seed_documents(GuestSettings(...), GatewaySettings(...), PLATFORMS["debian-13"])
+    seed.user_data, seed.meta_data, seed.network_config, seed.content_hash
+"""
+
+from cloudinit.checks import Check, checks_for
+from cloudinit.documents import SeedDocuments, packages, seed_documents
+from cloudinit.files import PATHS, GuestFile
+from cloudinit.gateway import GatewaySettings
+from cloudinit.guest import GuestSettings
+from cloudinit.kernel import KernelSettings
+from cloudinit.platforms import PLATFORMS, Platform, platform_named
+from cloudinit.routing import Route, UpstreamGroup, UpstreamServer
+from cloudinit.rules import broken_rules
+
+__all__ = [
+    "PATHS",
+    "PLATFORMS",
+    "Check",
+    "GatewaySettings",
+    "GuestFile",
+    "GuestSettings",
+    "KernelSettings",
+    "Platform",
+    "Route",
+    "SeedDocuments",
+    "UpstreamGroup",
+    "UpstreamServer",
+    "broken_rules",
+    "checks_for",
+    "packages",
+    "platform_named",
+    "seed_documents",
+]

@@ -1,0 +1,69 @@
+"""The catalogue as a page of the documentation."""
+
+from __future__ import annotations
+
+from cloudinit.catalogue.model import Area, Directive, Row, Sysctl
+from cloudinit.catalogue.rows import ROWS
+from cloudinit.platforms import PLATFORMS
+
+_HEAD = """\
+<!-- Made by `python -m cloudinit.catalogue > docs/tuning.md`; a test fails when it is stale. -->
+# Tuning: every setting, what the sources say, and why
+
+`set`: exactly this value. `floor`: at least this; a better running value is never lowered. `assert`: must hold
+already; checked. `reject`: refused. `option`: off unless asked for. The sources (A14 to A20b) are the five articles
+that [tuning-sources.md](tuning-sources.md) names.
+
+A value that a gateway's settings change is shown with its default.
+"""
+
+
+def tuning_page() -> str:
+    """The whole page, ending with a line break."""
+    parts = [_HEAD]
+    for area in Area:
+        rows = sorted((row for row in ROWS if row.area is area), key=_position)
+        parts.append(
+            f"\n## {area}\n| what | value | does | valid for | sources say | why |\n|---|---|---|---|---|---|\n"
+        )
+        parts += [_line(row) for row in rows]
+    parts.append("\n## Platforms\n| platform | nginx | OpenSSL | cloud-init | kernel | HTTP/2 | HTTP/3 | tickets |\n")
+    parts.append("|---|---|---|---|---|---|---|---|\n")
+    for platform in PLATFORMS.values():
+        http2 = "`http2 on`" if platform.http2_directive else "`listen ... http2`"
+        cells = (
+            f"{platform.title}: `{platform.name}`",
+            platform.nginx,
+            platform.openssl,
+            platform.cloud_init,
+            platform.kernel,
+            http2,
+            "option" if platform.http3_module else "no",
+            "on" if platform.session_tickets else "off",
+        )
+        parts.append(f"| {' | '.join(cells)} |\n")
+    return "".join(parts)
+
+
+def _position(row: Row) -> int:
+    """Rows of one item together, where the first of them stands."""
+    return next(index for index, other in enumerate(ROWS) if other.item == row.item)
+
+
+def _line(row: Row) -> str:
+    name = row.item
+    if isinstance(row, Sysctl):
+        name = row.key
+    elif isinstance(row, Directive):
+        name = row.directive
+    value = f"`{row.value.replace(':', ': ')}`" if row.value and not row.value.startswith("`") else row.value
+    cells = (name, value or "-", row.disposition, _valid(row), row.says or "-", row.why)
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+
+
+def _valid(row: Row) -> str:
+    if isinstance(row, Sysctl):
+        if row.removed:
+            return f"Linux before {row.removed}"
+        return f"with {row.needs}" if row.needs else "all"
+    return row.valid or "all"

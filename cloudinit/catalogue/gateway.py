@@ -1,0 +1,187 @@
+"""Rows about limits and nginx whose value is the default of a setting: read from the settings, never typed twice."""
+
+from __future__ import annotations
+
+from cloudinit.catalogue.model import Area, Disposition, Row
+from cloudinit.gateway import GatewaySettings, LogSettings, TlsSettings
+from cloudinit.kernel import KernelSettings
+from cloudinit.model import Settings
+from cloudinit.routing import UpstreamGroup
+
+_SET, _OPTION = Disposition.SET, Disposition.OPTION
+
+
+def _default(settings: type[Settings], field: str) -> str:
+    return str(settings.model_fields[field].default)
+
+
+def _limits(item: str, disposition: Disposition, value: str, **more: object) -> Row:
+    return Row(area=Area.LIMITS, item=item, disposition=disposition, value=value, **more)  # type: ignore[arg-type]
+
+
+def _nginx(item: str, disposition: Disposition, value: str, **more: object) -> Row:
+    return Row(area=Area.NGINX, item=item, disposition=disposition, value=value, **more)  # type: ignore[arg-type]
+
+
+_NOFILE = _default(GatewaySettings, "limit_nofile")
+_GROUP = {name: _default(UpstreamGroup, name) for name in UpstreamGroup.model_fields}
+_LOG = {name: _default(LogSettings, name) for name in LogSettings.model_fields}
+_TLS = {name: _default(TlsSettings, name) for name in TlsSettings.model_fields}
+
+LIMITS: tuple[Row, ...] = (
+    _limits(
+        "open files",
+        _SET,
+        f"limits.d and LimitNOFILE={_NOFILE}",
+        says="limits.conf `* soft/hard nofile 1048576` (A20a)",
+        sources=("A20a",),
+        why="limits.conf is PAM-only and never reaches a service: the unit has a limit of its own",
+    ),
+    _limits(
+        "worker_rlimit_nofile",
+        Disposition.FLOOR,
+        "100000, and twice worker_connections",
+        says="100000 (A14)",
+        sources=("A14",),
+        why="each proxied request holds two files",
+    ),
+)
+
+NGINX: tuple[Row, ...] = (
+    _nginx(
+        "worker_processes, use epoll, multi_accept",
+        _OPTION,
+        "multi_accept off",
+        says="on (A14)",
+        sources=("A14",),
+        why="little to gain with kept-alive clients; what a benchmark says decides",
+    ),
+    _nginx(
+        "worker_connections",
+        Disposition.FLOOR,
+        f"4096; twice the {_default(GatewaySettings, 'concurrent_clients')} declared clients",
+        says="4096 (A14)",
+        sources=("A14",),
+        why="every client and its upstream connection, should one worker get them all",
+    ),
+    _nginx(
+        "listen backlog",
+        _SET,
+        str(KernelSettings().backlog),
+        why="nginx listens with 511 otherwise, whatever somaxconn is",
+    ),
+    _nginx(
+        "upstream keepalive",
+        _SET,
+        f"{_GROUP['keepalive']} a worker, {_GROUP['keepalive_requests']} requests, "
+        f"{_GROUP['keepalive_timeout_seconds']}s",
+        says="64 per worker (all); a pool of 60 (A20b)",
+        sources=("A14", "A16", "A18", "A20a", "A20b"),
+        why="no connection and no handshake for each request; the time-out must stay below the backend's",
+    ),
+    _nginx(
+        "two or more upstreams, failover",
+        _SET,
+        f"max_fails={_GROUP['max_fails']} fail_timeout={_GROUP['fail_timeout_seconds']}s, {_GROUP['tries']} tries "
+        f"within {_GROUP['retry_timeout_seconds']}s",
+        says="2 servers (A16)",
+        sources=("A16",),
+        why="unbounded retries turn one slow backend into many",
+    ),
+    _nginx(
+        "proxy headers",
+        _SET,
+        "X-Real-IP, X-Forwarded-For, -Proto, -Host, X-Request-ID",
+        says="X-Real-IP, X-Forwarded-For (A16)",
+        sources=("A16",),
+        why="appended only behind a trusted proxy: anyone can send them",
+    ),
+    _nginx(
+        "access log",
+        _SET,
+        f"JSON, buffer={_LOG['buffer_kilobytes']}k flush={_LOG['flush_seconds']}s, rotated at "
+        f"{_LOG['rotate_megabytes']}M",
+        says="buffer=64k flush=5m, favicon/robots off (A16, A18)",
+        sources=("A16", "A18"),
+        why="on the data volume; in a crash at most one buffer for each worker is lost",
+    ),
+    _nginx(
+        "access log",
+        _OPTION,
+        "audit log, unbuffered",
+        says="stricter logging for audit trails on fast disks (A18)",
+        sources=("A18",),
+        why="where no line may be lost",
+    ),
+    _nginx(
+        "session resumption",
+        _SET,
+        f"shared cache {_TLS['session_cache_megabytes']}m, {_TLS['session_timeout_seconds']}s",
+        says="cache shared:SSL:50m, 1d (A18)",
+        sources=("A18",),
+        why="a returning client saves a round trip and the gateway a signature",
+    ),
+    _nginx(
+        "session resumption",
+        _SET,
+        "tickets on with the shared cache",
+        says="tickets off (A18)",
+        sources=("A18",),
+        valid="nginx 1.23.2 and later; off before",
+        why="before 1.23.2 the ticket key is never renewed: one leak opens every session",
+    ),
+    _nginx(
+        "OCSP stapling",
+        _OPTION,
+        "on, with the region's resolvers, valid=300s",
+        says="on, resolver 1.1.1.1 8.8.8.8 valid=300s (A18)",
+        sources=("A18",),
+        why="only for a certificate that names a responder: large CAs have dropped OCSP",
+    ),
+    _nginx(
+        "HSTS",
+        Disposition.FLOOR,
+        f"max-age={_TLS['hsts_max_age_seconds']}, always",
+        says="max-age=31536000; includeSubdomains (A14)",
+        sources=("A14",),
+        why="`always`, or error pages go without; includeSubDomains is a setting: hard to take back",
+    ),
+    _nginx(
+        "HTTP/2",
+        _SET,
+        "`http2 on`",
+        says="SPDY (A14)",
+        sources=("A14",),
+        valid="nginx 1.25.1 and later; `listen ... http2` before",
+        why="SPDY is gone",
+    ),
+    _nginx(
+        "HTTP/2",
+        _OPTION,
+        "HTTP/3",
+        valid="packages built with the HTTP/3 module: Debian 13, Ubuntu 26.04",
+        why="nginx calls it experimental",
+    ),
+    _nginx(
+        "grade",
+        Disposition.ASSERT,
+        "A+ from an offline checker",
+        says="A+ on SSL Labs (A14)",
+        sources=("A14",),
+        why="SSL Labs sees public hosts only",
+    ),
+    _nginx(
+        "health",
+        _SET,
+        "/health by the gateway itself, /ready through an upstream, stub_status on loopback",
+        says="/health (A20a)",
+        sources=("A20a",),
+        why="a dead backend must not take the gateway out of service, and a dead gateway must not look ready",
+    ),
+    _nginx(
+        "rate limiting",
+        _OPTION,
+        "limit_req and limit_conn for each client address",
+        why="what is too much only the user knows",
+    ),
+)

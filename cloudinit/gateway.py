@@ -1,0 +1,162 @@
+"""`GatewaySettings`: everything that a user says about one gateway, checked as a whole."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Network
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from cloudinit.kernel import KernelSettings
+from cloudinit.model import Headers, HostName, Name, Seconds, Settings, Text
+from cloudinit.problems import Problem, raise_all
+from cloudinit.routing import Listeners, RateLimit, Readiness, Route, UpstreamGroup
+
+
+class TlsSettings(Settings):
+    """What clients may speak. Protocols and ciphers are not settings: TLS 1.2 and 1.3 with AEAD ciphers."""
+
+    hsts_max_age_seconds: int = Field(default=63_072_000, ge=31_536_000, le=315_360_000)
+    hsts_include_subdomains: bool = Field(default=False, description="Also every name below: hard to take back.")
+    session_cache_megabytes: int = Field(default=50, ge=1, le=1024, description="About 4,000 sessions a MiB.")
+    session_timeout_seconds: int = Field(default=86_400, ge=60, le=86_400)
+    ocsp_stapling: bool = Field(
+        default=False, description="Only for a certificate that names a responder; large CAs have dropped OCSP."
+    )
+    http3: bool = Field(default=False, description="HTTP/3 over UDP, where the platform's nginx has it.")
+
+
+class LogSettings(Settings):
+    """Logs lie on the data volume and survive the guest. In a crash one buffer for each worker is lost at most."""
+
+    file: Text = Field(default="access.json", description="Name of the access log on the data volume.")
+    buffer_kilobytes: int = Field(default=64, ge=4, le=4096)
+    flush_seconds: Seconds = Field(default=5, description="Longest time that a line waits in the buffer.")
+    audit: bool = Field(default=False, description="A second log, written at once, line by line.")
+    rotate_megabytes: int = Field(default=256, ge=1, le=102_400, description="A log that is larger is rotated.")
+    rotate_keep: int = Field(default=8, ge=1, le=1000)
+
+    @field_validator("file")
+    @classmethod
+    def _plain_name(cls, value: str) -> str:
+        if "/" in value or value in ("", ".", "..") or value.startswith("."):
+            raise ValueError(f'"{value}" is not a plain file name')
+        return value
+
+
+class GatewaySettings(Settings):
+    """One nginx API gateway: its names, what lies behind it, and how it is tuned."""
+
+    server_names: tuple[HostName, ...] = Field(min_length=1, max_length=100)
+    upstreams: dict[Name, UpstreamGroup] = Field(min_length=1)
+    routes: tuple[Route, ...] = Field(min_length=1, max_length=500)
+    readiness: Readiness | None = Field(default=None, description="Default: /health of the first route's group.")
+    listeners: Listeners = Listeners()
+    tls: TlsSettings = TlsSettings()
+    log: LogSettings = LogSettings()
+    kernel: KernelSettings = KernelSettings()
+    concurrent_clients: int = Field(default=10_000, ge=1, le=500_000, description="Sizes the connection tables.")
+    worker_connections: int | None = Field(default=None, ge=512, le=1_048_576, description="Default: from the above.")
+    worker_rlimit_nofile: int | None = Field(default=None, ge=1024, le=1_073_741_816)
+    limit_nofile: int = Field(default=1_048_576, ge=1024, le=1_073_741_816, description="Of the nginx service.")
+    multi_accept: bool = False
+    fastopen: int | None = Field(
+        default=None,
+        ge=1,
+        le=65535,
+        description="TCP Fast Open queue: only where a replayed first request is harmless.",
+    )
+    keepalive_timeout_seconds: Seconds = Field(default=75, description="How long an idle client stays connected.")
+    keepalive_requests: int = Field(default=10_000, ge=1, le=10_000_000)
+    rate_limit: RateLimit | None = None
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = Field(
+        default=(), description="Networks whose X-Forwarded-For is believed. Nobody's, unless named here."
+    )
+    security_headers: Headers = Field(
+        default_factory=lambda: {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"},
+        description="Added to every response.",
+    )
+    gzip: Literal["off", "json"] = "off"
+
+    @property
+    def connections(self) -> int:
+        """For each worker: every client and its upstream connection, should one worker get them all."""
+        if self.worker_connections is not None:
+            return self.worker_connections
+        return max(4096, 1 << (2 * self.concurrent_clients - 1).bit_length())
+
+    @property
+    def rlimit_nofile(self) -> int:
+        """Files for each worker: one for each connection, and as many again for what they read and buffer."""
+        return self.worker_rlimit_nofile or max(100_000, 2 * self.connections)
+
+    @property
+    def ready(self) -> Readiness:
+        return self.readiness or Readiness(upstream=self.routes[0].upstream)
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        return (self.listeners.http, self.listeners.https, self.listeners.status)
+
+    @model_validator(mode="after")
+    def _rules(self) -> GatewaySettings:
+        raise_all("GatewaySettings", [*self._routing_problems(), *self._limit_problems(), *self._port_problems()])
+        return self
+
+    def _routing_problems(self) -> list[Problem]:
+        known = ", ".join(self.upstreams)
+        found = [
+            Problem(("routes", index, "upstream"), route.upstream, f'"{route.upstream}" is not one of: {known}')
+            for index, route in enumerate(self.routes)
+            if route.upstream not in self.upstreams
+        ]
+        if self.readiness and self.readiness.upstream not in self.upstreams:
+            rule = f'"{self.readiness.upstream}" is not one of: {known}'
+            found.append(Problem(("readiness", "upstream"), self.readiness.upstream, rule))
+        seen = [(route.path, route.exact) for route in self.routes]
+        found += [
+            Problem(("routes", index, "path"), route.path, f'"{route.path}" has a route already')
+            for index, route in enumerate(self.routes)
+            if (route.path, route.exact) in seen[:index]
+        ]
+        found += [
+            Problem(("routes", index, "path"), route.path, f'"{route.path}" is answered by the gateway itself')
+            for index, route in enumerate(self.routes)
+            if route.path in ("/health", "/ready")
+        ]
+        for index, network in enumerate(self.trusted_proxies):
+            if network in self.trusted_proxies[:index]:
+                found.append(Problem(("trustedProxies", index), str(network), f"{network} is listed twice"))
+            if network.prefixlen == 0:
+                rule = f"{network} is everybody: anyone could pose as any client"
+                found.append(Problem(("trustedProxies", index), str(network), rule))
+        found += [
+            Problem(("serverNames", index), name, f'"{name}" is listed twice')
+            for index, name in enumerate(self.server_names)
+            if name in self.server_names[:index]
+        ]
+        return found
+
+    def _limit_problems(self) -> list[Problem]:
+        found = []
+        if self.rlimit_nofile < 2 * self.connections:
+            rule = f"{self.rlimit_nofile} is less than twice the {self.connections} worker connections"
+            found.append(Problem(("workerRlimitNofile",), self.rlimit_nofile, rule))
+        if self.limit_nofile > self.kernel.nr_open:
+            rule = f"{self.limit_nofile} is above fs.nr_open, {self.kernel.nr_open}: the service would not start"
+            found.append(Problem(("limitNofile",), self.limit_nofile, rule))
+        if self.rlimit_nofile > self.limit_nofile:
+            rule = f"{self.rlimit_nofile} is above limitNofile, {self.limit_nofile}, of the service"
+            found.append(Problem(("workerRlimitNofile",), self.rlimit_nofile, rule))
+        return found
+
+    def _port_problems(self) -> list[Problem]:
+        found = []
+        names = ("http", "https", "status")
+        for index, (name, port) in enumerate(zip(names, self.ports, strict=True)):
+            if port in self.ports[:index] or port == 22:
+                found.append(Problem(("listeners", name), port, f"port {port} is taken already"))
+            if not self.kernel.reserves(port):
+                rule = f"port {port} lies in the ephemeral range {self.kernel.ephemeral_range} and is not reserved"
+                found.append(Problem(("listeners", name), port, rule))
+        return found

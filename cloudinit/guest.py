@@ -1,0 +1,104 @@
+"""`GuestSettings`: what makes one guest differ from the next, and how it is kept in order."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from cloudinit.model import Address, HostName, MacAddress, Name, Settings, Text
+from cloudinit.problems import Problem, raise_all
+
+_KEY_TYPES = (
+    "ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)"
+    "|sk-ssh-ed25519@openssh\\.com|sk-ecdsa-sha2-nistp256@openssh\\.com"
+)
+_KEY = re.compile(rf"({_KEY_TYPES}) [A-Za-z0-9+/]+={{0,3}}( [ -~]*)?")
+_URL = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9._~/%+-]*)?")
+_ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}")
+_SERIAL = re.compile(r"[A-Za-z0-9_-]{1,20}")
+
+
+class PackageSettings(Settings):
+    """Where the guest's packages come from."""
+
+    mode: Literal["preinstalled", "install"] = Field(
+        default="preinstalled", description="`install` is for a stock cloud image: cloud-init installs them."
+    )
+    proxy: str | None = Field(default=None, description="HTTP proxy for apt.")
+    mirror: str | None = Field(default=None, description="Package mirror, in place of the image's own.")
+    security_mirror: str | None = None
+
+    @field_validator("proxy", "mirror", "security_mirror")
+    @classmethod
+    def _is_url(cls, value: str | None) -> str | None:
+        if value is not None and not _URL.fullmatch(value):
+            raise ValueError(f'"{value}" is not an http or https URL without user, query or fragment')
+        return value
+
+
+class GuestSettings(Settings):
+    """One guest: its name, its place in the network, who may enter, and its upkeep."""
+
+    name: Name
+    instance: Name | None = Field(default=None, description="Start of the instance-id. Default: the name.")
+    hostname: HostName | None = Field(default=None, description="Default: the name.")
+    address: IPv4Interface | IPv6Interface = Field(description="With the length of the prefix: 10.8.0.11/24.")
+    mac: MacAddress
+    gateway_address: Address | None = Field(default=None, description="Default route; none for a closed network.")
+    resolvers: tuple[Address, ...] = Field(default=(), description="DNS servers.")
+    ntp_servers: tuple[HostName | Address, ...] = ()
+    mtu: int | None = Field(default=None, ge=576, le=9216)
+    admin_user: Name = "operator"
+    authorized_keys: tuple[str, ...] = Field(default=(), description="SSH public keys of the admin user.")
+    management_networks: tuple[IPv4Network | IPv6Network, ...] = Field(
+        default=(), description="Networks that may use SSH. None: nobody, only the console and the guest agent."
+    )
+    vrrp_peers: tuple[Address, ...] = Field(default=(), description="Whose VRRP advertisements are let in.")
+    data_serial: str = Field(default="nordgate-data", description="Serial number of the data volume's disk.")
+    timezone: Text = "Etc/UTC"
+    unattended_upgrades: bool = Field(default=False, description="Security updates without asking.")
+    journal_megabytes: int = Field(default=64, ge=8, le=65536)
+    firewall: bool = Field(default=True, description="Refuse whatever is not allowed by name.")
+    packages: PackageSettings = PackageSettings()
+
+    @field_validator("authorized_keys")
+    @classmethod
+    def _public_keys(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for key in value:
+            if "PRIVATE KEY" in key:
+                raise ValueError("holds a private key; only public keys belong here")
+            if not _KEY.fullmatch(key):
+                raise ValueError(f'"{key}" is not an SSH public key (type, key, comment; no options)')
+        return value
+
+    @field_validator("data_serial")
+    @classmethod
+    def _serial(cls, value: str) -> str:
+        if not _SERIAL.fullmatch(value):
+            raise ValueError(f'"{value}" is not a serial number of 1 to 20 letters, digits, "_" or "-"')
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        if not _ZONE.fullmatch(value):
+            raise ValueError(f'"{value}" is not a time zone like Europe/Oslo')
+        return value
+
+    @model_validator(mode="after")
+    def _rules(self) -> GuestSettings:
+        network, found = self.address.network, []
+        hosts = network.num_addresses > 2 and self.address.version == 4
+        if hosts and self.address.ip in (network.network_address, network.broadcast_address):
+            rule = f"{self.address.ip} is the network's or the broadcast address of {network}"
+            found.append(Problem(("address",), str(self.address), rule))
+        gateway = self.gateway_address
+        if gateway is not None and gateway not in network:
+            found.append(Problem(("gatewayAddress",), str(gateway), f"{gateway} is outside {network}"))
+        if gateway == self.address.ip:
+            found.append(Problem(("gatewayAddress",), str(gateway), f"{gateway} is the guest's own address"))
+        raise_all("GuestSettings", found)
+        return self

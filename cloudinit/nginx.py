@@ -1,0 +1,66 @@
+"""From settings to the complete configuration of nginx."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from math import ceil
+
+from cloudinit.catalogue.nginx import FIXED
+from cloudinit.files import PATHS, GuestFile
+from cloudinit.gateway import GatewaySettings
+from cloudinit.guest import GuestSettings
+from cloudinit.platforms import Platform
+from cloudinit.text import rendered
+
+_INCLUDES = ("clients", "log", "tls", "upstreams", "proxy", "grpc", "headers", "servers")
+_SYSTEM_CAS = "/etc/ssl/certs/ca-certificates.crt"
+
+
+def nginx_files(guest: GuestSettings, gateway: GatewaySettings, platform: Platform) -> tuple[dict[str, GuestFile], str]:
+    """Every file of the configuration, by its path in the guest, and the hash that the running nginx answers."""
+    ca_files = {
+        name: f"{PATHS.nginx}/ca-{name}.pem" if group.tls.ca_certificate else _SYSTEM_CAS
+        for name, group in gateway.upstreams.items()
+        if group.tls
+    }
+    values = {
+        "guest": guest,
+        "gateway": gateway,
+        "platform": platform,
+        "paths": PATHS,
+        "fixed": FIXED,
+        "hosts": ("[::]:", "") if guest.address.version == 6 else ("",),
+        "resolvers": [f"[{address}]" if address.version == 6 else str(address) for address in guest.resolvers],
+        "ca_files": ca_files,
+        "hash_bucket": _bucket(max(len(name) for name in gateway.server_names)),
+        "zone_megabytes": max(1, ceil(gateway.rate_limit.clients / 16_000)) if gateway.rate_limit else 0,
+        "catch_all": any(route.path == "/" and not route.exact for route in gateway.routes),
+    }
+    texts = {"/etc/nginx/nginx.conf": rendered("nginx/nginx.conf.j2", **values)}
+    for include in _INCLUDES:
+        texts[f"{PATHS.nginx}/{include}.conf"] = rendered(f"nginx/{include}.conf.j2", **values)
+    for name, group in gateway.upstreams.items():
+        if group.tls and group.tls.ca_certificate:
+            texts[ca_files[name]] = group.tls.ca_certificate
+    status = f"{PATHS.nginx}/status.conf"
+    texts[status] = rendered("nginx/status.conf.j2", config_hash="", **values)
+    config_hash = hash_of(texts)
+    texts[status] = rendered("nginx/status.conf.j2", config_hash=config_hash, **values)
+    deferred = guest.packages.mode == "install"
+    return {path: GuestFile(text, deferred=deferred) for path, text in texts.items()}, config_hash
+
+
+def hash_of(texts: Mapping[str, str]) -> str:
+    """One hash over named texts, the same whatever their order."""
+    digest = hashlib.sha256()
+    for name, text in sorted(texts.items()):
+        for part in (name, text):
+            data = part.encode()
+            digest.update(len(data).to_bytes(8, "big") + data)
+    return digest.hexdigest()[:32]
+
+
+def _bucket(longest: int) -> int:
+    """The size of a hash bucket that holds a name of that length: a power of two with room for nginx's own fields."""
+    return max(64, 1 << (longest + 32 - 1).bit_length())

@@ -1,0 +1,134 @@
+"""Settings of what lies behind the gateway: groups of upstream servers, and the routes to them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from cloudinit.model import Endpoint, Headers, HostName, Name, Port, Seconds, Settings, UrlPath
+from cloudinit.problems import Problem, raise_all
+
+
+class UpstreamServer(Settings):
+    """One server of a group. In a stack file the short form `10.8.0.2:8080` is enough."""
+
+    address: Endpoint = Field(description="host:port. A host name is resolved once, when nginx starts.")
+    weight: int = Field(default=1, ge=1, le=1000, description="Share of the requests, relative to the others.")
+    backup: bool = Field(default=False, description="Used only while no other server of the group answers.")
+    max_connections: int = Field(default=0, ge=0, le=1_000_000, description="Most connections at once; 0: no limit.")
+
+
+class UpstreamTls(Settings):
+    """TLS towards the servers of a group. Verification and SNI are always on."""
+
+    server_name: HostName = Field(description="The name that the certificate of the servers must carry.")
+    ca_certificate: str | None = Field(
+        default=None, max_length=100_000, description="PEM of the CA to trust; without it, the distribution's list."
+    )
+
+    @field_validator("ca_certificate")
+    @classmethod
+    def _is_public_pem(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if "PRIVATE KEY" in value:
+            raise ValueError("contains a private key; only the CA's certificate belongs here")
+        lines = value.strip().splitlines()
+        if not lines or lines[0] != "-----BEGIN CERTIFICATE-----" or lines[-1] != "-----END CERTIFICATE-----":
+            raise ValueError("is not a PEM certificate (-----BEGIN CERTIFICATE----- ...)")
+        if any(not line.isascii() or not line.isprintable() for line in lines):
+            raise ValueError("is not a PEM certificate: it holds characters that are not printable ASCII")
+        return "\n".join(lines) + "\n"
+
+
+class UpstreamGroup(Settings):
+    """Servers that answer the same requests, the connections kept open to them, and what happens when one fails."""
+
+    servers: tuple[UpstreamServer, ...] = Field(min_length=1, max_length=200)
+    tls: UpstreamTls | None = Field(default=None, description="TLS towards these servers; without it, plain HTTP.")
+    balance: Literal["round-robin", "least-connections"] = "round-robin"
+    keepalive: int = Field(default=64, ge=1, le=4096, description="Idle connections kept open, for each worker.")
+    keepalive_requests: int = Field(default=10_000, ge=1, le=10_000_000)
+    keepalive_timeout_seconds: Seconds = Field(
+        default=55, description="Must be below the servers' own idle time-out, or requests race a close."
+    )
+    max_fails: int = Field(default=3, ge=1, le=1000, description="Failures within the time below that mark one down.")
+    fail_timeout_seconds: Seconds = 10
+    tries: int = Field(default=2, ge=1, le=10, description="Servers that one idempotent request may be sent to.")
+    retry_timeout_seconds: Seconds = Field(default=5, description="No further try once this much time has passed.")
+
+    @field_validator("servers", mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return [{"address": item} if isinstance(item, str) else item for item in value]
+        return value
+
+    @model_validator(mode="after")
+    def _rules(self) -> UpstreamGroup:
+        found = []
+        if all(server.backup for server in self.servers):
+            found.append(Problem(("servers",), None, "every server is a backup; at least one must not be"))
+        addresses = [server.address for server in self.servers]
+        found += [
+            Problem(("servers", index, "address"), address, f"{address} is listed twice in this group")
+            for index, address in enumerate(addresses)
+            if address in addresses[:index]
+        ]
+        raise_all("UpstreamGroup", found)
+        return self
+
+
+class Route(Settings):
+    """Requests whose path starts with `path` go to `upstream`. The longest matching path wins."""
+
+    path: UrlPath = Field(description="`/` or a prefix that ends with `/`, unless `exact`.")
+    upstream: Name = Field(description="The group that answers.")
+    exact: bool = Field(default=False, description="Only this very path, nothing below it.")
+    kind: Literal["http", "websocket", "stream", "grpc"] = Field(
+        default="http",
+        description="`websocket` passes upgrades, `stream` buffers nothing (server-sent events, large bodies), "
+        "`grpc` speaks gRPC.",
+    )
+    connect_timeout_seconds: Seconds = 3
+    read_timeout_seconds: Seconds = Field(default=60, description="Longest silence of the upstream.")
+    send_timeout_seconds: Seconds = 60
+    max_body_megabytes: int = Field(default=1, ge=0, le=102_400, description="0: no limit.")
+    response_headers: Headers = Field(default_factory=dict, description="Added to every response.")
+
+    @model_validator(mode="after")
+    def _rules(self) -> Route:
+        found = []
+        if not self.exact and not self.path.endswith("/"):
+            rule = f'"{self.path}" would also match "{self.path}x": end the prefix with "/", or set exact'
+            found.append(Problem(("path",), self.path, rule))
+        raise_all("Route", found)
+        return self
+
+
+class Readiness(Settings):
+    """/ready answers 200 only when this upstream does."""
+
+    upstream: Name
+    path: UrlPath = "/health"
+
+
+class RateLimit(Settings):
+    """How much one client address may ask for; more is answered with 429."""
+
+    requests_per_second: int = Field(ge=1, le=1_000_000)
+    burst: int = Field(default=0, ge=0, le=1_000_000, description="Requests above the rate that are still answered.")
+    connections: int = Field(
+        default=0, ge=0, le=65535, description="At once, each HTTP/2 stream counted as one; 0: no limit."
+    )
+    clients: int = Field(default=160_000, ge=1000, le=10_000_000, description="Addresses remembered; 16,000 a MiB.")
+    dry_run: bool = Field(default=False, description="Only log what would be refused.")
+
+
+class Listeners(Settings):
+    """The ports of the gateway."""
+
+    http: Port = 80
+    https: Port = 443
+    status: Port = Field(default=8081, description="On loopback only: /status, /config-hash, /boot.")

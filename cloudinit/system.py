@@ -1,0 +1,133 @@
+"""The files of a guest that are not nginx's: kernel, limits, firewall, units, upkeep."""
+
+from __future__ import annotations
+
+from cloudinit.catalogue.model import Disposition
+from cloudinit.files import PATHS, GuestFile
+from cloudinit.gateway import GatewaySettings
+from cloudinit.guest import GuestSettings
+from cloudinit.kernel import KernelSetting
+from cloudinit.text import rendered
+
+_UNITS = "/etc/systemd/system"
+_ROTATE_MINUTES = 15
+_PROGRAMS = ("blkid", "e2fsck", "findmnt", "mkfs.ext4", "nginx", "openssl", "wipefs")
+
+
+def system_files(guest: GuestSettings, gateway: GatewaySettings) -> dict[str, GuestFile]:
+    """Every such file, by its path in the guest."""
+    kernel = gateway.kernel.declared(gateway.ports)
+    files = {
+        PATHS.boot: GuestFile(boot_script(guest, gateway), mode="0755"),
+        PATHS.kernel: GuestFile(kernel_table(kernel)),
+        "/etc/sysctl.d/60-nordgate.conf": GuestFile(sysctl_conf(kernel)),
+        "/etc/security/limits.d/nordgate.conf": GuestFile(limits_conf(gateway)),
+        f"{_UNITS}/nordgate-boot.service": _template("nordgate-boot.service"),
+        f"{_UNITS}/nginx.service.d/nordgate.conf": _template("nginx-override.conf", gateway=gateway),
+        f"{_UNITS}/nordgate-logrotate.service": GuestFile(_LOGROTATE_SERVICE),
+        f"{_UNITS}/nordgate-logrotate.timer": GuestFile(_LOGROTATE_TIMER),
+        f"{_UNITS}/multi-user.target.d/nordgate.conf": GuestFile(_wanted_units(guest)),
+        "/etc/nordgate/logrotate.conf": _template("logrotate.conf", gateway=gateway, rotate_minutes=_ROTATE_MINUTES),
+        "/etc/chrony/chrony.conf": _template("chrony.conf", guest=guest),
+        "/etc/ssh/sshd_config.d/10-nordgate.conf": GuestFile(_SSHD),
+        "/etc/systemd/journald.conf.d/nordgate.conf": GuestFile(
+            f"[Journal]\n# The system's disk is small; requests are logged on the data volume.\n"
+            f"SystemMaxUse={guest.journal_megabytes}M\nRuntimeMaxUse={guest.journal_megabytes}M\n"
+        ),
+        "/etc/apt/apt.conf.d/90-nordgate": GuestFile(_apt_periodic(guest.unattended_upgrades)),
+    }
+    modules = _modules(kernel)
+    if modules:
+        files["/etc/modules-load.d/nordgate.conf"] = GuestFile("".join(f"{module}\n" for module in modules))
+    if "nf_conntrack" in modules:
+        options = f"options nf_conntrack hashsize={gateway.kernel.conntrack_buckets}\n"
+        files["/etc/modprobe.d/nordgate.conf"] = GuestFile(options)
+    if guest.firewall:
+        files["/etc/nftables.conf"] = _template("nftables.conf", mode="0755", guest=guest, gateway=gateway)
+    return files
+
+
+def boot_script(guest: GuestSettings, gateway: GatewaySettings) -> str:
+    """The one script that runs at every boot and leaves its result for the readiness check."""
+    kernel = gateway.kernel.declared(gateway.ports)
+    modules = _modules(kernel)
+    names = gateway.server_names
+    return rendered(
+        "guest/boot.sh.j2",
+        guest=guest,
+        paths=PATHS,
+        programs=[*_PROGRAMS, *(["nft"] if guest.firewall else [])],
+        modules=modules,
+        conntrack_buckets=gateway.kernel.conntrack_buckets if "nf_conntrack" in modules else 0,
+        # A common name has at most 64 characters; what counts are the alternative names.
+        common_name=next((name for name in names if len(name) <= 64), "nordgate"),
+        alternative_names=",".join([*(f"DNS:{name}" for name in names), f"IP:{guest.address.ip}"]),
+    )
+
+
+def kernel_table(kernel: tuple[KernelSetting, ...]) -> str:
+    """What the boot script applies and checks: disposition, file, value; `-` keeps a field as it is."""
+    lines = [f"{line.disposition} {line.proc} {line.value}\n" for line in kernel]
+    return "# Read by nordgate-boot. set: exactly; floor: at least; assert: must be so already.\n" + "".join(lines)
+
+
+def sysctl_conf(kernel: tuple[KernelSetting, ...]) -> str:
+    """Only exact values: systemd would write a floor over a better value."""
+    head = f"# Floors are not here but in {PATHS.kernel}: written from here, they would lower better values.\n"
+    lines = [f"\n# {line.why}\n{line.key} = {line.value}\n" for line in kernel if line.disposition is Disposition.SET]
+    return head + "".join(lines)
+
+
+def limits_conf(gateway: GatewaySettings) -> str:
+    """Login sessions only; the service's limit is in its unit."""
+    lines = [f"{who} {kind} nofile {gateway.limit_nofile}\n" for who in ("*", "root") for kind in ("soft", "hard")]
+    return "# For login sessions only: nginx's own limit is in its unit.\n" + "".join(lines)
+
+
+def _modules(kernel: tuple[KernelSetting, ...]) -> list[str]:
+    return list(dict.fromkeys(line.needs for line in kernel if line.needs))
+
+
+def _template(name: str, mode: str = "0644", **values: object) -> GuestFile:
+    return GuestFile(rendered(f"guest/{name}.j2", paths=PATHS, **values), mode=mode)
+
+
+def _wanted_units(guest: GuestSettings) -> str:
+    units = ["nordgate-boot.service", "nordgate-logrotate.timer", *(["nftables.service"] if guest.firewall else [])]
+    return f"# From the second boot on; at the first, cloud-init starts them.\n[Unit]\nWants={' '.join(units)}\n"
+
+
+def _apt_periodic(upgrades: bool) -> str:
+    switch = int(upgrades)
+    return "".join(
+        f'APT::Periodic::{name} "{switch}";\n' for name in ("Enable", "Update-Package-Lists", "Unattended-Upgrade")
+    )
+
+
+_SSHD = """\
+# The first value that sshd reads counts: this file's name comes before the distribution's.
+PermitRootLogin no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+"""
+
+_LOGROTATE_SERVICE = """\
+[Unit]
+Description=Rotate the gateway's logs by size
+ConditionPathExists=/run/nordgate/prepared
+
+[Service]
+Type=oneshot
+ExecStart=/usr/sbin/logrotate --state /srv/nordgate/log/.rotated /etc/nordgate/logrotate.conf
+Nice=19
+IOSchedulingClass=idle
+"""
+
+_LOGROTATE_TIMER = f"""\
+[Unit]
+Description=Look at the size of the gateway's logs
+
+[Timer]
+OnActiveSec={_ROTATE_MINUTES}min
+OnUnitActiveSec={_ROTATE_MINUTES}min
+"""

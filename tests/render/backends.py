@@ -1,0 +1,111 @@
+"""Upstreams for tests: an API that tells what it was asked, one that hangs up, and an echoing socket."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass
+class Backends:
+    """What the backends were asked, in order: address, method, path."""
+
+    asked: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def asked_for(self, path: str) -> list[tuple[str, str]]:
+        return [(address, method) for address, method, seen in self.asked if seen == path]
+
+
+@contextmanager
+def started() -> Iterator[Backends]:
+    """All of them, listening; ended with the block."""
+    told = Backends()
+    with ExitStack() as stack:
+        for address in ("127.0.0.2", "127.0.0.3"):
+            stack.enter_context(_serving((address, 9001), _handler(told, answers=True)))
+            stack.enter_context(_serving((address, 9002), _handler(told, answers=False)))
+        stack.enter_context(_echo_socket(("127.0.0.5", 9003)))
+        yield told
+
+
+@contextmanager
+def _serving(address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> Iterator[None]:
+    server = ThreadingHTTPServer(address, handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _handler(told: Backends, answers: bool) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def answer(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            address = self.connection.getsockname()[0]
+            told.asked.append((address, self.command, self.path))
+            if not answers:
+                self.close_connection = True
+                self.connection.shutdown(socket.SHUT_RDWR)
+                return
+            seen = {"server": address, "port": self.client_address[1], "headers": dict(self.headers)}
+            body = json.dumps(seen).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("X-Powered-By", "tests")
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = do_PUT = answer  # noqa: N815
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    return Handler
+
+
+@contextmanager
+def _echo_socket(address: tuple[str, int]) -> Iterator[None]:
+    """Upgrades one connection after the other, then sends back whatever comes."""
+    listener = socket.create_server(address)
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                head = b""
+                while b"\r\n\r\n" not in head:
+                    head += connection.recv(4096)
+                names = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:] if ": " in line)
+                guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+                digest = hashlib.sha1((names["Sec-WebSocket-Key"] + guid).encode(), usedforsecurity=False).digest()
+                accept = base64.b64encode(digest).decode()
+                connection.sendall(
+                    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                    f"Sec-WebSocket-Accept: {accept}\r\n\r\n".encode()
+                )
+                while data := connection.recv(4096):
+                    connection.sendall(data)
+
+    threading.Thread(target=serve, daemon=True).start()
+    try:
+        yield
+    finally:
+        listener.close()

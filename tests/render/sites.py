@@ -1,0 +1,76 @@
+"""Real nginx on a rendered configuration: each run sees the rendered files in place of the distribution's own."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from cloudinit import PATHS, PLATFORMS, GatewaySettings, GuestFile, GuestSettings, SeedDocuments, seed_documents
+
+CASES = {path.stem: path for path in sorted((Path(__file__).parent / "cases").glob("*.yaml"))}
+_SHARED = ("etc/nginx", "srv", "run")
+# Its own network, mounts and processes: nothing of it is seen outside, and all of it ends with the shell.
+_APART = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child")
+
+
+def rendered_case(name: str, platform: str) -> SeedDocuments:
+    """The documents of tests/render/cases/<name>.yaml for that platform."""
+    case = yaml.safe_load(CASES[name].read_text())
+    guest = GuestSettings.model_validate(case["guest"])
+    return seed_documents(guest, GatewaySettings.model_validate(case["gateway"]), PLATFORMS[platform])
+
+
+@dataclass(frozen=True)
+class Site:
+    """A folder with the rendered files, and the unpacked system that runs them."""
+
+    root: Path
+    folder: Path
+
+    @staticmethod
+    def make(root: Path, folder: Path, files: Mapping[str, GuestFile]) -> Site:
+        shutil.rmtree(folder, ignore_errors=True)
+        nginx = folder / "etc/nginx"
+        (nginx / "modules-enabled").mkdir(parents=True)
+        shutil.copy(root / "etc/nginx/mime.types", nginx)
+        for path, file in files.items():
+            if path.startswith("/etc/nginx/"):
+                target = folder / path.lstrip("/")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_text(file.content)
+        for path in (PATHS.log, PATHS.tls + "/current", PATHS.run):
+            (folder / path.lstrip("/")).mkdir(parents=True)
+        shutil.copy(root / "throwaway.crt", folder / PATHS.certificate.lstrip("/"))
+        shutil.copy(root / "throwaway.key", folder / PATHS.key.lstrip("/"))
+        return Site(root, folder)
+
+    def shell(self, command: str) -> str:
+        """A shell command that runs `command` inside the unpacked system, with the rendered files mounted."""
+        mounts = "; ".join(f"mount --bind {self.folder}/{path} {self.root}/{path}" for path in _SHARED)
+        return f"{mounts}; mount --bind /dev {self.root}/dev; exec chroot {self.root} {command}"
+
+    def test(self) -> str:
+        """What `nginx -t` complains about; empty when it finds nothing at all."""
+        script = f"set -e; ip link set lo up; {self.shell('nginx -t -q')}"
+        done = subprocess.run([*_APART, "sh", "-c", script], capture_output=True, text=True, timeout=60)
+        return done.stdout + done.stderr + (f"code {done.returncode}" if done.returncode else "")
+
+
+def throwaway_certificate(root: Path) -> None:
+    """A certificate for tests, made once in the unpacked system."""
+    if (root / "throwaway.key").exists():
+        return
+    names = "DNS:api.example.test,DNS:www.example.test,IP:127.0.0.1"
+    command = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -sha256 -days 3650 "
+        f"-config /throwaway.cnf -subj /CN=api.example.test -addext subjectAltName={names} "
+        "-keyout /throwaway.new -out /throwaway.crt"
+    )
+    (root / "throwaway.cnf").write_text("[req]\ndistinguished_name = name\n[name]\n")
+    subprocess.run(["chroot", root, *command.split()], capture_output=True, check=True)
+    (root / "throwaway.new").rename(root / "throwaway.key")

@@ -1,0 +1,49 @@
+"""What is refused, and how the error says it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from cloudinit import PLATFORMS, broken_rules, platform_named
+from tests.unit.cloudinit.samples import gateway, guest
+
+CASES: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "bad_settings.yaml").read_text())
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_bad_input_is_named_with_its_rule(case: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        gateway(**case["gateway"]) if "gateway" in case else guest(**case["guest"])
+    errors = [(".".join(map(str, error["loc"])), error["msg"]) for error in caught.value.errors()]
+    assert any(where.startswith(case["where"]) and case["says"] in message for where, message in errors), errors
+
+
+def test_all_problems_are_reported_at_once() -> None:
+    with pytest.raises(ValidationError) as caught:
+        gateway(
+            routes=[{"path": "/", "upstream": "x"}, {"path": "/v1/", "upstream": "y"}],
+            limitNofile=2_000_000,
+            workerConnections=100_000,
+            workerRlimitNofile=150_000,
+        )
+    assert len(caught.value.errors()) == 4
+
+
+def test_an_unknown_platform_lists_the_known_ones() -> None:
+    with pytest.raises(ValueError, match='"debian-11" is not a known platform; known are debian-12, debian-13'):
+        platform_named("debian-11")
+
+
+def test_http3_is_refused_where_the_package_has_none() -> None:
+    found = broken_rules(guest(), gateway(tls={"http3": True}), PLATFORMS["debian-12"])
+    assert [(problem.where, "has no HTTP/3" in problem.rule) for problem in found] == [(("tls", "http3"), True)]
+
+
+def test_stapling_without_a_resolver_is_refused() -> None:
+    found = broken_rules(guest(resolvers=[]), gateway(tls={"ocspStapling": True}), PLATFORMS["debian-13"])
+    assert [problem.where for problem in found] == [("tls", "ocspStapling")]

@@ -1,0 +1,67 @@
+"""The catalogue against the sources' table and against the page made from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cloudinit.catalogue.document import tuning_page
+from cloudinit.catalogue.kernel import KERNEL
+from cloudinit.catalogue.model import SOURCES, Disposition
+from cloudinit.catalogue.rows import ROWS
+from cloudinit.checks import Check, checks_for
+from tests.unit.cloudinit.samples import gateway
+
+DOCS = Path(__file__).parents[3] / "docs"
+
+
+def source_rows() -> list[str]:
+    lines = (DOCS / "tuning-sources.md").read_text().splitlines()
+    cells = [line.split("|")[1].strip() for line in lines if line.startswith("|")]
+    return [cell for cell in cells if cell not in ("key", "item") and not cell.startswith("-")]
+
+
+def test_the_sources_table_is_read_whole() -> None:
+    assert len(source_rows()) == 45
+
+
+@pytest.mark.parametrize("item", source_rows())
+def test_every_row_of_the_sources_is_in_the_catalogue(item: str) -> None:
+    assert item in {row.item for row in ROWS}
+
+
+def test_every_row_of_the_catalogue_is_in_the_sources() -> None:
+    assert {row.item for row in ROWS} <= set(source_rows())
+
+
+def test_every_row_gives_a_reason_and_known_sources() -> None:
+    assert [row for row in ROWS if not row.why or not set(row.sources) <= set(SOURCES)] == []
+
+
+def test_the_page_is_what_the_catalogue_says() -> None:
+    assert (DOCS / "tuning.md").read_text() == tuning_page(), "run: python -m cloudinit.catalogue > docs/tuning.md"
+
+
+def test_every_kernel_row_that_is_applied_is_checked_in_the_guest() -> None:
+    applied = {row.key for row in KERNEL if row.disposition not in (Disposition.REJECT, Disposition.OPTION)}
+    assert applied == {check.key for check in checks_for(gateway()) if check.probe == "sysctl"}
+
+
+@pytest.mark.parametrize(
+    ("comparison", "expected", "actual", "holds"),
+    [
+        ("==", "10240 65535", "10240\t65535\n", True),
+        ("==", "30", "60\n", False),
+        (">=", "65535", "65535\n", True),
+        (">=", "65535", "4096\n", False),
+        (">=", "- - 16777216", "4096\t131072\t33554432\n", True),
+        (">=", "- - 16777216", "4096\t131072\t6291456\n", False),
+        (">=", "1048576", "unlimited", True),
+        (">=", "1048576", "", False),
+        ("has", "noatime", "rw,nosuid,noatime", True),
+        ("has", "noatime", "rw,relatime", False),
+    ],
+)
+def test_a_check_compares_field_by_field(comparison: str, expected: str, actual: str, holds: bool) -> None:
+    assert Check("sysctl", "x.y", comparison, expected, "").holds(actual) is holds  # type: ignore[arg-type]

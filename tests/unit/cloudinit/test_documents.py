@@ -1,0 +1,177 @@
+"""The documents of the seed: what is in them, and that they never change by themselves."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cloudinit import PATHS, PLATFORMS, SeedDocuments, seed_documents
+from cloudinit.text import yaml_text
+from tests.unit.cloudinit.samples import gateway, guest
+
+TRIXIE = PLATFORMS["debian-13"]
+
+
+def seed(**changes: Any) -> SeedDocuments:
+    return seed_documents(guest(**changes), gateway(), TRIXIE)
+
+
+def user_data(documents: SeedDocuments) -> dict[str, Any]:
+    assert documents.user_data.startswith("#cloud-config\n")
+    parsed: dict[str, Any] = yaml.safe_load(documents.user_data)
+    return parsed
+
+
+def test_the_instance_id_ends_with_the_content_hash() -> None:
+    documents = seed()
+    meta = yaml.safe_load(documents.meta_data)
+    assert meta == {"instance-id": f"oslo-test-gw1-{documents.content_hash}", "local-hostname": "gw1"}
+
+
+@pytest.mark.parametrize("change", [{"mac": "52:54:00:00:00:02"}, {"hostname": "other"}, {"timezone": "Europe/Oslo"}])
+def test_any_change_changes_the_content_hash(change: dict[str, Any]) -> None:
+    assert seed(**change).content_hash != seed().content_hash
+
+
+def test_what_else_the_guest_is_made_of_changes_the_content_hash() -> None:
+    hashes = {
+        seed_documents(guest(), gateway(), TRIXIE, made_of).content_hash for made_of in ((), ("image 1",), ("image 2",))
+    }
+    assert len(hashes) == 3
+
+
+def test_the_config_hash_follows_nginx_only() -> None:
+    assert seed(timezone="Europe/Oslo").config_hash == seed().config_hash
+    other = seed_documents(guest(), gateway(concurrentClients=100), TRIXIE)
+    assert other.config_hash != seed().config_hash
+
+
+def test_nginx_answers_its_own_config_hash() -> None:
+    documents = seed()
+    assert f'return 200 "{documents.config_hash}\\n";' in documents.files[f"{PATHS.nginx}/status.conf"].content
+
+
+def test_another_process_with_another_hash_seed_renders_the_same_bytes() -> None:
+    program = (
+        "from tests.unit.cloudinit.samples import gateway, guest\n"
+        "from cloudinit import PLATFORMS, seed_documents\n"
+        "print(seed_documents(guest(), gateway(), PLATFORMS['debian-13']).content_hash)"
+    )
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={"PYTHONHASHSEED": number, "LC_ALL": "C", "TZ": "Asia/Tokyo"},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        for number in ("1", "2")
+    }
+    assert outputs == {seed().content_hash}
+
+
+def test_nothing_in_the_seed_is_secret() -> None:
+    documents = seed(authorizedKeys=["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA someone"])
+    assert not re.search(
+        r"PRIVATE KEY|passwd:|password:|plain_text_passwd", documents.user_data.replace("lock_passwd", "")
+    )
+
+
+def test_nobody_has_a_password_and_root_cannot_log_in() -> None:
+    config = user_data(seed())
+    assert [(user["name"], user["lock_passwd"]) for user in config["users"]] == [("operator", True)]
+    assert config["disable_root"] is True
+    sshd = seed().files["/etc/ssh/sshd_config.d/10-nordgate.conf"].content
+    assert "PermitRootLogin no\nPasswordAuthentication no\n" in sshd
+
+
+def test_every_file_is_written_as_it_was_rendered() -> None:
+    documents = seed()
+    written = {file["path"]: file["content"] for file in user_data(documents)["write_files"]}
+    assert written == {path: file.content for path, file in documents.files.items()}
+
+
+def test_a_stock_image_gets_its_packages_first_and_nginx_files_after_them() -> None:
+    config = user_data(seed(packages={"mode": "install", "mirror": "http://10.8.0.1:3142/debian"}))
+    assert "nginx" in config["packages"]
+    assert config["apt"]["primary"] == [{"arches": ["default"], "uri": "http://10.8.0.1:3142/debian"}]
+    deferred = {file["path"] for file in config["write_files"] if file.get("defer")}
+    assert "/etc/nginx/nginx.conf" in deferred
+    assert config["runcmd"] == [["systemctl", "start", "nordgate-boot.service"]]
+
+
+def test_a_prepared_image_installs_nothing_and_starts_early() -> None:
+    config = user_data(seed())
+    assert "packages" not in config
+    assert config["cloud_init_modules"][-1] == "bootcmd"
+    assert config["bootcmd"] == [["systemctl", "start", "nordgate-boot.service", "--no-block"]]
+
+
+def test_the_network_card_is_found_by_its_mac_address() -> None:
+    card = yaml.safe_load(seed().network_config)["ethernets"]["uplink"]
+    assert card["match"] == {"macaddress": "52:54:00:12:34:56"}
+    assert card["addresses"] == ["10.8.0.11/24"]
+    assert card["routes"] == [{"to": "0.0.0.0/0", "via": "10.8.0.1"}]
+    assert "gateway4" not in card
+
+
+def test_ssh_is_let_in_from_the_management_networks_only() -> None:
+    rules = seed(managementNetworks=["10.9.0.0/24"]).files["/etc/nftables.conf"].content
+    assert [line.strip() for line in rules.splitlines() if "22" in line] == ["ip saddr 10.9.0.0/24 tcp dport 22 accept"]
+    assert "22" not in seed(managementNetworks=[]).files["/etc/nftables.conf"].content
+
+
+def test_udp_is_open_for_http3_only() -> None:
+    assert "udp" not in seed().files["/etc/nftables.conf"].content
+    http3 = seed_documents(guest(), gateway(tls={"http3": True}), TRIXIE)
+    assert "udp dport 443 accept" in http3.files["/etc/nftables.conf"].content
+
+
+def test_a_listener_in_the_ephemeral_range_is_reserved() -> None:
+    documents = seed_documents(guest(), gateway(listeners={"status": 20000}), TRIXIE)
+    assert "net.ipv4.ip_local_reserved_ports = 20000\n" in documents.files["/etc/sysctl.d/60-nordgate.conf"].content
+
+
+def test_floors_are_never_written_by_systemd() -> None:
+    conf = seed().files["/etc/sysctl.d/60-nordgate.conf"].content
+    assert "fs.file-max" not in conf
+    assert "floor /proc/sys/fs/file-max 2097152\n" in seed().files[PATHS.kernel].content
+
+
+def test_the_boot_script_is_sound() -> None:
+    script = seed().files[PATHS.boot].content
+    subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+
+
+def test_rendering_and_importing_are_quick() -> None:
+    seed()
+    started = time.process_time()
+    seed()
+    assert time.process_time() - started < 0.05
+    program = "import time; t = time.process_time(); import cloudinit; print(time.process_time() - t)"
+    times = [float(subprocess.check_output([sys.executable, "-c", program], text=True)) for _ in range(3)]
+    assert min(times) < 0.3
+
+
+# YAML's own limit for a key is 1024 characters.
+keys = st.text(max_size=40)
+leaves = st.none() | st.booleans() | st.integers() | st.text()
+values = st.recursive(
+    leaves,
+    lambda inner: st.lists(leaves | st.dictionaries(keys, inner, min_size=1)) | st.dictionaries(keys, inner),
+    max_leaves=8,
+)
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.dictionaries(keys, values, min_size=1))
+def test_yaml_reads_back_what_was_written(value: dict[str, Any]) -> None:
+    assert yaml.safe_load(yaml_text(value)) == value
