@@ -1,0 +1,37 @@
+"""One KVM host as the stack sees it: the connection and the stack's own storage pool."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_libvirt as libvirt
+
+from hardware import derived_uuid, pool_stylesheet
+from stacks.settings import Hypervisor as HypervisorSettings
+
+
+@dataclass(frozen=True)
+class HypervisorArgs:
+    """`stack` marks what is made on the host; the settings say where it is."""
+
+    stack: str
+    settings: HypervisorSettings
+
+
+class Hypervisor(pulumi.ComponentResource):
+    """A provider for the host's libvirt, and a pool named after the stack. Children of others use `provider`."""
+
+    def __init__(self, name: str, args: HypervisorArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("nordgate:hypervisor:Hypervisor", name, None, opts)
+        self.provider = libvirt.Provider(name, uri=args.settings.uri, opts=pulumi.ResourceOptions(parent=self))
+        pool_name = f"nordgate-{args.stack}"
+        self.pool = libvirt.Pool(
+            f"{name}-pool",
+            name=pool_name,
+            type="dir",
+            target=libvirt.PoolTargetArgs(path=args.settings.pool_path),
+            xml=libvirt.PoolXmlArgs(xslt=pool_stylesheet(derived_uuid(args.stack, "pool", pool_name))),
+            opts=pulumi.ResourceOptions(parent=self, provider=self.provider, delete_before_replace=True),
+        )
+        self.register_outputs({"pool": self.pool.name})

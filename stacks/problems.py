@@ -1,0 +1,73 @@
+"""What is wrong with a stack file, told to the person who wrote it: setting, value, rule; all of it at once."""
+
+from __future__ import annotations
+
+import difflib
+import types
+import typing
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+_SHOWN = 60
+
+
+class SettingsError(Exception):
+    """A stack file that cannot be used. The text lists every problem with its place in the file."""
+
+    def __init__(self, source: str, rows: typing.Sequence[tuple[str, str]]) -> None:
+        width = max(len(setting) for setting, _ in rows)
+        count = "1 problem" if len(rows) == 1 else f"{len(rows)} problems"
+        lines = [source, *(f"  {setting:<{width}}   {sentence}" for setting, sentence in rows)]
+        super().__init__("\n".join([*lines, f"{count}; nothing was changed."]))
+
+
+def rows(model: type[BaseModel], details: typing.Iterable[ErrorDetails]) -> list[tuple[str, str]]:
+    """One row per problem that pydantic found while it parsed `model`: the setting's path and a sentence."""
+    return [(_path(detail["loc"]), _sentence(model, detail)) for detail in details]
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location if part != "[key]") or "(the whole file)"
+
+
+def _sentence(model: type[BaseModel], detail: ErrorDetails) -> str:
+    if detail["type"] == "extra_forbidden":
+        known = _known(model, detail["loc"][:-1])
+        near = difflib.get_close_matches(str(detail["loc"][-1]), known, 1)
+        return f'unknown setting; did you mean "{near[0]}"?' if near else f"unknown setting; known: {', '.join(known)}"
+    if detail["type"] == "missing":
+        return "is required"
+    rule = detail["msg"].removeprefix("Value error, ")
+    if isinstance(detail["input"], dict | BaseModel) or detail["input"] is None:
+        return rule
+    value = str(detail["input"])
+    return rule if value in rule else f"{value[:_SHOWN]}{'…' if len(value) > _SHOWN else ''}: {rule}"
+
+
+def _known(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """The names of the settings at `location`, found by walking the types."""
+    current: object = model
+    for part in location:
+        current = _below(current, part)
+    fields = getattr(current, "model_fields", {})
+    return [field.alias or name for name, field in fields.items()]
+
+
+def _below(annotation: object, part: int | str) -> object:
+    """The type of what stands at `part` of a value of type `annotation`: of a model, a mapping or a list."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        fields = {field.alias or name: field.annotation for name, field in annotation.model_fields.items()}
+        return _plain(fields.get(str(part)))
+    arguments = [argument for argument in typing.get_args(annotation) if argument is not Ellipsis]
+    return _plain(arguments[-1]) if arguments else None
+
+
+def _plain(annotation: object) -> object:
+    """Without `Annotated` and `| None`."""
+    if typing.get_origin(annotation) is typing.Annotated:
+        return _plain(typing.get_args(annotation)[0])
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        present = [argument for argument in typing.get_args(annotation) if argument is not types.NoneType]
+        return _plain(present[0])
+    return annotation
