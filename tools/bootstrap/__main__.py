@@ -1,0 +1,70 @@
+"""`python3 -m tools.bootstrap [STEP]`: see `--help`."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import signal
+import sys
+from contextlib import nullcontext
+
+from tools.bootstrap import packages, plugins, pulumi, python
+from tools.bootstrap.paths import pulumi_environment
+from tools.bootstrap.work import alone, told_plainly
+from tools.console import run_tool
+
+_STEPS = {"packages": packages, "python": python, "pulumi": pulumi, "plugins": plugins}
+_HELP = """
+all        everything (the default)
+packages   Debian packages, as root
+python     the Python environment, .nordgate/venv
+pulumi     the Pulumi CLI and its Python language host; Go modules are built if no new enough `pulumi` is on PATH
+plugins    the plugins libvirt and command; PLUGINS=official downloads the published ones instead
+lock       make the requirements files again from pyproject.toml
+env        print the settings for using this toolchain by hand: eval "$(python3 -m tools.bootstrap env)"
+"""
+
+
+def main() -> None:
+    """Carry out one command line."""
+    parser = argparse.ArgumentParser(
+        prog="python3 -m tools.bootstrap",
+        description=_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("step", nargs="?", default="all", choices=[*_STEPS, "all", "lock", "env"], metavar="STEP")
+    step = parser.parse_args().step
+    # An orderly end, like Ctrl-C: what was begun is cleared away.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if step == "env":
+        for name, value in pulumi_environment().items():
+            print(f"export {name}={shlex.quote(value)}")
+    elif step == "lock":
+        with alone():
+            python.lock()
+    else:
+        with told_plainly():
+            _prepare(list(_STEPS) if step == "all" else [step])
+
+
+def _prepare(steps: list[str]) -> None:
+    if all(_STEPS[step].ready() for step in steps):
+        return
+    with alone() as lock:
+        if "packages" in steps:
+            packages.check()
+        # Without certificates nothing can be downloaded yet.
+        early = steps == list(_STEPS) and "ca-certificates" not in packages.missing()
+        with pulumi.begun_early() if early else nullcontext() as begun:
+            if "packages" in steps:
+                packages.ensure(lock)
+            if "python" in steps:
+                python.ensure()
+            if "pulumi" in steps:
+                pulumi.ensure(begun)
+            if "plugins" in steps:
+                plugins.ensure()
+
+
+if __name__ == "__main__":
+    run_tool(main)
