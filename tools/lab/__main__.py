@@ -1,0 +1,82 @@
+"""`python -m tools.lab up|down|status|exec`: see `--help`."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+
+from stacks.load import load_file
+from stacks.problems import SettingsError
+from tools.console import Problem, run_tool
+from tools.lab import control
+from tools.lab.layout import Forward, Lab
+
+_CHECKOUT = Path(__file__).parents[2]
+_CHRONYD = _CHECKOUT / ".nordgate/packages/usr/sbin/chronyd"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="lab", description="Throw-away hypervisors in namespaces of this machine.")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    up = verbs.add_parser("up", help="start the host of stack NAME-test; harmless when it runs")
+    up.add_argument("name")
+    down = verbs.add_parser("down", help="end a lab and delete all of it")
+    down.add_argument("name")
+    down.add_argument("--force", action="store_true", help="even while it has guests")
+    verbs.add_parser("status", help="list the labs and their guests")
+    execute = verbs.add_parser("exec", help="run a command inside a lab")
+    execute.add_argument("name")
+    execute.add_argument("command", nargs=argparse.REMAINDER)
+    return parser
+
+
+def _forwards(name: str) -> list[Forward]:
+    """The ways from 127.0.0.1 to the gateways of the stack that the lab is for."""
+    settings = load_file(_CHECKOUT, f"{name}-test")
+    return [
+        Forward(int(gateway.entry.rpartition(":")[2]), str(gateway.address), settings.nginx.listeners.https)
+        for gateway in settings.gateways.values()
+        if gateway.entry
+    ]
+
+
+def _chronyd() -> str:
+    if _CHRONYD.exists():
+        return str(_CHRONYD)
+    if found := shutil.which("chronyd", path="/usr/sbin:/usr/bin"):
+        return found
+    raise Problem('chronyd not found: run "make tools", which fetches it.')
+
+
+def main() -> int:
+    """Carry out one command line; its exit code."""
+    try:
+        return _main()
+    except SettingsError as error:
+        raise Problem(str(error)) from None
+
+
+def _main() -> int:
+    arguments = _parser().parse_args()
+    if arguments.verb == "status":
+        for name in control.names():
+            lab = Lab(name)
+            running = control.first_process(lab)
+            state = f"running, guests: {', '.join(control.guests(lab)) or 'none'}" if running else "not running"
+            print(f"{name}: {state}")
+        return 0
+    lab = Lab(arguments.name)
+    if arguments.verb == "up":
+        control.up(lab, _forwards(lab.name), _chronyd())
+    elif arguments.verb == "down":
+        if not arguments.force and control.first_process(lab) and (found := control.guests(lab)):
+            raise Problem(f'lab {lab.name} has guests ({", ".join(found)}): "make destroy" first, or add FORCE=1.')
+        control.down(lab)
+    else:
+        return control.execute(lab, arguments.command)
+    return 0
+
+
+if __name__ == "__main__":
+    run_tool(main)

@@ -1,0 +1,209 @@
+"""What can be done with a lab from outside: start, stop, look, run a command in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tools.console import Problem, phase
+from tools.lab.layout import BACKEND_PORTS, LABS, Forward, Lab
+
+_CHECKOUT = Path(__file__).parents[2]
+_MOUNT_POINTS = LABS / "mount-points.json"
+_START_BOUND = 30.0
+_NEEDED = ("libvirtd", "virsh", "qemu-system-x86_64", "ip", "unshare", "nsenter")
+
+
+def first_process(lab: Lab) -> int | None:
+    """The PID, as the machine sees it, of the lab's first process; None when the lab is not running."""
+    try:
+        pid, started = lab.pid_file.read_text().split()
+    except (FileNotFoundError, ValueError):
+        return None
+    return int(pid) if _start_time(int(pid)) == started else None
+
+
+def up(lab: Lab, forwards: Sequence[Forward], chronyd: str) -> None:
+    """Start the lab, or leave it alone when it already runs. A lab left by a crash keeps its volumes and restarts."""
+    _check_machine()
+    if first_process(lab):
+        if _answers(lab):
+            return
+        _kill(lab)
+    with phase(f"Lab hypervisor {lab.name}"):
+        sockets = [_listen(forward) for forward in forwards]
+        try:
+            _lay_out(lab)
+            _launch(lab, sockets, forwards, chronyd)
+            _await(lambda: _answers(lab), f"libvirt of lab {lab.name}", lab)
+        except BaseException:
+            _kill(lab)
+            raise
+        finally:
+            for listening in sockets:
+                listening.close()
+
+
+def down(lab: Lab) -> None:
+    """End every process of the lab and delete its files. Harmless when there is none."""
+    if not lab.root.exists():
+        return
+    _check_root()
+    with phase(f"Removing lab {lab.name}"):
+        _kill(lab)
+        shutil.rmtree(lab.root)
+        _forget_mount_points()
+
+
+def execute(lab: Lab, command: Sequence[str]) -> int:
+    """Run `command` inside the lab's namespaces and return its exit code."""
+    return subprocess.run([*enter(lab), *command], check=False).returncode
+
+
+def enter(lab: Lab) -> list[str]:
+    """The command words that run what follows them inside the lab."""
+    pid = first_process(lab)
+    if not pid:
+        raise Problem(f'lab {lab.name} is not running: start it with "make lab-up".')
+    return ["nsenter", "--target", str(pid), "--mount", "--net", "--pid", "--ipc", "--uts", "--"]
+
+
+def names() -> list[str]:
+    """The labs that exist, running or not."""
+    return sorted(path.name for path in LABS.glob("*/") if path.is_dir()) if LABS.is_dir() else []
+
+
+def guests(lab: Lab) -> list[str]:
+    """The names of the domains that are defined in a running lab."""
+    listing = subprocess.run(
+        ["virsh", "-c", lab.uri, "list", "--all", "--name"], capture_output=True, text=True, check=False, timeout=20
+    )
+    return listing.stdout.split()
+
+
+def _check_root() -> None:
+    if os.geteuid() != 0:
+        raise Problem('the lab needs root for its namespaces and bridges: run it again with "sudo".')
+
+
+def _check_machine() -> None:
+    _check_root()
+    missing = [tool for tool in _NEEDED if not shutil.which(tool)]
+    if missing:
+        raise Problem(f'{", ".join(missing)} not found: run "make tools", which installs what the lab needs.')
+
+
+def _start_time(pid: int) -> str | None:
+    # Field 22 of /proc/PID/stat tells a process from a later one that got the same PID.
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def _listen(forward: Forward) -> socket.socket:
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(("127.0.0.1", forward.port))
+    except OSError as error:
+        raise Problem(
+            f"127.0.0.1:{forward.port}, which leads to {forward.address}:{forward.address_port} in the lab, is taken: "
+            f"{error.strerror}. End what listens there, or change the gateway's `entry` in the stack file."
+        ) from None
+    listening.listen(1024)
+    return listening
+
+
+def _lay_out(lab: Lab) -> None:
+    for folder in lab.folders:
+        folder.mkdir(parents=True, exist_ok=True)
+    for path, text in lab.configuration().items():
+        path.write_text(text)
+    missing = [str(path) for path in lab.mounts if not path.exists()]
+    if missing:
+        known = json.loads(_MOUNT_POINTS.read_text()) if _MOUNT_POINTS.exists() else []
+        _MOUNT_POINTS.write_text(json.dumps(sorted({*known, *missing})))
+        for mount_point in missing:
+            Path(mount_point).mkdir()
+
+
+def _forget_mount_points() -> None:
+    """Remove the empty folders that labs were mounted on, once no lab is left."""
+    if names():
+        return
+    if _MOUNT_POINTS.exists():
+        for path in json.loads(_MOUNT_POINTS.read_text()):
+            Path(path).rmdir()
+        _MOUNT_POINTS.unlink()
+    for folder in (LABS, LABS.parent):
+        if not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _launch(lab: Lab, sockets: Sequence[socket.socket], forwards: Sequence[Forward], chronyd: str) -> None:
+    arguments = [
+        f"{listening.fileno()}={forward.address}:{forward.address_port}"
+        for listening, forward in zip(sockets, forwards, strict=True)
+    ]
+    with lab.log.open("a") as log:
+        wrapper = subprocess.Popen(
+            [
+                "unshare", "--net", "--mount", "--pid", "--ipc", "--uts", "--fork", "--kill-child=KILL",
+                "--mount-proc", sys.executable, "-m", "tools.lab.host",
+                lab.name, chronyd, *arguments,
+            ],
+            cwd=_CHECKOUT, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            start_new_session=True, pass_fds=[listening.fileno() for listening in sockets],
+        )  # fmt: skip
+    _await(lambda: _child(wrapper.pid) is not None or wrapper.poll() is not None, f"lab {lab.name} to start", lab)
+    pid = _child(wrapper.pid)
+    if pid is None:
+        raise Problem(f"lab {lab.name} did not start; its log, {lab.log}, ends:\n{_tail(lab.log)}")
+    lab.pid_file.write_text(f"{pid} {_start_time(pid)}\n")
+
+
+def _child(parent: int) -> int | None:
+    children = Path(f"/proc/{parent}/task/{parent}/children")
+    try:
+        words = children.read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return int(words[0]) if words else None
+
+
+def _answers(lab: Lab) -> bool:
+    virsh = subprocess.run(["virsh", "-c", lab.uri, "version"], capture_output=True, check=False, timeout=20)
+    if virsh.returncode:
+        return False
+    listening = subprocess.run([*enter(lab), "ss", "-Hltun"], capture_output=True, text=True, check=False).stdout
+    return all(f":{port} " in listening for port in (*BACKEND_PORTS, 123))
+
+
+def _await(condition: Callable[[], bool], what: str, lab: Lab) -> None:
+    deadline = time.monotonic() + _START_BOUND
+    while not condition():
+        if time.monotonic() > deadline:
+            raise Problem(f"waited {_START_BOUND:.0f} s for {what}; its log, {lab.log}, ends:\n{_tail(lab.log)}")
+        time.sleep(0.1)
+
+
+def _kill(lab: Lab) -> None:
+    """Kill the lab's first process; the kernel then ends all others of its PID namespace before it is gone."""
+    pid = first_process(lab)
+    if pid:
+        os.kill(pid, signal.SIGKILL)
+        _await(lambda: first_process(lab) is None, f"lab {lab.name} to end", lab)
+    lab.pid_file.unlink(missing_ok=True)
+
+
+def _tail(path: Path) -> str:
+    return "\n".join(path.read_text().splitlines()[-10:]) if path.exists() else "(empty)"
