@@ -1,0 +1,72 @@
+# Prepares what plain Pulumi needs, and calls it. `make help` lists the targets.
+STACK ?= oslo-test
+PYTHON := .nordgate/venv/bin/python
+PYTEST := $(PYTHON) -m pytest
+
+export PATH := $(CURDIR)/.nordgate/venv/bin:$(CURDIR)/.nordgate/bin:$(PATH):/usr/sbin:/sbin
+export PULUMI_SKIP_UPDATE_CHECK := true
+
+# Test stacks keep their state, plugins and passphrase in this checkout; all others use your own login and secrets.
+ifneq ($(filter %-test,$(STACK)),)
+export PULUMI_HOME := $(CURDIR)/.nordgate/pulumi
+export PULUMI_BACKEND_URL := file://$(CURDIR)/.nordgate/state
+export PULUMI_CONFIG_PASSPHRASE := nordgate-test
+LAB := $(STACK:-test=)
+YES := --yes
+PREPARE := lab-up image state
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help up preview destroy verify smoke ssh console lab-up lab-down image tools state lint test test-all
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo; echo "  STACK= chooses the stack; it is $(STACK)"
+
+up: tools $(PREPARE) ## Bring STACK up and prove it: prepare, `pulumi up`, smoke check
+	pulumi up --stack $(STACK) $(YES) $(if $(YES),--skip-preview)
+	@$(PYTHON) -m operations summary $(STACK)
+
+preview: tools $(PREPARE) ## Show what `up` would change
+	pulumi preview --stack $(STACK) --diff
+
+destroy: tools $(if $(LAB),lab-up state) ## Delete everything that STACK has made
+	pulumi destroy --stack $(STACK) $(YES) $(if $(YES),--skip-preview)
+
+verify: tools ## Compare the running guests of STACK with what was declared
+	@$(PYTHON) -m operations verify $(STACK)
+
+smoke: tools ## Run the smoke check of STACK now
+	@$(PYTHON) -m operations smoke $(STACK)
+
+ssh: tools ## Log in to a gateway of STACK (GATEWAY=gw1)
+	@$(PYTHON) -m operations ssh $(STACK) $(GATEWAY)
+
+console: tools ## Watch the serial console of a gateway of STACK (GATEWAY=gw1); Ctrl-] leaves
+	@$(PYTHON) -m operations console $(STACK) $(GATEWAY)
+
+lab-up: tools ## Start the throw-away hypervisor of a test stack
+	@$(PYTHON) -m tools.lab up $(LAB)
+
+lab-down: tools ## End the throw-away hypervisor and delete all of it (FORCE=1: even with guests)
+	@$(PYTHON) -m tools.lab down $(LAB) $(if $(FORCE),--force)
+
+image: tools ## Bake the Debian 13 image that test stacks start from (REFRESH=1: with today's packages)
+	@$(PYTHON) -m tools.image bake $(if $(REFRESH),--refresh)
+
+tools: ## Install or build what is missing: packages, Python environment, Pulumi and its plugins
+	@python3 -m tools.bootstrap
+
+state: tools
+	@$(PYTHON) -m operations state $(STACK)
+
+lint: tools ## Check style and types
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy .
+
+test: tools lint image ## Run every test, the real guest included
+	$(PYTEST)
+
+test-all: tools lint image ## The same, and the long tables
+	$(PYTEST) --long

@@ -1,0 +1,1 @@
+"""What the Makefile and the workflows call around Pulumi. Knows the pure packages, never the components."""

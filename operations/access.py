@@ -1,0 +1,65 @@
+"""Ways into a gateway for people: SSH with a key that lives as long as the session, and the serial console."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from smoke.agent import GuestAgent
+from smoke.hypervisor import Hypervisor
+from stacks.settings import Settings
+from tools.console import Problem
+
+_USER = "operator"
+_HOST_KEY = "/etc/ssh/ssh_host_ed25519_key.pub"
+
+
+def ssh(stack: str, settings: Settings, gateway: str) -> int:
+    """Log in as `operator`: a fresh key goes in through the guest agent, the host key comes out and is pinned."""
+    agent = GuestAgent(_hypervisor(settings, gateway), f"{stack}-{gateway}")
+    address = str(settings.gateways[gateway].address)
+    with tempfile.TemporaryDirectory(prefix="nordgate-ssh-") as folder:
+        key, known_hosts = Path(folder) / "key", Path(folder) / "known_hosts"
+        subprocess.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "nordgate-session", "-f", str(key)], check=True
+        )
+        public = key.with_suffix(".pub").read_text().strip()
+        known_hosts.write_text(f"{address} {agent.read_file(_HOST_KEY).decode()}")
+        agent.add_authorized_keys(_USER, [public])
+        try:
+            return subprocess.run(
+                [
+                    "ssh", "-F", "none", "-i", str(key), "-o", f"UserKnownHostsFile={known_hosts}",
+                    "-o", "StrictHostKeyChecking=yes", "-o", "IdentitiesOnly=yes",
+                    *_proxy(settings, gateway), f"{_USER}@{address}",
+                ],
+                check=False,
+            ).returncode  # fmt: skip
+        finally:
+            agent.remove_authorized_keys(_USER, [public])
+
+
+def console(stack: str, settings: Settings, gateway: str) -> int:
+    """Connect this terminal to the guest's serial console until Ctrl-]."""
+    uri = _hypervisor(settings, gateway).label
+    return subprocess.run(["virsh", "-c", uri, "console", f"{stack}-{gateway}", "--force"], check=False).returncode
+
+
+def _hypervisor(settings: Settings, gateway: str) -> Hypervisor:
+    if gateway not in settings.gateways:
+        raise Problem(f'there is no gateway "{gateway}"; the stack has {", ".join(settings.gateways)}.')
+    return Hypervisor(settings.hypervisors[settings.gateways[gateway].hypervisor].uri)
+
+
+def _proxy(settings: Settings, gateway: str) -> list[str]:
+    """A lab's guests stand in its own network: the connection starts inside it."""
+    uri = settings.hypervisors[settings.gateways[gateway].hypervisor].uri
+    socket = uri.partition("?socket=")[2]
+    if not socket.startswith("/var/lib/nordgate/lab/"):
+        return []
+    lab = Path(socket).parents[1].name
+    command = shlex.join([sys.executable, "-m", "tools.lab", "exec", lab, "socat", "-", "TCP:%h:%p"])
+    return ["-o", f"ProxyCommand={command}"]

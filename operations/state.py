@@ -1,0 +1,159 @@
+"""Makes a test stack's local state fit to work on after whatever ended the last run."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hardware import derived_uuid
+from smoke.hypervisor import Hypervisor
+from stacks.load import PROJECT
+from stacks.settings import Settings
+from tools.console import Problem, phase
+
+_STATE = Path(".nordgate/state")
+_KINDS = {"domain": "dom", "network": "net-", "pool": "pool-"}
+"""What bears a derived UUID, and how virsh's commands for it start."""
+
+
+@dataclass(frozen=True)
+class Orphan:
+    """Something on a hypervisor that bears the stack's mark and is not in its state."""
+
+    kind: str
+    name: str
+    remove: tuple[tuple[str, ...], ...]
+    """The virsh commands that delete it."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What the state says is there."""
+
+    identifiers: frozenset[str]
+    marked: frozenset[str]
+    """The UUIDs among them that are derived: domains, networks, pools."""
+    unfinished: bool
+    """Whether operations are recorded that never ended."""
+
+
+def prepare(stack: str, settings: Settings) -> None:
+    """Create the stack if need be, clear the lock of a dead process, and make state and hypervisor agree.
+
+    What a killed run left on the hypervisor is deleted; what is gone from the hypervisor is forgotten.
+    """
+    _STATE.mkdir(parents=True, exist_ok=True)
+    clear_dead_locks(stack)
+    if not _checkpoint(stack).exists():
+        _pulumi("stack", "init", stack, "--no-select")
+    recorded = _recorded(stack)
+    hypervisors = [Hypervisor(host.uri) for host in settings.hypervisors.values()]
+    for hypervisor in hypervisors:
+        for orphan in _orphans(stack, hypervisor, recorded.identifiers):
+            with phase(f"Removing {orphan.kind} {orphan.name}, left by a stopped run"):
+                for command in orphan.remove:
+                    hypervisor.virsh(*command, timeout=60)
+    if recorded.unfinished:
+        _drop_unfinished(stack)
+    there = {uuid for hypervisor in hypervisors for _, _, uuid in _marked(stack, hypervisor)}
+    if recorded.marked and not recorded.marked & there:
+        with phase("Forgetting what was on a hypervisor that has been remade"):
+            _pulumi("stack", "rm", stack, "--force", "--preserve-config", "--yes")
+            _pulumi("stack", "init", stack, "--no-select")
+    elif recorded.marked - there:
+        with phase("Forgetting what was deleted behind Pulumi's back"):
+            _pulumi("refresh", "--stack", stack, "--yes", "--skip-preview")
+
+
+def clear_dead_locks(stack: str) -> None:
+    """Delete locks whose process is gone. Raises Problem for one that is held."""
+    for lock in (_STATE / ".pulumi" / "locks" / "organization" / PROJECT / stack).glob("*.json"):
+        holder = json.loads(lock.read_text() or "{}")
+        pid = holder.get("pid", 0)
+        if holder.get("hostname", socket.gethostname()) != socket.gethostname():
+            raise Problem(f"stack {stack} is locked by {holder}: wait, or run `pulumi cancel --stack {stack}`.")
+        if _is_pulumi(pid):
+            raise Problem(f"pulumi (process {pid}) is working on stack {stack}: wait for it, or end it.")
+        lock.unlink()
+
+
+def _checkpoint(stack: str) -> Path:
+    return _STATE / ".pulumi" / "stacks" / PROJECT / f"{stack}.json"
+
+
+def _is_pulumi(pid: int) -> bool:
+    try:
+        return "pulumi" in Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return False
+
+
+def _recorded(stack: str) -> Recorded:
+    latest = json.loads(_checkpoint(stack).read_text())["checkpoint"].get("latest") or {}
+    # One that is pending replacement has been deleted: what is there by its identifier was made by the killed run.
+    resources = [found for found in latest.get("resources") or [] if not found.get("pendingReplacement")]
+    # A cloud-init disk's identifier is its volume's path, a semicolon and a random UUID.
+    identifiers = {resource.get("id", "").split(";")[0] for resource in resources} - {""}
+    marked = {
+        resource["id"]
+        for resource in resources
+        if resource.get("id") and resource["type"] in {f"libvirt:index/{kind}:{kind.title()}" for kind in _KINDS}
+    }
+    return Recorded(frozenset(identifiers), frozenset(marked), bool(latest.get("pending_operations")))
+
+
+def _drop_unfinished(stack: str) -> None:
+    """What they made has been deleted or is in the state: the record of them only stands in the way."""
+    deployment: dict[str, Any] = json.loads(_pulumi("stack", "export", "--stack", stack))
+    deployment["deployment"].pop("pending_operations", None)
+    _pulumi("stack", "import", "--stack", stack, text=json.dumps(deployment))
+
+
+def _marked(stack: str, hypervisor: Hypervisor) -> Iterator[tuple[str, str, str]]:
+    """Kind, name and UUID of whatever on the hypervisor has a UUID that only this stack derives."""
+    for kind, command in _KINDS.items():
+        listing = "list" if kind == "domain" else f"{command}list"
+        for name in hypervisor.virsh(listing, "--all", "--name").split():
+            uuid = hypervisor.virsh(f"{command}uuid", name).strip()
+            if uuid == derived_uuid(stack, kind, name):
+                yield kind, name, uuid
+
+
+def _orphans(stack: str, hypervisor: Hypervisor, known: frozenset[str]) -> Iterator[Orphan]:
+    for kind, name, uuid in list(_marked(stack, hypervisor)):
+        if uuid not in known:
+            words = "" if kind == "domain" else _KINDS[kind]
+            stop = ((f"{words}destroy", name),) if _active(hypervisor, kind, name) else ()
+            yield Orphan(kind, name, (*stop, (f"{words}undefine", name)))
+    pool = f"nordgate-{stack}"
+    if pool in hypervisor.virsh("pool-list", "--name").split():
+        hypervisor.virsh("pool-refresh", pool)
+        for line in hypervisor.virsh("vol-list", pool).splitlines():
+            name, path = line.split(maxsplit=1)
+            # A data volume is kept: the next run takes it over as it is.
+            if name.startswith(f"{stack}-") and not name.endswith("-data.raw") and path.strip() not in known:
+                yield Orphan("volume", name, (("vol-delete", name, "--pool", pool),))
+
+
+def _active(hypervisor: Hypervisor, kind: str, name: str) -> bool:
+    if kind == "domain":
+        return hypervisor.virsh("domstate", name).strip() != "shut off"
+    information = hypervisor.virsh(f"{_KINDS[kind]}info", name)
+    return any(line.split() in (["Active:", "yes"], ["State:", "running"]) for line in information.splitlines())
+
+
+def _pulumi(*words: str, text: str | None = None) -> str:
+    try:
+        result = subprocess.run(
+            ["pulumi", *words, "--non-interactive"], input=text, capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        raise Problem('pulumi not found: run "make tools".') from None
+    if result.returncode:
+        raise Problem(f"pulumi {' '.join(words[:2])}: {' '.join((result.stderr or result.stdout).split())}")
+    return result.stdout

@@ -1,0 +1,38 @@
+"""What `make up` says at the end: where the gateways are, how fast they are, and what can be done next."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import Any
+
+from tools.console import Problem
+
+
+def outputs(stack: str) -> dict[str, Any]:
+    """The stack's outputs. Raises Problem when Pulumi has none to give."""
+    result = subprocess.run(
+        ["pulumi", "stack", "output", "--json", "--stack", stack], capture_output=True, text=True, check=False
+    )
+    if result.returncode:
+        raise Problem(f"stack {stack} has no outputs: {' '.join(result.stderr.split())}")
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+def summary(stack: str) -> str:
+    """The closing lines."""
+    found = outputs(stack)
+    if not found.get("urls"):
+        return f"{stack} is empty."
+    lines = []
+    for name, url in found["urls"].items():
+        smoke = found["smoke"][name]
+        lines += [
+            "",
+            f"{stack} {name}   {smoke['verdict']}   p50 {smoke['p50']:.1f} ms   p99 {smoke['p99']:.1f} ms",
+            f"  URL       {url}/   (certificate made by the gateway itself: curl -k)",
+            f"  log in    make ssh STACK={stack} GATEWAY={name}",
+            f"  console   make console STACK={stack} GATEWAY={name}",
+        ]
+    return "\n".join(lines)
