@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.gateway import Gateway, GatewayArgs
+from components.gateway import Gateway
+from components.guest import GuestArgs
 from components.hypervisor import Hypervisor, HypervisorArgs
 from components.image import BaseImage, BaseImageArgs
 from components.network import Network, NetworkArgs
@@ -53,7 +54,7 @@ class Region(pulumi.ComponentResource):
             hypervisor = hypervisors[host_name]
             self.gateways[gateway_name] = Gateway(
                 gateway_name,
-                GatewayArgs(
+                GuestArgs(
                     design=design(settings, stack, gateway_name, args.image.sha256),
                     image_id=images[host_name].volume_id,
                     bridge=settings.hypervisors[host_name].bridge,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -49,6 +51,7 @@ def prepare(stack: str, settings: Settings) -> None:
     """
     _STATE.mkdir(parents=True, exist_ok=True)
     clear_dead_locks(stack)
+    end_stray_plugins(Path.cwd())
     if not _checkpoint(stack).exists():
         _pulumi("stack", "init", stack, "--no-select")
     recorded = _recorded(stack)
@@ -80,6 +83,19 @@ def clear_dead_locks(stack: str) -> None:
         if _is_pulumi(pid):
             raise Problem(f"pulumi (process {pid}) is working on stack {stack}: wait for it, or end it.")
         lock.unlink()
+
+
+def end_stray_plugins(checkout: Path) -> None:
+    """End the plugins of this checkout whose `pulumi` was killed: they would wait for it for ever."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            program = (process / "exe").readlink()
+            parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
+        except OSError:
+            continue
+        is_plugin = program.is_relative_to(checkout / ".nordgate") and program.name.startswith("pulumi-")
+        if is_plugin and not _is_pulumi(int(parent)):
+            os.kill(int(process.name), signal.SIGTERM)
 
 
 def _checkpoint(stack: str) -> Path:

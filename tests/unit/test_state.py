@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -66,3 +68,22 @@ def test_the_lock_of_another_machine_is_respected(locks: Path) -> None:
     with pytest.raises(Problem, match="pulumi cancel"):
         state.clear_dead_locks(STACK)
     assert path.exists()
+
+
+def test_a_plugin_whose_pulumi_was_killed_is_ended_and_no_other(tmp_path: Path) -> None:
+    program = tmp_path / ".nordgate" / "pulumi-resource-x"
+    program.parent.mkdir()
+    shutil.copy2("/bin/sleep", program)
+    stray = subprocess.run(
+        ["sh", "-c", f"{program} 60 >/dev/null 2>&1 & echo $!"], capture_output=True, text=True, check=True
+    )
+    bystander = subprocess.Popen(["sleep", "60"])
+    try:
+        state.end_stray_plugins(tmp_path)
+        deadline = time.monotonic() + 5
+        while Path(f"/proc/{stray.stdout.strip()}/exe").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not Path(f"/proc/{stray.stdout.strip()}/exe").exists()
+        assert bystander.poll() is None
+    finally:
+        bystander.kill()

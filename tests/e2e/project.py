@@ -1,0 +1,128 @@
+"""A checkout of its own with a stack and a lab of its own, and the README's commands typed in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SOURCE = Path(__file__).parents[2]
+STACK = "e2e-test"
+LAB = "e2e"
+PORT = 8743
+_TOOLS = ("bin", "images", "packages", "pulumi", "stamps", "venv", "venvs")
+_BOUND = 900
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A command that ended: its exit code and all that it said, in order."""
+
+    code: int
+    output: str
+
+
+class Project:
+    """A checkout in `folder`: the same files as this one, the same tools, and no state."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        subprocess.run(["git", "init", "-q", str(folder)], check=True)
+        listing = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=SOURCE, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        for name in filter(None, listing.stdout.split("\0")):
+            if (SOURCE / name).is_file():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(SOURCE / name, folder / name)
+        (folder / ".nordgate").mkdir()
+        for name in _TOOLS:
+            # Linked file by file where that can be done: built once, and gone with the folder.
+            built, linked = str(SOURCE / ".nordgate" / name), str(folder / ".nordgate")
+            copies = (["cp", "--archive", "--link", built, linked], ["cp", "--archive", built, linked])
+            assert any(subprocess.run(copy, check=False, capture_output=True).returncode == 0 for copy in copies), name
+        text = (folder / "stacks/Pulumi.oslo-test.yaml").read_text()
+        text = text.replace("/lab/oslo/", f"/lab/{LAB}/").replace("127.0.0.1:8443", f"127.0.0.1:{PORT}")
+        self.stack_file.write_text(text.replace("api.oslo-test.localhost", f"api.{STACK}.localhost"))
+        subprocess.run(["git", "add", "-A"], cwd=folder, check=True)
+
+    @property
+    def stack_file(self) -> Path:
+        return self.folder / "stacks" / f"Pulumi.{STACK}.yaml"
+
+    def edit(self, before: str, after: str) -> None:
+        """Replace one piece of the stack file."""
+        text = self.stack_file.read_text()
+        assert text.count(before) == 1, f"{before!r} stands {text.count(before)} times in the stack file"
+        self.stack_file.write_text(text.replace(before, after))
+
+    def make(self, target: str, *variables: str, typed: str = "") -> Ended:
+        """Type `make TARGET`, with the stack chosen."""
+        return self._run(["make", "--no-print-directory", target, f"STACK={STACK}", *variables], typed)
+
+    def pulumi(self, *words: str) -> Ended:
+        """Type `pulumi ...`, in the environment that the Makefile sets."""
+        return self._run([str(self.folder / ".nordgate/bin/pulumi"), *words, "--stack", STACK, "--non-interactive"])
+
+    def outputs(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.pulumi("stack", "output", "--json").output)
+        return found
+
+    def killed_make(self, target: str, when: str) -> str:
+        """Type `make TARGET` and kill all of it, as a power cut would, once its output matches `when`."""
+        log = self.folder / ".nordgate" / "killed.log"
+        with log.open("w") as output:
+            process = subprocess.Popen(
+                ["make", "--no-print-directory", target, f"STACK={STACK}"],
+                cwd=self.folder, stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
+        deadline = time.monotonic() + _BOUND
+        while not re.search(when, log.read_text()):
+            assert process.poll() is None, f"make {target} ended before it said {when!r}:\n{log.read_text()}"
+            assert time.monotonic() < deadline, f"make {target} never said {when!r}:\n{log.read_text()}"
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return log.read_text()
+
+    def _run(self, command: list[str], typed: str = "") -> Ended:
+        nordgate = self.folder / ".nordgate"
+        environment = {
+            **os.environ,
+            "PATH": f"{nordgate}/venv/bin:{nordgate}/bin:{os.environ['PATH']}:/usr/sbin:/sbin",
+            "PULUMI_HOME": f"{nordgate}/pulumi",
+            "PULUMI_BACKEND_URL": f"file://{nordgate}/state",
+            "PULUMI_CONFIG_PASSPHRASE": "nordgate-test",
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+        }
+        result = subprocess.run(
+            command, cwd=self.folder, env=environment, input=typed, text=True, timeout=_BOUND, check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        return Ended(result.returncode, result.stdout)
+
+
+def leftovers(project: Project) -> list[str]:
+    """Whatever of the lab is still on this machine: processes, mounts, files, listeners."""
+    mark = f"/var/lib/nordgate/lab/{LAB}"
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if mark in words or str(project.folder) in words or f"{STACK}-gw1" in words:
+            found.append(f"process {process.name}: {words[:150]}")
+    found += [f"mount {line}" for line in Path("/proc/mounts").read_text().splitlines() if mark in line]
+    found += [f"file {path}" for path in Path("/var/lib/nordgate").glob(f"lab/{LAB}*")]
+    listening = subprocess.run(["ss", "-Hltn"], capture_output=True, text=True, check=True).stdout
+    found += [f"listener {line}" for line in listening.splitlines() if f":{PORT} " in line]
+    return found

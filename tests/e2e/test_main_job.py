@@ -1,0 +1,132 @@
+"""The main job with a real guest: a gateway that fails, is mended, is cut off in the middle, comes up, and goes.
+
+The tests share one stack and run in this order.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import ssl
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.project import LAB, PORT, SOURCE, STACK, Project, leftovers
+
+UPSTREAMS = 'servers: ["10.81.0.1:9001", "10.81.0.1:9002"]'
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    project = Project(tmp_path_factory.mktemp("checkout"))
+    yield project
+    project.make("lab-down", "FORCE=1")
+
+
+def test_a_guest_that_cannot_get_ready_fails_the_deployment_and_says_why(project: Project) -> None:
+    project.edit(UPSTREAMS, 'servers: ["no-such-host.invalid:9001"]')
+    ended = project.make("up")
+    project.edit('servers: ["no-such-host.invalid:9001"]', UPSTREAMS)
+    assert ended.code != 0, ended.output
+    assert "the first boot of gw1 failed" in ended.output, ended.output
+    assert "host not found in upstream" in ended.output, ended.output
+    assert "serial console, last lines" in ended.output, ended.output
+
+
+def test_a_run_that_was_killed_is_taken_up_by_the_next(project: Project) -> None:
+    project.killed_make("up", when=r"gw1-domain (creating|replacing)")
+    ended = project.make("up")
+    assert ended.code == 0, ended.output
+    assert f"https://api.{STACK}.localhost:{PORT}/" in ended.output, ended.output
+    assert f"make ssh STACK={STACK}" in ended.output, ended.output
+    assert f"make console STACK={STACK}" in ended.output, ended.output
+
+
+def test_the_stack_says_how_fast_the_gateway_is(project: Project) -> None:
+    smoke = project.outputs()["smoke"]["gw1"]
+    assert smoke["verdict"] == "pass"
+    assert 0 < smoke["p50"] <= smoke["p99"]
+    assert smoke["errors"] == 0
+
+
+def test_the_url_answers_from_this_machine_through_an_upstream() -> None:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with (
+        socket.create_connection(("127.0.0.1", PORT), timeout=20) as plain,
+        context.wrap_socket(plain, server_hostname=f"api.{STACK}.localhost") as connection,
+    ):
+        connection.sendall(f"GET /hello HTTP/1.1\r\nHost: api.{STACK}.localhost\r\nConnection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: connection.recv(4096), b"")).decode()
+    head, _, body = answer.partition("\r\n\r\n")
+    assert head.startswith("HTTP/1.1 200")
+    assert json.loads(body)["path"] == "/hello"
+    assert json.loads(body)["backend"].startswith("backend-")
+
+
+def test_nothing_changes_right_after(project: Project) -> None:
+    ended = project.pulumi("preview", "--expect-no-changes")
+    assert ended.code == 0, ended.output
+
+
+def test_a_second_up_changes_nothing(project: Project) -> None:
+    ended = project.make("up")
+    assert ended.code == 0, ended.output
+    assert "unchanged" in ended.output, ended.output
+    assert "created" not in ended.output, ended.output
+    assert "replaced" not in ended.output, ended.output
+
+
+def test_another_directory_sees_no_change(project: Project, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(project.folder, elsewhere, symlinks=True)
+    moved = Project.__new__(Project)
+    moved.folder = elsewhere
+    ended = moved.pulumi("preview", "--expect-no-changes")
+    assert ended.code == 0, ended.output
+    state = (elsewhere / f".nordgate/state/.pulumi/stacks/nordgate/{STACK}.json").read_text()
+    assert str(project.folder) not in state
+    assert str(SOURCE) not in state
+
+
+def test_the_checkout_stays_clean(project: Project) -> None:
+    status = subprocess.run(
+        ["git", "status", "--porcelain"], cwd=project.folder, capture_output=True, text=True, check=True
+    )
+    assert [line for line in status.stdout.splitlines() if not line.startswith("A ")] == []
+
+
+def test_the_guest_is_what_was_declared(project: Project) -> None:
+    ended = project.make("verify")
+    assert ended.code == 0, ended.output
+    assert "0 differ" in ended.output, ended.output
+
+
+def test_the_smoke_check_runs_any_time(project: Project) -> None:
+    ended = project.make("smoke")
+    assert ended.code == 0, ended.output
+
+
+def test_a_person_can_log_in_with_a_key_that_lasts_one_session(project: Project) -> None:
+    ended = project.make("ssh", typed="hostname; sudo -n id -u; exit\n")
+    assert ended.code == 0, ended.output
+    assert f"{STACK}-gw1" in ended.output, ended.output
+    keys = project.make("ssh", typed="cat ~/.ssh/authorized_keys | wc -l; exit\n")
+    assert "1" in keys.output.split(), keys.output
+
+
+def test_nothing_is_left_after_destroy(project: Project) -> None:
+    ended = project.make("destroy")
+    assert ended.code == 0, ended.output
+    uri = f"qemu:///system?socket=/var/lib/nordgate/lab/{LAB}/run/libvirt-sock"
+    for listing in (["list", "--all"], ["net-list", "--all"], ["pool-list", "--all"]):
+        names = subprocess.run(["virsh", "-c", uri, *listing, "--name"], capture_output=True, text=True, check=True)
+        assert names.stdout.split() == [], listing
+    assert not Path(f"/var/lib/nordgate/lab/{LAB}/pool").exists()
+    ended = project.make("lab-down")
+    assert ended.code == 0, ended.output
+    assert leftovers(project) == []
