@@ -115,7 +115,7 @@ def test_a_person_can_log_in_with_a_key_that_lasts_one_session(project: Project)
     ended = project.make("ssh", typed="hostname; sudo -n id -u; exit\n")
     assert ended.code == 0, ended.output
     assert f"{STACK}-gw1" in ended.output, ended.output
-    keys = project.make("ssh", typed="cat ~/.ssh/authorized_keys | wc -l; exit\n")
+    keys = project.make("ssh", typed="grep -c ssh-ed25519 ~/.ssh/authorized_keys; exit\n")
     assert "1" in keys.output.split(), keys.output
 
 

@@ -31,7 +31,7 @@ def test_a_guest_as_declared_has_no_difference(declared: GatewayDesign) -> None:
         ("<feature policy='require' name='aes'/>", "", "cpu aes"),
         ("cache='unsafe'", "cache='writeback'", "disk 1 cache"),
         ("<serial>nordgate-data</serial>", "", "data volume serial"),
-        ("<vcpu placement='static'>2</vcpu>", "<vcpu placement='static'>1</vcpu>", "vcpus"),
+        ("<vcpu placement='static'>1</vcpu>", "<vcpu placement='static'>2</vcpu>", "vcpus"),
         ("bus='sata'", "bus='scsi'", "seed bus"),
         ("<domain type='qemu'", "<domain type='kvm'", "accelerator"),
     ],
