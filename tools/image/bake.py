@@ -1,0 +1,96 @@
+"""The bake: from nothing to an image with its manifest, or nothing at all."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tools.console import Problem, phase
+from tools.image import boot, disk, host, manifest, tree
+from tools.image.manifest import Manifest
+from tools.image.recipe import digest, load
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+FOLDER = Path(".nordgate/images")
+_WORK = ".bake-"
+
+
+def ensure(refresh: bool = False, checkout: Path = CHECKOUT) -> Manifest:
+    """The image of the present recipe, baked only when it is not there; `refresh` bakes it anyway."""
+    name = digest()
+    record = checkout / FOLDER / "debian-13.json"
+    found = manifest.read(record)
+    if found and not refresh and manifest.is_current(found, name, checkout):
+        return found
+    record.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(record.parent):
+        found = manifest.read(record)
+        if found and not refresh and manifest.is_current(found, name, checkout):
+            return found
+        return _bake(name, record, checkout)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the lock of `folder`; under it, whatever is left of a killed bake can go."""
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with phase("Wait for another bake of this checkout", usually="1 min"):
+                fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in folder.glob(f"{_WORK}*"):
+            shutil.rmtree(left)
+        yield
+
+
+def _bake(name: str, record: Path, checkout: Path) -> Manifest:
+    recipe = load()
+    host.prepare(record.parent)
+    with tempfile.TemporaryDirectory(prefix=_WORK, dir=record.parent) as temporary:
+        work = Path(temporary)
+        root, raw, packed = work / "tree", work / "disk.raw", work / "disk.qcow2"
+        try:
+            with phase("Install Debian packages into the image", usually="50 s"):
+                tree.unpack(recipe, root)
+            with phase("Lay the recipe's files over them"):
+                tree.customize(recipe, root)
+                release = boot.kernel_release(root)
+                kernel = (root / f"boot/vmlinuz-{release}").rename(work / "vmlinuz")
+                initrd = boot.initrd(recipe, root)
+                tree.clean(recipe, root)
+            with phase("Put the disk together"):
+                disk.assemble(recipe, root, kernel, initrd, raw)
+                disk.pack(raw, packed)
+            with phase("Hash it"):
+                baked = _describe(name, packed, raw, root, release)
+        except OSError as error:
+            if error.errno == 28:
+                raise Problem("the disk is full; free some space and bake again.") from error
+            raise
+        for old in record.parent.glob("debian-13-*.qcow2"):
+            if old.name != Path(baked.file).name:
+                old.unlink()
+        packed.replace(checkout / baked.file)
+        baked.write(record)
+    return baked
+
+
+def _describe(recipe: str, packed: Path, raw: Path, root: Path, release: str) -> Manifest:
+    with packed.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return Manifest(
+        file=str(FOLDER / f"debian-13-{sha256[:16]}.qcow2"),
+        sha256=sha256,
+        bytes=packed.stat().st_size,
+        virtual_size=raw.stat().st_size,
+        recipe=recipe,
+        tree=tree.tree_hash(root),
+        kernel=release,
+        packages=tree.packages(root),
+    )
