@@ -7,6 +7,7 @@ import pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="also the long tables (make test-all)")
+    parser.addoption("--update-golden", action="store_true", help="write tests/render/golden anew")
 
 
 def pytest_configure(config: pytest.Config) -> None:

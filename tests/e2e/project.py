@@ -66,11 +66,21 @@ class Project:
 
     def make(self, target: str, *variables: str, typed: str = "") -> Ended:
         """Type `make TARGET`, with the stack chosen."""
-        return self._run(["make", "--no-print-directory", target, f"STACK={STACK}", *variables], typed)
+        command = ["make", "--no-print-directory", target, f"STACK={STACK}", *variables]
+        return _run(command, self.folder, _fresh_environment(), typed)
 
     def pulumi(self, *words: str) -> Ended:
         """Type `pulumi ...`, in the environment that the Makefile sets."""
-        return self._run([str(self.folder / ".nordgate/bin/pulumi"), *words, "--stack", STACK, "--non-interactive"])
+        nordgate = self.folder / ".nordgate"
+        environment = _fresh_environment() | {
+            "PATH": f"{nordgate}/venv/bin:{nordgate}/bin:{os.environ['PATH']}",
+            "PULUMI_HOME": f"{nordgate}/pulumi",
+            "PULUMI_BACKEND_URL": f"file://{nordgate}/state",
+            "PULUMI_CONFIG_PASSPHRASE": "nordgate-test",
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+        }
+        command = [f"{nordgate}/bin/pulumi", *words, "--stack", STACK, "--non-interactive"]
+        return _run(command, self.folder, environment)
 
     def outputs(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.pulumi("stack", "output", "--json").output)
@@ -82,7 +92,8 @@ class Project:
         with log.open("w") as output:
             process = subprocess.Popen(
                 ["make", "--no-print-directory", target, f"STACK={STACK}"],
-                cwd=self.folder, stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True,
+                cwd=self.folder, env=_fresh_environment(),
+                stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
         deadline = time.monotonic() + _BOUND
         while not re.search(when, log.read_text()):
@@ -93,21 +104,21 @@ class Project:
         process.wait()
         return log.read_text()
 
-    def _run(self, command: list[str], typed: str = "") -> Ended:
-        nordgate = self.folder / ".nordgate"
-        environment = {
-            **os.environ,
-            "PATH": f"{nordgate}/venv/bin:{nordgate}/bin:{os.environ['PATH']}:/usr/sbin:/sbin",
-            "PULUMI_HOME": f"{nordgate}/pulumi",
-            "PULUMI_BACKEND_URL": f"file://{nordgate}/state",
-            "PULUMI_CONFIG_PASSPHRASE": "nordgate-test",
-            "PULUMI_SKIP_UPDATE_CHECK": "true",
-        }
-        result = subprocess.run(
-            command, cwd=self.folder, env=environment, input=typed, text=True, timeout=_BOUND, check=False,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        return Ended(result.returncode, result.stdout)
+
+def _fresh_environment() -> dict[str, str]:
+    """As a new user's shell has it: nothing of this checkout's toolchain, and no trace of an outer make."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PULUMI_", "MAKE", "MFLAGS"))}
+    ours = str(SOURCE / ".nordgate")
+    kept["PATH"] = ":".join(folder for folder in kept["PATH"].split(":") if not folder.startswith(ours))
+    return kept
+
+
+def _run(command: list[str], folder: Path, environment: dict[str, str], typed: str = "") -> Ended:
+    result = subprocess.run(
+        command, cwd=folder, env=environment, input=typed, text=True, timeout=_BOUND, check=False,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    return Ended(result.returncode, result.stdout)
 
 
 def leftovers(project: Project) -> list[str]:

@@ -1,4 +1,4 @@
-"""Options and fixtures of the tests that render whole guests."""
+"""Fixtures of the tests that render whole guests."""
 
 from __future__ import annotations
 
@@ -8,10 +8,6 @@ import pytest
 
 from tests.render.sites import throwaway_certificate
 from tools.nginx import unpacked
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--update-golden", action="store_true", help="write tests/render/golden anew")
 
 
 @pytest.fixture(scope="session")
