@@ -38,6 +38,8 @@ class Hypervisor(Model):
     def _uri(cls, value: str) -> str:
         if not re.match(r"qemu(\+(ssh|tcp|tls|unix))?://", value):
             raise ValueError(f'"{value}" is no QEMU connection such as qemu+ssh://deploy@host1/system')
+        if re.match(r"qemu\+ssh://[^/]*:\d+(/|$)", value):
+            raise ValueError(f'"{value}" has a port, which the published libvirt plugin cannot use with SSH')
         return value
 
 

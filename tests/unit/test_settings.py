@@ -48,6 +48,8 @@ def test_sizes_and_durations_carry_their_units() -> None:
         (lambda c: c["nordgate:gateways"]["gw1"].update(address="10.99.0.1"), "10.99.0.1 is outside the network"),
         (lambda c: c["nordgate:gateways"]["gw1"].update(hypervisor="host9"), '"host9" is none of: host1'),
         (lambda c: c["nordgate:smoke"].pop("budget"), "smoke.budget   is required"),
+        (lambda c: c["nordgate:hypervisors"]["host1"].update(uri="lxc:///"), "is no QEMU connection"),
+        (lambda c: c["nordgate:hypervisors"]["host1"].update(uri="qemu+ssh://a@b:2222/system"), "has a port"),
         (lambda c: c["nordgate:hardware"].update(profile="fast"), "hardware.profile   fast:"),
         (lambda c: c.update({"nordgate:gateways": ["gw1"]}), "gateways"),
         (lambda c: c["nordgate:nginx"]["routes"][0].update(upstream="ap"), 'routes.0.upstream   "ap" is not one'),
