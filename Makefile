@@ -15,22 +15,23 @@ LAB := $(STACK:-test=)
 YES := --yes
 PREPARE := lab-up image state
 endif
+PREPARE := check $(PREPARE)
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview destroy verify smoke ssh console lab-up lab-down image tools state lint test test-all
+.PHONY: help up preview destroy check verify smoke ssh console lab-up lab-down image tools state lint test test-all
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo; echo "  STACK= chooses the stack; it is $(STACK)"
 
-up: tools $(PREPARE) ## Bring STACK up and prove it: prepare, `pulumi up`, smoke check
+up: $(PREPARE) ## Bring STACK up and prove it: prepare, `pulumi up`, smoke check
 	pulumi up --stack $(STACK) $(YES) $(if $(YES),--skip-preview)
 	@$(PYTHON) -m operations summary $(STACK)
 
-preview: tools $(PREPARE) ## Show what `up` would change
+preview: $(PREPARE) ## Show what `up` would change
 	pulumi preview --stack $(STACK) --diff
 
-destroy: tools $(if $(LAB),lab-up state) ## Delete everything that STACK has made
+destroy: check $(if $(LAB),lab-up state) ## Delete everything that STACK has made
 	pulumi destroy --stack $(STACK) $(YES) $(if $(YES),--skip-preview)
 
 verify: tools ## Compare the running guests of STACK with what was declared
@@ -45,11 +46,14 @@ ssh: tools ## Log in to a gateway of STACK (GATEWAY=gw1)
 console: tools ## Watch the serial console of a gateway of STACK (GATEWAY=gw1); Ctrl-] leaves
 	@$(PYTHON) -m operations console $(STACK) $(GATEWAY)
 
-lab-up: tools ## Start the throw-away hypervisor of a test stack
-	@$(PYTHON) -m tools.lab up $(LAB)
+check: tools ## Check the stack file of STACK, and name every mistake in it
+	@$(PYTHON) -m operations check "$(STACK)"
+
+lab-up: check ## Start the throw-away hypervisor of a test stack
+	@$(PYTHON) -m tools.lab up "$(LAB)"
 
 lab-down: tools ## End the throw-away hypervisor and delete all of it (FORCE=1: even with guests)
-	@$(PYTHON) -m tools.lab down $(LAB) $(if $(FORCE),--force)
+	@$(PYTHON) -m tools.lab down "$(LAB)" $(if $(FORCE),--force)
 
 image: tools ## Bake the Debian 13 image that test stacks start from (REFRESH=1: with today's packages)
 	@$(PYTHON) -m tools.image bake $(if $(REFRESH),--refresh)

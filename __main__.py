@@ -1,6 +1,5 @@
 """Wiring: the stack's settings -> its region -> what it exports."""
 
-import sys
 from pathlib import Path
 
 import pulumi
@@ -17,8 +16,7 @@ try:
     if not pulumi.runtime.is_dry_run():
         verify(image, project, str(stack_file(stack)))
 except SettingsError as error:
-    pulumi.log.error(str(error))
-    sys.exit(1)
+    raise pulumi.RunError(str(error)) from None
 
 region = Region(settings.region, RegionArgs(stack, settings, image))
 

@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cloudinit import PATHS
 from hardware import derived_uuid
+from smoke.agent import GuestAgent
 from smoke.hypervisor import Hypervisor
+from smoke.problems import Problem as SmokeProblem
 from stacks.load import PROJECT
 from stacks.settings import Settings
 from tools.console import Problem, phase
@@ -40,6 +43,8 @@ class Recorded:
     identifiers: frozenset[str]
     marked: frozenset[str]
     """The UUIDs among them that are derived: domains, networks, pools."""
+    checks: tuple[str, ...]
+    """The URNs of the smoke checks."""
     unfinished: bool
     """Whether operations are recorded that never ended."""
 
@@ -68,9 +73,13 @@ def prepare(stack: str, settings: Settings) -> None:
         with phase("Forgetting what was on a hypervisor that has been remade"):
             _pulumi("stack", "rm", stack, "--force", "--preserve-config", "--yes")
             _pulumi("stack", "init", stack, "--no-select")
-    elif recorded.marked - there:
+        return
+    if recorded.marked - there:
         with phase("Forgetting what was deleted behind Pulumi's back"):
             _pulumi("refresh", "--stack", stack, "--yes", "--skip-preview")
+    if recorded.checks and not all(_serves(stack, settings, name, recorded) for name in settings.gateways):
+        # Its proof is of another time: a check that is tainted runs again.
+        _pulumi("state", "taint", "--stack", stack, "--yes", *recorded.checks)
 
 
 def clear_dead_locks(stack: str) -> None:
@@ -120,7 +129,24 @@ def _recorded(stack: str) -> Recorded:
         for resource in resources
         if resource.get("id") and resource["type"] in {f"libvirt:index/{kind}:{kind.title()}" for kind in _KINDS}
     }
-    return Recorded(frozenset(identifiers), frozenset(marked), bool(latest.get("pending_operations")))
+    checks = tuple(resource["urn"] for resource in resources if resource["type"] == "command:local:Command")
+    return Recorded(frozenset(identifiers), frozenset(marked), checks, bool(latest.get("pending_operations")))
+
+
+def _serves(stack: str, settings: Settings, gateway: str, recorded: Recorded) -> bool:
+    """Whether the gateway's guest runs and says that it is ready. One that was stopped is started."""
+    domain = f"{stack}-{gateway}"
+    hypervisor = Hypervisor(settings.hypervisors[settings.gateways[gateway].hypervisor].uri)
+    if derived_uuid(stack, "domain", domain) not in recorded.marked:
+        return True  # there is none yet
+    try:
+        if not _active(hypervisor, "domain", domain):
+            with phase(f"Starting {domain}, which was stopped"):
+                hypervisor.virsh("start", domain, timeout=60)
+            return False
+        return bool(json.loads(GuestAgent(hypervisor, domain).read_file(PATHS.result))["ready"])
+    except (SmokeProblem, ValueError, KeyError):
+        return False
 
 
 def _drop_unfinished(stack: str) -> None:

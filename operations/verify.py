@@ -37,12 +37,13 @@ def verify(stack: str, settings: Settings) -> int:
     for design in designs(settings, stack, Path.cwd()):
         hypervisor = Hypervisor(settings.hypervisors[design.hypervisor].uri)
         try:
+            state = hypervisor.virsh("domstate", design.domain).strip()
             xml = hypervisor.virsh("dumpxml", design.domain)
         except SmokeProblem as problem:
             console.print(f"{design.domain}: cannot tell: {problem}")
             worst = max(worst, CANNOT_TELL)
             continue
-        findings = compare(design, xml)
+        findings = [Finding("state", "running", state), *compare(design, xml)]
         differing = [finding for finding in findings if not finding.agrees]
         console.print(f"{design.domain}: {len(findings)} settings, {len(differing)} differ")
         if differing:

@@ -40,7 +40,7 @@ def load_file(project: Path, stack: str) -> Settings:
         raise SettingsError(source, [("(the whole file)", f"is no YAML: {' '.join(str(error).split())}")]) from None
     config = document.get("config") if isinstance(document, dict) else None
     if not isinstance(config, dict):
-        raise SettingsError(source, [("config", "must be there, with the stack's settings in it")])
+        raise SettingsError(source, [("config", "must be a map of the stack's settings")])
     return parse({str(key): value for key, value in config.items()}, source)
 
 

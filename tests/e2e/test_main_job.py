@@ -119,6 +119,15 @@ def test_a_person_can_log_in_with_a_key_that_lasts_one_session(project: Project)
     assert "1" in keys.output.split(), keys.output
 
 
+def test_a_guest_that_was_stopped_is_started_and_proved_again(project: Project) -> None:
+    uri = f"qemu:///system?socket=/var/lib/nordgate/lab/{LAB}/run/libvirt-sock"
+    subprocess.run(["virsh", "-c", uri, "destroy", f"{STACK}-gw1"], check=True, capture_output=True)
+    ended = project.make("up")
+    assert ended.code == 0, ended.output
+    assert "which was stopped" in ended.output, ended.output
+    assert "gw1-check created" in ended.output, ended.output
+
+
 def test_nothing_is_left_after_destroy(project: Project) -> None:
     ended = project.make("destroy")
     assert ended.code == 0, ended.output

@@ -19,6 +19,7 @@ from tools.lab.layout import BACKEND_PORTS, LABS, Forward, Lab
 _CHECKOUT = Path(__file__).parents[2]
 _MOUNT_POINTS = LABS / "mount-points.json"
 _START_BOUND = 30.0
+_RESTART_BOUND = 5.0
 _NEEDED = ("libvirtd", "virsh", "qemu-system-x86_64", "ip", "unshare", "nsenter")
 
 
@@ -35,7 +36,11 @@ def up(lab: Lab, forwards: Sequence[Forward], chronyd: str) -> None:
     """Start the lab, or leave it alone when it already runs. A lab left by a crash keeps its volumes and restarts."""
     _check_machine()
     if first_process(lab):
-        if _answers(lab):
+        # libvirtd may just be starting again, which its guests do not notice.
+        deadline = time.monotonic() + _RESTART_BOUND
+        while not (answers := _answers(lab)) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        if answers:
             return
         _kill(lab)
     with phase(f"Lab hypervisor {lab.name}"):

@@ -51,18 +51,20 @@ def main(name: str, chronyd: str, forwards: list[str]) -> None:
     _prepare(lab)
     services = _services(lab, chronyd, forwards)
     descriptors = [int(forward.split("=", 1)[0]) for forward in forwards]
-    running: dict[int, str] = {}
+    # The objects are kept: Popen reaps those that were dropped, and their end would never be seen below.
+    running: dict[int, tuple[str, subprocess.Popen[bytes]]] = {}
 
     def start(service: str) -> None:
         process = subprocess.Popen(services[service], pass_fds=descriptors, stdin=subprocess.DEVNULL)
-        running[process.pid] = service
+        running[process.pid] = (service, process)
 
     for service in services:
         start(service)
     while True:
         # Guests are re-parented to this process too: theirs are the PIDs that `running` does not know.
         pid, status = os.wait()
-        if service := running.pop(pid, ""):
+        if pid in running:
+            service, _ = running.pop(pid)
             print(f"{service} ended with status {status}; starting it again", flush=True)
             time.sleep(_RESTART_PAUSE)
             start(service)

@@ -37,7 +37,10 @@ class Lab:
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
-            raise Problem(f'"{self.name}" is no name for a lab: small letters, digits and "-", a letter first.')
+            raise Problem(
+                f'"{self.name}" is no name for a lab: small letters, digits and "-", a letter first. '
+                "Labs are for stacks named LAB-test."
+            )
 
     @property
     def root(self) -> Path:
@@ -108,7 +111,8 @@ class Lab:
             self.root / "accounts" / "group": _with_account(Path("/etc/group"), f"{_QEMU_USER}:x:64055:"),
             self.root / "chrony" / "chrony.conf": (
                 # The lab's clock is the machine's: served as it is, never set.
-                f"local stratum 8\nallow all\ncmdport 0\npidfile {self.root}/chrony/pid\n"
+                # /run is the lab's own and new at every start: no number of a process that is gone.
+                "local stratum 8\nallow all\ncmdport 0\npidfile /run/chronyd.pid\n"
             ),
         }
 
