@@ -50,19 +50,23 @@ def initrd(recipe: Recipe, tree: Path) -> bytes:
         archive.add(folder, 0o040755)
     archive.add("init", 0o100755, (recipe.folder / "init").read_bytes())
     archive.add("bin/busybox", 0o100755, (tree / "usr/bin/busybox").read_bytes())
-    present: set[str] = set()
+    files: dict[str, Path] = {}
     for when, names in _stages(recipe.kernel):
-        order = [path for path in load_order(dependencies, names) if path not in present]
-        present.update(order)
+        order = load_order(dependencies, names)
+        files |= {_module_name(path): modules / path for path in order}
         listing = "".join(f"{_module_name(path)}\n" for path in order)
         archive.add(f"modules/{when}", 0o100644, listing.encode())
-        for path in order:
-            archive.add(f"modules/{_module_name(path)}.ko", 0o100644, _plain(modules / path))
+    for name, path in files.items():
+        archive.add(f"modules/{name}.ko", 0o100644, _plain(path))
     return archive.finish()
 
 
 def _stages(kernel: Kernel) -> list[tuple[str, list[str]]]:
-    return [("first", kernel.first_modules), ("fallback", kernel.fallback_modules)]
+    return [
+        ("first", kernel.first_modules),
+        ("beside", kernel.beside_modules),
+        ("fallback", kernel.fallback_modules),
+    ]
 
 
 def _plain(module: Path) -> bytes:

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tools.console import Problem, phase
@@ -84,8 +85,13 @@ def debian_sources(suite: str) -> list[str]:
     """Source lines of `suite` from the mirrors this machine's apt uses; none if it knows no Debian mirror."""
     if not shutil.which("apt-get"):
         return []
-    words = "$(LABEL) $(REPO_URI)"
-    found = run(["apt-get", "indextargets", "--format", words, "Created-By: Packages", "Origin: Debian"])
+    ask = ["apt-get", "indextargets", "--format", "$(LABEL) $(REPO_URI)", "Created-By: Packages", "Origin: Debian"]
+    found = run(ask)
+    if not found:
+        # Whose a mirror is, apt knows only after it has fetched its lists.
+        with suppress(Problem):
+            run(["apt-get", "update"])
+            found = run(ask)
     return sources_from(found, suite)
 
 

@@ -30,6 +30,7 @@ class Kernel:
 
     command_line: list[str]
     first_modules: list[str]
+    beside_modules: list[str]
     fallback_modules: list[str]
 
 

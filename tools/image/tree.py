@@ -41,9 +41,9 @@ def unpack(recipe: Recipe, tree: Path) -> None:
 def customize(recipe: Recipe, tree: Path) -> None:
     """Lay our files over the packages' and run the recipe's script in the new system."""
     shutil.copytree(recipe.folder / "root", tree, symlinks=True, dirs_exist_ok=True)
-    for name in _listed(recipe.folder / "masked.txt"):
+    for name in listed(recipe.folder / "masked.txt"):
         _nothing(tree / "etc/systemd" / name)
-    for name in _listed(recipe.folder / "skipped-rules.txt"):
+    for name in listed(recipe.folder / "skipped-rules.txt"):
         _nothing(tree / "etc/udev/rules.d" / name)
     script = tree / "customize.sh"
     shutil.copyfile(recipe.folder / "customize.sh", script)
@@ -56,7 +56,8 @@ def customize(recipe: Recipe, tree: Path) -> None:
     script.unlink()
 
 
-def _listed(path: Path) -> list[str]:
+def listed(path: Path) -> list[str]:
+    """Lines of a recipe file, without comments."""
     lines = (line.strip() for line in path.read_text().splitlines())
     return [line for line in lines if line and not line.startswith("#")]
 

@@ -9,6 +9,7 @@ systemctl set-default multi-user.target
 mkdir -p /etc/systemd/system/multi-user.target.wants
 ln -s /usr/lib/systemd/system/cloud-init.target /etc/systemd/system/multi-user.target.wants/
 rm -f /etc/resolv.conf
+mkdir -p /var/lib/cloud/seed/nocloud
 rm -rf /etc/init.d /etc/rc?.d
 rm -f /etc/modules-load.d/*
 
@@ -21,7 +22,7 @@ rm -f /etc/ssh/ssh_host_*
 
 # Compiled once, here, and trusted without a look at the source's time stamp.
 find /usr/lib/python3* -name __pycache__ -exec rm -rf {} +
-python3 -X no_debug_ranges -m compileall -q -f -j 0 --invalidation-mode unchecked-hash /usr/lib/python3 /usr/lib/python3.* /usr/share/netplan || true
+python3 -X no_debug_ranges -m compileall -q -f -j 0 --invalidation-mode unchecked-hash /usr/lib/python3 /usr/lib/python3.* /usr/share/netplan  || true
 
 journalctl --update-catalog
 touch /etc/.updated /var/.updated
