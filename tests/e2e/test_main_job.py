@@ -6,7 +6,9 @@ The tests share one stack and run in this order.
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -126,6 +128,14 @@ def test_a_guest_that_was_stopped_is_started_and_proved_again(project: Project) 
     assert ended.code == 0, ended.output
     assert "which was stopped" in ended.output, ended.output
     assert "gw1-check created" in ended.output, ended.output
+
+
+def test_a_lab_that_died_comes_back_with_its_guest_and_is_proved_again(project: Project) -> None:
+    os.kill(int(Path(f"/var/lib/nordgate/lab/{LAB}/pid").read_text().split()[0]), signal.SIGKILL)
+    ended = project.make("up")
+    assert ended.code == 0, ended.output
+    assert "gw1-check created replacement" in ended.output, ended.output
+    assert "gw1-domain created" not in ended.output, ended.output
 
 
 def test_nothing_is_left_after_destroy(project: Project) -> None:
