@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from hosts.problems import Problem as HostProblem
 from operations.access import console, ssh
 from operations.smoke import smoke
 from operations.state import prepare
 from operations.summary import summary
 from operations.verify import verify
-from smoke.problems import Problem as SmokeProblem
 from stacks.load import load_file
 from stacks.problems import SettingsError
 from tools.console import Problem, run_tool
@@ -39,7 +39,7 @@ def main() -> int:
     stack = arguments.stack
     try:
         return _carry_out(arguments.verb, stack, getattr(arguments, "gateway", ""))
-    except (SettingsError, SmokeProblem) as error:
+    except (SettingsError, HostProblem) as error:
         raise Problem(str(error)) from None
 
 

@@ -8,8 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from smoke.agent import GuestAgent
-from smoke.hypervisor import Hypervisor
+from hosts.agent import GuestAgent
+from hosts.virsh import Hypervisor
 from stacks.settings import Settings
 from tools.console import Problem
 

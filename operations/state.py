@@ -14,9 +14,9 @@ from typing import Any
 
 from cloudinit import PATHS
 from hardware import derived_uuid
-from smoke.agent import GuestAgent
-from smoke.hypervisor import Hypervisor
-from smoke.problems import Problem as SmokeProblem
+from hosts.agent import GuestAgent
+from hosts.problems import Problem as HostProblem
+from hosts.virsh import Hypervisor
 from stacks.load import PROJECT
 from stacks.settings import Settings
 from tools.console import Problem, phase
@@ -145,7 +145,7 @@ def _serves(stack: str, settings: Settings, gateway: str, recorded: Recorded) ->
                 hypervisor.virsh("start", domain, timeout=60)
             return False
         return bool(json.loads(GuestAgent(hypervisor, domain).read_file(PATHS.result))["ready"])
-    except (SmokeProblem, ValueError, KeyError):
+    except (HostProblem, ValueError, KeyError):
         return False
 
 

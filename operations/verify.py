@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 from rich.console import Console
 from rich.table import Table
 
-from smoke.hypervisor import Hypervisor
-from smoke.problems import Problem as SmokeProblem
+from hosts.problems import Problem as HostProblem
+from hosts.virsh import Hypervisor
 from stacks.design import DATA_SERIAL, GatewayDesign, designs
 from stacks.settings import Settings
 
@@ -39,7 +39,7 @@ def verify(stack: str, settings: Settings) -> int:
         try:
             state = hypervisor.virsh("domstate", design.domain).strip()
             xml = hypervisor.virsh("dumpxml", design.domain)
-        except SmokeProblem as problem:
+        except HostProblem as problem:
             console.print(f"{design.domain}: cannot tell: {problem}")
             worst = max(worst, CANNOT_TELL)
             continue

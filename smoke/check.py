@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 
+from hosts.agent import GuestAgent
+from hosts.problems import DomainStopped, Problem
+from hosts.virsh import Hypervisor
 from smoke import evidence, load, proofs, readiness, verdict
-from smoke.agent import GuestAgent
 from smoke.http1 import Target, tls_context
-from smoke.hypervisor import Hypervisor
 from smoke.plan import Libvirt, Plan
-from smoke.problems import DomainStopped, NotReady, Problem, UsageProblem
+from smoke.problems import NotReady, UsageProblem
 from smoke.progress import Progress
 from smoke.report import Result
 from smoke.verdict import Line, Verdict

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hosts.problems import Problem
 from smoke import report
 from smoke.check import check
 from smoke.plan import Budget, Load, Paths, Plan, parse_plan
-from smoke.problems import Problem, UsageProblem
+from smoke.problems import UsageProblem
 from smoke.progress import Progress
 from smoke.verdict import EXIT_CODES
 

@@ -7,10 +7,10 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from smoke.agent import GuestAgent
-from smoke.hypervisor import Hypervisor, last_lines
+from hosts.agent import GuestAgent
+from hosts.problems import AgentProblem, GuestFileMissing, HypervisorProblem
+from hosts.virsh import Hypervisor, last_lines
 from smoke.plan import Libvirt
-from smoke.problems import AgentProblem, GuestFileMissing, HypervisorProblem
 
 _LOG_BYTES = 128 * 1024
 _MOST = 12

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
-from smoke.agent import GuestAgent
-from smoke.hypervisor import Hypervisor
+from hosts.agent import GuestAgent
+from hosts.problems import AgentSilent, DomainStopped, GuestFileMissing, HypervisorProblem
+from hosts.virsh import Hypervisor
 from smoke.plan import Plan
-from smoke.problems import AgentSilent, DomainStopped, GuestFileMissing, HypervisorProblem, NotReady
+from smoke.problems import NotReady
 from smoke.progress import Progress
 
 _MISSES = 3

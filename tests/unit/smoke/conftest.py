@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from smoke.hypervisor import Hypervisor
+from hosts.virsh import Hypervisor
 from smoke.plan import Plan, parse_plan
 
 SERVER_NAME = "api.test.localhost"

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from smoke.agent import GuestAgent
+from hosts.agent import GuestAgent
+from hosts.problems import GuestFileMissing
+from hosts.virsh import Hypervisor, last_lines
 from smoke.evidence import cloud_init_errors, collect
-from smoke.hypervisor import Hypervisor, last_lines
 from smoke.plan import Libvirt
-from smoke.problems import GuestFileMissing
 
 
 @pytest.fixture

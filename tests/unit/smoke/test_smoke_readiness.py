@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from smoke.agent import GuestAgent
-from smoke.problems import AgentProblem, DomainStopped, HypervisorProblem, NotReady
+from hosts.agent import GuestAgent
+from hosts.problems import AgentProblem, DomainStopped, HypervisorProblem
+from smoke.problems import NotReady
 from smoke.progress import Progress
 from smoke.readiness import BootResult, Pace, wait_until_ready
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from smoke.hypervisor import Hypervisor
-from smoke.problems import AgentProblem, AgentSilent, DomainStopped, GuestFileMissing, HypervisorProblem
+from hosts.problems import AgentProblem, AgentSilent, DomainStopped, GuestFileMissing, HypervisorProblem
+from hosts.virsh import Hypervisor
 
 _CHUNK = 256 * 1024
 _SEEK_END = 2

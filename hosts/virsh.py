@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree
 
-from smoke.problems import DomainStopped, HypervisorProblem
+from hosts.problems import DomainStopped, HypervisorProblem
 
 AGENT_CHANNEL = "org.qemu.guest_agent.0"
 _TAIL_BYTES = 65536
