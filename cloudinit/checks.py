@@ -9,7 +9,9 @@ from cloudinit.catalogue.model import Disposition
 from cloudinit.files import PATHS
 from cloudinit.gateway import GatewaySettings
 
-Probe = Literal["sysctl", "file", "process-limit", "listen-backlog", "cpu-flag", "mount-option", "config-hash"]
+Probe = Literal[
+    "sysctl", "file", "process-limit", "listen-backlog", "cpu-flag", "mount-option", "mount-source", "config-hash"
+]
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class Check:
     - `process-limit`: `master` or `worker`: the soft limit of open files of these nginx processes
     - `listen-backlog`: port: what `ss -lnt` shows as Send-Q for every listener of that port
     - `cpu-flag`: `yes` when /proc/cpuinfo has the flag
-    - `mount-option`: the options of the mount point
+    - `mount-option`: the options of the mount point; `mount-source`: its device
     - `config-hash`: the answer at that URL inside the guest
     """
 
@@ -63,6 +65,7 @@ def checks_for(gateway: GatewaySettings, config_hash: str = "") -> tuple[Check, 
         *(Check("listen-backlog", str(port), ">=", str(gateway.kernel.backlog), "511 otherwise") for port in listeners),
         Check("cpu-flag", "aes", "==", "yes", "TLS in software costs many times as much"),
         Check("mount-option", PATHS.data, "has", "noatime", "no write for each read"),
+        Check("mount-source", PATHS.data, "==", "/dev/vdb", "a virtio disk of its own, the second of the guest"),
     ]
     if config_hash:
         url = f"http://127.0.0.1:{gateway.listeners.status}/config-hash"

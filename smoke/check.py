@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 
 from hosts.agent import GuestAgent
 from hosts.problems import DomainStopped, Problem
 from hosts.virsh import Hypervisor
-from smoke import evidence, load, proofs, readiness, verdict
+from smoke import evidence, guest, load, proofs, readiness, reuse, verdict
 from smoke.http1 import Target, tls_context
-from smoke.plan import Libvirt, Plan
+from smoke.plan import GuestPromises, Libvirt, Plan
 from smoke.problems import NotReady, UsageProblem
 from smoke.progress import Progress
 from smoke.report import Result
@@ -29,12 +30,20 @@ def check(plan: Plan, progress: Progress) -> Result:
 
 
 def _check(plan: Plan, progress: Progress, result: Result) -> None:
-    pinned = _ready(plan, plan.libvirt, progress, result) if plan.libvirt else None
-    target = Target(*plan.address, plan.name, tls_context(plan.trust, pinned))
-    with progress.phase("health and a proxied request over TLS"):
-        proved = load.run_precisely(lambda: proofs.prove(plan, target))
+    agent = GuestAgent(Hypervisor(plan.libvirt.uri), plan.libvirt.domain) if plan.libvirt else None
+    pinned = _ready(plan, plan.libvirt, agent, progress, result) if plan.libvirt and agent else None
+
+    def context() -> ssl.SSLContext:
+        return tls_context(plan.trust, pinned)
+
+    target = Target(*plan.address, plan.name, context())
+    with progress.phase("proofs over TLS"):
+        proved = load.run_precisely(lambda: proofs.prove(plan, target, context))
     result.tls_version = proved.tls_version
     result.lines += proved.lines
+    if agent and plan.guest and verdict.overall(proved.lines) is Verdict.PASS:
+        with progress.phase("proofs in the guest"):
+            _prove_guest(plan, plan.guest, agent, target, result)
     if verdict.overall(result.lines) is not Verdict.PASS or plan.load is None:
         return
     path = plan.load.path or plan.paths.proxied
@@ -45,15 +54,22 @@ def _check(plan: Plan, progress: Progress, result: Result) -> None:
     result.lines += verdict.judge(result.samples, result.latency, plan.budget)
 
 
-def _ready(plan: Plan, libvirt: Libvirt, progress: Progress, result: Result) -> str | None:
+def _prove_guest(plan: Plan, promises: GuestPromises, agent: GuestAgent, target: Target, result: Result) -> None:
+    reading = guest.read(agent, promises)
+    result.versions = reading.versions
+    result.lines += guest.prove(reading, promises)
+    if promises.access_log:
+        result.lines.append(reuse.prove(agent, promises.access_log, target, plan.paths.proxied))
+    result.lines += guest.settled(agent, promises)
+
+
+def _ready(plan: Plan, libvirt: Libvirt, agent: GuestAgent, progress: Progress, result: Result) -> str | None:
     """Wait for the guest; the certificate to pin, if the plan pins one made there."""
-    hypervisor = Hypervisor(libvirt.uri)
-    agent = GuestAgent(hypervisor, libvirt.domain)
     started = time.monotonic()
     try:
-        readiness.wait_until_ready(plan, hypervisor, agent, progress)
+        readiness.wait_until_ready(plan, agent.hypervisor, agent, progress)
     except (NotReady, DomainStopped):
-        result.evidence = evidence.collect(libvirt, hypervisor)
+        result.evidence = evidence.collect(libvirt, agent.hypervisor)
         raise
     result.ready_seconds = time.monotonic() - started
     bound = f"≤ {plan.readiness.timeout_seconds:.0f} s"

@@ -7,12 +7,12 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from hosts.problems import Problem
 from smoke import report
 from smoke.check import check
-from smoke.plan import Budget, Load, Paths, Plan, parse_plan
+from smoke.plan import Budget, Load, Paths, Plan, Proof, parse_plan
 from smoke.problems import UsageProblem
 from smoke.progress import Progress
 from smoke.verdict import EXIT_CODES
@@ -62,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--connections", type=int, metavar="N", help=f"kept open ({load.connections})")
     flags.add_argument("--p50", type=float, metavar="MS", help="budget of the median (none)")
     flags.add_argument("--p99", type=float, metavar="MS", help="budget of the 99th percentile (none)")
+    flags.add_argument("--skip", action="append", choices=get_args(Proof), help="leave out a proof; may be repeated")
     flags.add_argument("--error-rate", type=float, metavar="SHARE", help=f"errors allowed ({budget.error_rate:g})")
     return root
 
@@ -70,7 +71,7 @@ _FLAGS = {
     "server_name": "serverName", "connect": "connect", "cafile": "trust.caFile", "insecure": "trust.insecure",
     "health": "paths.health", "path": "paths.proxied", "rate": "load.rate", "duration": "load.durationSeconds",
     "warm_up": "load.warmUpSeconds", "connections": "load.connections", "p50": "budget.p50", "p99": "budget.p99",
-    "error_rate": "budget.errorRate",
+    "error_rate": "budget.errorRate", "skip": "skip",
 }  # fmt: skip
 
 

@@ -45,7 +45,7 @@ def cloud_init_errors(agent: GuestAgent) -> list[str]:
     """cloud-init's errors from its own files: reading them is cheap where starting `cloud-init status` is not."""
     try:
         status = _json(agent, "/run/cloud-init/status.json").get("v1", {})
-        found = _recorded(status)
+        found = recorded_errors(status)
         if not found:  # older releases record no warnings there
             log = agent.read_file("/var/log/cloud-init.log", _LOG_BYTES, tail=True).decode(errors="replace")
             found = [line for line in log.splitlines() if _BAD.search(line)]
@@ -56,7 +56,7 @@ def cloud_init_errors(agent: GuestAgent) -> list[str]:
         return [f"(cloud-init's errors cannot be read: {problem})"]
 
 
-def _recorded(status: dict[str, Any]) -> list[str]:
+def recorded_errors(status: dict[str, Any]) -> list[str]:
     """Errors and warnings of all stages; what several stages repeat, once."""
     found: dict[str, str] = {}
     for stage, record in status.items():

@@ -30,9 +30,9 @@ class Target:
     def label(self) -> str:
         return f"{self.host}:{self.port}"
 
-    def request(self, path: str) -> bytes:
+    def request(self, path: str, method: str = "GET", host: str | None = None) -> bytes:
         return (
-            f"GET {path} HTTP/1.1\r\nHost: {self.server_name}\r\n"
+            f"{method} {path} HTTP/1.1\r\nHost: {host or self.server_name}\r\n"
             "User-Agent: nordgate-smoke\r\nAccept: */*\r\n\r\n"
         ).encode("ascii")  # fmt: skip
 
@@ -122,6 +122,24 @@ async def connect(target: Target, keep_content: bool = False) -> Connection:
 async def get(target: Target, path: str, timeout: float = 10) -> tuple[Reply, ssl.SSLObject]:
     """One request on a connection of its own: the answer, and what TLS agreed on."""
     connection = await connect(target, keep_content=True)
+    assert connection.transport is not None  # noqa: S101
+    tls: ssl.SSLObject = connection.transport.get_extra_info("ssl_object")
+    try:
+        return await exchange(connection, target, path, timeout=timeout), tls
+    finally:
+        connection.on_lost = None
+        connection.close()
+
+
+async def exchange(
+    connection: Connection,
+    target: Target,
+    path: str,
+    method: str = "GET",
+    host: str | None = None,
+    timeout: float = 10,
+) -> Reply:
+    """One request on a connection that keeps content, and its answer; a TargetProblem says why there is none."""
     answered: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
 
     def replied(_: Connection, reply: Reply) -> None:
@@ -130,21 +148,19 @@ async def get(target: Target, path: str, timeout: float = 10) -> tuple[Reply, ss
 
     def lost(_: Connection) -> None:
         if not answered.done():
-            closes = f"{target.label} closes the connection instead of answering GET {path}."
+            closes = f"{target.label} closes the connection instead of answering {method} {path}."
             answered.set_exception(TargetProblem(closes))
 
     connection.on_reply, connection.on_lost = replied, lost
-    assert connection.transport is not None  # noqa: S101
-    tls: ssl.SSLObject = connection.transport.get_extra_info("ssl_object")
+    if connection.closed:
+        lost(connection)
+    else:
+        connection.send(target.request(path, method, host))
     try:
-        connection.send(target.request(path))
         async with asyncio.timeout(timeout):
-            return await answered, tls
+            return await answered
     except TimeoutError:
-        raise TargetProblem(f"{target.label} does not answer GET {path} within {timeout:.0f} s.") from None
-    finally:
-        connection.on_lost = None
-        connection.close()
+        raise TargetProblem(f"{target.label} does not answer {method} {path} within {timeout:.0f} s.") from None
 
 
 def tls_context(trust: Trust, pinned: str | None = None) -> ssl.SSLContext:

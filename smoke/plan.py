@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
+from cloudinit import Check
 from smoke.problems import UsageProblem
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
@@ -28,6 +29,10 @@ def host_and_port(text: str, default_port: int | None = None) -> tuple[str, int]
     if not parts.hostname or not port or parts.netloc != text or "@" in text:
         raise ValueError("must be HOST:PORT" if default_port is None else "must be HOST or HOST:PORT")
     return parts.hostname, port
+
+
+Proof = Literal["tls-floor", "ciphers", "http2", "resumption", "hsts", "unknown-host", "version"]
+"""What is proved over the network, besides the certificate, the health and one proxied request."""
 
 
 class _Model(BaseModel):
@@ -58,6 +63,18 @@ class Libvirt(_Model):
     console_log: GuestPath | None = None
     """The serial console's log on the hypervisor; without one, where the domain's XML says."""
     boot_result: GuestPath = "/run/nordgate/boot.json"
+
+
+class GuestPromises(_Model):
+    """What must read back in the guest."""
+
+    checks: tuple[Check, ...] = ()
+    files: dict[GuestPath, Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]] = Field(default_factory=dict)
+    """SHA-256 of files that must be as they were rendered."""
+    access_log: GuestPath | None = None
+    """Where nginx logs its requests as JSON; with it, the reuse of upstream connections is proved."""
+    synchronised: bool = True
+    """Whether the guest has time servers, so that its clock can be right."""
 
 
 class Readiness(_Model):
@@ -104,7 +121,12 @@ class Plan(_Model):
     """Without it the check is network-only: no readiness, no console."""
     content_hash: Annotated[str, StringConstraints(min_length=1)] | None = None
     readiness: Readiness = Readiness()
+    guest: GuestPromises | None = None
     paths: Paths = Paths()
+    hsts_seconds: int = Field(default=31_536_000, ge=0)
+    """The least max-age of Strict-Transport-Security."""
+    skip: tuple[Proof, ...] = ()
+    """Proofs that a gateway of someone else need not give."""
     load: Load | None = Load()
     """null: proofs only."""
     budget: Budget = Budget()
@@ -174,6 +196,7 @@ def _known(path: tuple[int | str, ...]) -> list[str]:
     model: type[BaseModel] = Plan
     models: dict[str, type[BaseModel]] = {
         "trust": Trust, "libvirt": Libvirt, "readiness": Readiness, "paths": Paths, "load": Load, "budget": Budget,
+        "guest": GuestPromises,
     }  # fmt: skip
     for part in path:
         model = models.get(str(part), model)

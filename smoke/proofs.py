@@ -1,14 +1,22 @@
-"""Proofs: free of noise, one line each."""
+"""What a gateway shows of itself over the network: free of noise, one line each."""
 
 from __future__ import annotations
 
+import asyncio
+import re
+import ssl
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from smoke.http1 import Reply, Target, get
-from smoke.plan import Plan
+from smoke import handshakes
+from smoke.handshakes import MakeContext
+from smoke.http1 import Reply, Target, connect, exchange, get
+from smoke.plan import Plan, Proof
+from smoke.problems import TargetProblem
 from smoke.verdict import Line, Verdict
 
 _NGINX_OWN = (b"<center>nginx", b"<title>Welcome to nginx")
+_STRANGER = "unknown-host.invalid"
 
 
 @dataclass(frozen=True)
@@ -17,17 +25,39 @@ class Proofs:
     tls_version: str
 
 
-async def prove(plan: Plan, target: Target) -> Proofs:
-    """The gateway is who it says, speaks TLS 1.2 or later, is healthy, and passes requests to an upstream."""
+async def prove(plan: Plan, target: Target, make: MakeContext) -> Proofs:
+    """The gateway is who it says and healthy, passes requests on, and speaks TLS and HTTP as it should.
+
+    `make` gives a new TLS context that trusts what the plan trusts.
+    """
     health, tls = await get(target, plan.paths.health)
     version = tls.version() or "none"
-    if plan.trust.insecure:
-        certificate = Line("certificate", f"NOT verified ({version})", "TLS ≥ 1.2", Verdict.SHOWN)
-    else:
-        anchor = "pinned" if plan.trust.guest_certificate else "verified"
-        certificate = Line("certificate", f"{anchor} ({version})", "TLS ≥ 1.2", Verdict.PASS)
+    lines = [_certificate(plan, version, tls)]
     proxied, _ = await get(target, plan.paths.proxied)
-    return Proofs([certificate, _health(plan, health), _proxied(plan, proxied)], version)
+    lines += [_health(plan, health), _proxied(plan, proxied)]
+    if all(line.verdict is not Verdict.FAIL for line in lines):
+        proofs: dict[Proof, Callable[[], Awaitable[list[Line]]]] = {
+            "tls-floor": lambda: _tls_floor(target, make),
+            "ciphers": lambda: _ciphers(target, make),
+            "http2": lambda: _http2(target, make),
+            "resumption": lambda: _resumption(target, make),
+            "hsts": lambda: _hsts(plan, health),
+            "unknown-host": lambda: _unknown_host(plan, target, make),
+            "version": lambda: _version(target, health),
+        }
+        for name, proof in proofs.items():
+            if name not in plan.skip:
+                lines += await proof()
+    return Proofs(lines, version)
+
+
+def _certificate(plan: Plan, version: str, tls: ssl.SSLObject) -> Line:
+    if plan.trust.insecure:
+        return Line("certificate", f"NOT verified ({version})", "TLS ≥ 1.2", Verdict.SHOWN)
+    anchor = "pinned" if plan.trust.guest_certificate else "verified"
+    facts = tls.getpeercert() or {}
+    ends = str(facts.get("notAfter", "")).removesuffix(" GMT")
+    return Line("certificate", f"{anchor} ({version}), until {ends}", "valid, TLS ≥ 1.2", Verdict.PASS)
 
 
 def _health(plan: Plan, reply: Reply) -> Line:
@@ -40,6 +70,70 @@ def _proxied(plan: Plan, reply: Reply) -> Line:
     if not own and reply.status != 200:
         found = str(reply.status)
     return Line(plan.paths.proxied, found, "200 from an upstream", _pass_if(reply.status == 200 and not own))
+
+
+async def _tls_floor(target: Target, make: MakeContext) -> list[Line]:
+    oldest = await asyncio.to_thread(handshakes.oldest_version, target, make)
+    return [Line("oldest TLS", oldest, "TLSv1.2 or later", _pass_if(oldest in ("TLSv1.2", "TLSv1.3")))]
+
+
+async def _ciphers(target: Target, make: MakeContext) -> list[Line]:
+    weak = await asyncio.to_thread(handshakes.weak_cipher, target, make)
+    return [Line("weak ciphers", weak or "refused", "refused", _pass_if(not weak))]
+
+
+async def _http2(target: Target, make: MakeContext) -> list[Line]:
+    chosen = await asyncio.to_thread(handshakes.alpn, target, make)
+    return [Line("ALPN", chosen or "nothing", "h2", _pass_if(chosen == "h2"))]
+
+
+async def _resumption(target: Target, make: MakeContext) -> list[Line]:
+    lines = []
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        try:
+            again = await asyncio.to_thread(handshakes.resumed, target, make, version)
+            found = "resumed" if again else "a full handshake again"
+        except ssl.SSLError as error:
+            again, found = False, f"no handshake: {error.reason}"
+        lines.append(Line(f"session of {version.name.replace('_', '.')}", found, "resumed", _pass_if(again)))
+    return lines
+
+
+async def _hsts(plan: Plan, health: Reply) -> list[Line]:
+    found = health.headers.get("strict-transport-security", "(none)")
+    age = re.search(r"max-age=(\d+)", found)
+    good = age is not None and int(age[1]) >= plan.hsts_seconds
+    return [Line("Strict-Transport-Security", found, f"max-age ≥ {plan.hsts_seconds}", _pass_if(good))]
+
+
+async def _unknown_host(plan: Plan, target: Target, make: MakeContext) -> list[Line]:
+    refused = await asyncio.to_thread(handshakes.refuses_name, target, make, _STRANGER)
+    handshake = Line(
+        "handshake for an unknown name", "refused" if refused else "accepted", "refused", _pass_if(refused)
+    )
+    connection = await connect(target, keep_content=True)
+    try:
+        reply = await exchange(connection, target, plan.paths.health, host=_STRANGER)
+        found, good = f"answered with {reply.status}", reply.status in (400, 421)
+    except TargetProblem:
+        found, good = "refused", True
+    finally:
+        connection.on_lost = None
+        connection.close()
+    return [handshake, Line("request for an unknown host", found, "refused", _pass_if(good))]
+
+
+async def _version(target: Target, health: Reply) -> list[Line]:
+    """In the header of a good answer, and in header and body of an error that nginx makes itself."""
+    connection = await connect(target, keep_content=True)
+    try:
+        error = await exchange(connection, target, "/health", method="TRACE")
+    finally:
+        connection.on_lost = None
+        connection.close()
+    told = [health.headers.get("server", ""), error.headers.get("server", ""), error.body.decode("latin-1")]
+    shown = next((found[0] for text in told if (found := re.search(r"nginx/[\d.]+", text))), "")
+    return [Line("version of the server", shown or "hidden", "hidden", _pass_if(not shown))]
 
 
 def _pass_if(good: bool) -> Verdict:

@@ -31,6 +31,8 @@ class Result:
     problem: str | None = None
     ready_seconds: float | None = None
     tls_version: str | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    """Of kernel, nginx and OpenSSL in the guest."""
     samples: Samples | None = None
     latency: Latency | None = None
     evidence: Evidence | None = None
@@ -62,6 +64,7 @@ class Result:
         failing = [_sentence(line) for line in self.lines if line.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE)]
         found |= {"problem": self.problem, "failing": failing}
         if whole:
+            found["versions"] = self.versions
             found["lines"] = [vars(line) for line in self.lines]
             if self.samples:
                 found["generator"] = {

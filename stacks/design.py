@@ -5,13 +5,14 @@ The components make it, `render` shows it, `verify` and the smoke check hold the
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cloudinit import PATHS, GuestSettings, SeedDocuments, platform_named, seed_documents
+from cloudinit import PATHS, GuestSettings, SeedDocuments, checks_for, platform_named, seed_documents
 from hardware import PROFILES, Profile, derived_mac, derived_uuid, domain_stylesheet
 from stacks.image import declared
 from stacks.load import stack_file
@@ -130,7 +131,14 @@ def _smoke_plan(
         },
         "contentHash": seed.content_hash,
         "readiness": {"timeoutSeconds": smoke.ready_within},
+        "guest": {
+            "checks": [dataclasses.asdict(check) for check in checks_for(settings.nginx, seed.config_hash)],
+            "files": {path: hashlib.sha256(file.content.encode()).hexdigest() for path, file in seed.files.items()},
+            "accessLog": f"{PATHS.log}/{settings.nginx.log.file}",
+            "synchronised": bool(settings.network.time_servers),
+        },
         "paths": {"proxied": smoke.path},
+        "hstsSeconds": settings.nginx.tls.hsts_max_age_seconds,
         "load": {"rate": smoke.rate, "durationSeconds": smoke.duration, "connections": smoke.connections},
         "budget": {
             "p50": smoke.budget.p50 * 1000,

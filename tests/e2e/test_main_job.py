@@ -12,13 +12,23 @@ import signal
 import socket
 import ssl
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cloudinit.catalogue.kernel import KERNEL
+from cloudinit.catalogue.model import Disposition
+from hosts.agent import GuestAgent
+from hosts.virsh import Hypervisor
+from stacks.design import designs
+from stacks.load import load_file
+from tests.e2e.faults import FAULTS, Fault
 from tests.e2e.project import LAB, PORT, SOURCE, STACK, Project, leftovers
 
+URI = f"qemu:///system?socket=/var/lib/nordgate/lab/{LAB}/run/libvirt-sock"
 UPSTREAMS = 'servers: ["10.81.0.1:9001", "10.81.0.1:9002"]'
 
 
@@ -27,6 +37,19 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     project = Project(tmp_path_factory.mktemp("checkout"))
     yield project
     project.make("lab-down", "FORCE=1")
+
+
+def proofs(project: Project) -> dict[str, Any]:
+    """The smoke check of the running gateway, without its load."""
+    (gateway,) = designs(load_file(project.folder, STACK), STACK, project.folder)
+    done = subprocess.run(
+        [sys.executable, "-m", "smoke", "--plan", "-", "--proofs-only", "--json"],
+        cwd=project.folder, input=json.dumps(gateway.smoke_plan), text=True, capture_output=True, check=False,
+        timeout=180,
+    )  # fmt: skip
+    assert done.stdout, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 def test_a_guest_that_cannot_get_ready_fails_the_deployment_and_says_why(project: Project) -> None:
@@ -113,6 +136,40 @@ def test_the_smoke_check_runs_any_time(project: Project) -> None:
     assert ended.code == 0, ended.output
 
 
+def test_every_promise_reads_back_in_the_guest(project: Project) -> None:
+    found = proofs(project)
+    lines = {line["what"]: line for line in found["lines"]}
+    assert {line["verdict"] for line in lines.values()} == {"pass"}
+    declared = {
+        row.key for row in KERNEL if row.disposition in (Disposition.SET, Disposition.FLOOR, Disposition.ASSERT)
+    }
+    assert declared <= lines.keys()
+    assert lines["nginx master: open files"]["found"] == "1048576"
+    assert lines["nginx worker: open files"]["found"] == "100000"
+    assert lines["accept queue of port 443"]["found"] == "65535"
+    assert lines["upstream connections used again"]["found"].startswith(("0 opened", "1 opened", "2 opened"))
+    assert found["versions"].keys() == {"kernel", "nginx", "openssl"}
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_put_in_by_hand_fails_the_check_and_is_named(project: Project, fault: Fault) -> None:
+    agent = GuestAgent(
+        Hypervisor(f"qemu:///system?socket=/var/lib/nordgate/lab/{LAB}/run/libvirt-sock"), f"{STACK}-gw1"
+    )
+    broken = agent.exec(["/bin/bash", "-ec", fault.broken])
+    assert broken.exit_code == 0, broken.stderr
+    try:
+        failing = [line["what"] for line in proofs(project)["lines"] if line["verdict"] == "fail"]
+    finally:
+        mended = agent.exec(["/bin/bash", "-ec", fault.mended])
+        assert mended.exit_code == 0, mended.stderr
+    assert fault.failing in failing
+
+
+def test_the_mended_gateway_passes_again(project: Project) -> None:
+    assert proofs(project)["verdict"] == "pass"
+
+
 def test_a_person_can_log_in_with_a_key_that_lasts_one_session(project: Project) -> None:
     ended = project.make("ssh", typed="hostname; sudo -n id -u; exit\n")
     assert ended.code == 0, ended.output
@@ -122,8 +179,7 @@ def test_a_person_can_log_in_with_a_key_that_lasts_one_session(project: Project)
 
 
 def test_a_guest_that_was_stopped_is_started_and_proved_again(project: Project) -> None:
-    uri = f"qemu:///system?socket=/var/lib/nordgate/lab/{LAB}/run/libvirt-sock"
-    subprocess.run(["virsh", "-c", uri, "destroy", f"{STACK}-gw1"], check=True, capture_output=True)
+    subprocess.run(["virsh", "-c", URI, "destroy", f"{STACK}-gw1"], check=True, capture_output=True)
     ended = project.make("up")
     assert ended.code == 0, ended.output
     assert "which was stopped" in ended.output, ended.output
@@ -141,9 +197,8 @@ def test_a_lab_that_died_comes_back_with_its_guest_and_is_proved_again(project: 
 def test_nothing_is_left_after_destroy(project: Project) -> None:
     ended = project.make("destroy")
     assert ended.code == 0, ended.output
-    uri = f"qemu:///system?socket=/var/lib/nordgate/lab/{LAB}/run/libvirt-sock"
     for listing in (["list", "--all"], ["net-list", "--all"], ["pool-list", "--all"]):
-        names = subprocess.run(["virsh", "-c", uri, *listing, "--name"], capture_output=True, text=True, check=True)
+        names = subprocess.run(["virsh", "-c", URI, *listing, "--name"], capture_output=True, text=True, check=True)
         assert names.stdout.split() == [], listing
     assert not Path(f"/var/lib/nordgate/lab/{LAB}/pool").exists()
     ended = project.make("lab-down")

@@ -7,6 +7,7 @@ import hashlib
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,10 @@ class Backends:
     """What the backends were asked, in order: address, method, path."""
 
     asked: list[tuple[str, str, str]] = field(default_factory=list)
+    delay: float = 0
+    """Seconds before each answer."""
+    fail_every: int = 0
+    """Each so many-th request is answered with 500; 0: none."""
 
     def asked_for(self, path: str) -> list[tuple[str, str]]:
         return [(address, method) for address, method, seen in self.asked if seen == path]
@@ -64,7 +69,9 @@ def _handler(told: Backends, answers: bool) -> type[BaseHTTPRequestHandler]:
                 return
             seen = {"server": address, "port": self.client_address[1], "headers": dict(self.headers)}
             body = json.dumps(seen).encode()
-            self.send_response(200)
+            time.sleep(told.delay)
+            failed = told.fail_every and len(told.asked) % told.fail_every == 0
+            self.send_response(500 if failed else 200)
             self.send_header("Content-Length", str(len(body)))
             self.send_header("X-Powered-By", "tests")
             self.end_headers()

@@ -31,7 +31,10 @@ async def _connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
         except (OSError, TimeoutError):
             return  # the guest does not listen yet: the caller sees its connection end
         with contextlib.closing(inner_writer):
-            await asyncio.gather(_pump(reader, inner_writer), _pump(inner_reader, writer))
+            there = asyncio.create_task(_pump(reader, inner_writer))
+            # When the server has said its last word, it is over: a client must not wait for a close that never comes.
+            await _pump(inner_reader, writer)
+            there.cancel()
 
 
 async def _serve(forwards: list[str]) -> None:

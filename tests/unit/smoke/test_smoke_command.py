@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from smoke.cli import main
+from tests.unit.smoke.conftest import NOT_NGINX
 
 ROOT = Path(__file__).resolve().parents[3]
 CERTIFICATE = "/srv/nordgate/tls/gateway.crt"
@@ -32,6 +33,7 @@ def plan(server: Any, guest: Any, certificate: Path) -> dict[str, Any]:
         "trust": {"guestCertificate": CERTIFICATE},
         "libvirt": {"uri": "test:///fake", "domain": "gw1", "consoleLog": "/nonexistent"},
         "contentHash": "new",
+        "skip": NOT_NGINX,
         "load": LOAD,
         "budget": {"p50": 2000, "p99": 5000},
     }
@@ -129,7 +131,8 @@ def test_wrong_option_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> No
 def test_network_only_check_needs_no_guest(server: Any, certificate: Path, trust: list[str]) -> None:
     trust = [*trust, str(certificate)] if trust == ["--cafile"] else trust
     url = f"https://api.test.localhost:{server.port}"
-    brief = ["--rate", "100", "--duration", "0.3", "--warm-up", "0", "--p99", "5000"]
+    brief = [word for name in NOT_NGINX for word in ("--skip", name)]
+    brief += ["--rate", "100", "--duration", "0.3", "--warm-up", "0", "--p99", "5000"]
     done = smoke("--target", url, "--connect", f"127.0.0.1:{server.port}", *trust, *brief)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["verified"] is (trust != ["--insecure"])

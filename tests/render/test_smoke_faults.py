@@ -1,0 +1,165 @@
+"""The smoke check against a real nginx that has a fault: it fails, and names the fault.
+
+What can only be broken inside a guest is in tests/e2e.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from cloudinit import PATHS, GuestFile
+from smoke.check import check
+from smoke.plan import parse_plan
+from smoke.progress import Progress
+from smoke.report import Result
+from smoke.verdict import Verdict
+from tests.render.backends import Backends, started
+from tests.render.served import NAME, network_of_its_own, running
+from tests.render.sites import Site, rendered_case
+
+NGINX = "/etc/nginx/nordgate"
+LOAD = {"rate": 200, "durationSeconds": 6, "warmUpSeconds": 0.5, "connections": 32}
+ANYTHING = "ALL:@SECLEVEL=0:"
+CERTIFICATE = f"ssl_certificate {PATHS.certificate}; ssl_certificate_key {PATHS.key};"
+
+
+@dataclasses.dataclass(frozen=True)
+class Fault:
+    """One piece of one file replaced by another, and the line of the check that must fail for it."""
+
+    name: str
+    file: str
+    before: str
+    after: str
+    failing: str
+
+
+FAULTS = [
+    Fault("TLS 1.0 on", "tls.conf", "ssl_protocols ", "ssl_protocols TLSv1 ", "oldest TLS"),
+    Fault("weak ciphers", "tls.conf", "ssl_ciphers ", f"ssl_ciphers {ANYTHING}", "weak ciphers"),
+    Fault("HTTP/2 off", "servers.conf", "http2 on;", "", "ALPN"),
+    Fault("no sessions", "tls.conf", "ssl_session_tickets on;", "ssl_session_tickets off;", "session of TLSv1.3"),
+    Fault("no HSTS", "headers.conf", "Strict-Transport-Security", "X-Nothing", "Strict-Transport-Security"),
+    Fault("HSTS for a day", "headers.conf", "max-age=63072000", "max-age=86400", "Strict-Transport-Security"),
+    Fault("version shown", "nginx.conf", "server_tokens off;", "server_tokens on;", "version of the server"),
+    Fault("any name", "servers.conf", "ssl_reject_handshake on;", CERTIFICATE, "handshake for an unknown name"),
+    Fault("any host", "servers.conf", "return 444;", "return 200;", "request for an unknown host"),
+    Fault("upstream gone", "upstreams.conf", "server 127.0.0.2:9001", "server 127.0.0.2:9009", "/single/"),
+    Fault("health refused", "servers.conf", "return 200 '{", "return 503 '{", "/health"),
+]
+
+
+@contextmanager
+def gateway(
+    root: Path, folder: Path, fault: Fault | None = None, certificate: Path | None = None
+) -> Iterator[Backends]:
+    """The rendered gateway with the fault put in, served in a network of its own."""
+    documents = rendered_case("served", "debian-13")
+    files = {path: file for path, file in documents.files.items() if path.startswith("/etc/nginx")}
+    servers = f"{NGINX}/servers.conf"
+    # A check asks faster than the rate that this case lets one client have.
+    files[servers] = GuestFile(files[servers].content.replace("limit_req zone", "# limit_req zone"))
+    if fault:
+        path = "/etc/nginx/nginx.conf" if fault.file == "nginx.conf" else f"{NGINX}/{fault.file}"
+        text = files[path].content
+        assert fault.before in text
+        text = text.replace(fault.before, fault.after)
+        if fault.name == "no sessions":
+            text = text.replace("ssl_session_cache shared:SSL:50m;", "ssl_session_cache off;")
+        if fault.name == "TLS 1.0 on":
+            # At its usual level OpenSSL would still refuse it.
+            text = text.replace("ssl_ciphers ", f"ssl_ciphers {ANYTHING}")
+        files[path] = GuestFile(text)
+    folder.chmod(0o755)
+    site = Site.make(root, folder / "site", files)
+    if certificate:
+        shutil.copy(certificate.with_suffix(".crt"), site.folder / PATHS.certificate.lstrip("/"))
+        shutil.copy(certificate.with_suffix(".key"), site.folder / PATHS.key.lstrip("/"))
+    with network_of_its_own(), started() as backends, running(site, backends, documents.config_hash):
+        yield backends
+
+
+def checked(root: Path, **settings: Any) -> Result:
+    plan = {
+        "stack": "faults",
+        "gateway": "gw1",
+        "url": f"https://{NAME}",
+        "connect": "127.0.0.1:443",
+        "trust": {"caFile": str(root / "throwaway.crt")},
+        "paths": {"proxied": "/single/"},
+        "load": None,
+    }
+    return check(parse_plan(json.dumps(plan | settings), "test"), Progress(quiet=True))
+
+
+def failing(result: Result) -> list[str]:
+    return [line.what for line in result.lines if line.verdict is Verdict.FAIL]
+
+
+def test_a_gateway_without_fault_passes_every_proof(roots: dict[str, Path], tmp_path: Path) -> None:
+    root = roots["trixie"]
+    with gateway(root, tmp_path):
+        result = checked(root)
+    assert (result.problem, failing(result)) == (None, [])
+    assert len(result.lines) >= 12
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_fails_the_check_and_is_named(fault: Fault, roots: dict[str, Path], tmp_path: Path) -> None:
+    root = roots["trixie"]
+    with gateway(root, tmp_path, fault):
+        result = checked(root)
+    assert result.verdict is Verdict.FAIL
+    assert fault.failing in failing(result), failing(result)
+
+
+def test_an_expired_certificate_is_named(roots: dict[str, Path], tmp_path: Path) -> None:
+    root = roots["trixie"]
+    expired = tmp_path / "expired"
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, NAME)])
+    yesterday = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(yesterday - datetime.timedelta(days=90))
+        .not_valid_after(yesterday)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    expired.with_suffix(".crt").write_bytes(made.public_bytes(Encoding.PEM))
+    expired.with_suffix(".key").write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+    )
+    with gateway(root, tmp_path, certificate=expired):
+        result = checked(root, trust={"caFile": f"{expired}.crt"})
+    assert result.problem is not None
+    assert "expired" in result.problem
+
+
+def test_a_slow_upstream_breaks_the_budget(roots: dict[str, Path], tmp_path: Path) -> None:
+    root = roots["trixie"]
+    with gateway(root, tmp_path) as backends:
+        backends.delay = 0.05
+        result = checked(root, load=LOAD, budget={"p50": 40, "p99": 1000})
+    assert failing(result) == ["p50"]
+
+
+def test_one_failing_request_in_two_hundred_is_found(roots: dict[str, Path], tmp_path: Path) -> None:
+    root = roots["trixie"]
+    with gateway(root, tmp_path) as backends:
+        backends.fail_every = 200
+        result = checked(root, load=LOAD, budget={"p99": 1000})
+    assert failing(result) == ["errors"]
