@@ -20,9 +20,13 @@ from tools.image.host import KEYRING, apt_settings, debian_sources, prepare, run
 CHECKOUT = Path(__file__).resolve().parent.parent
 FOLDER = CHECKOUT / ".nordgate" / "nginx"
 SUITES = ("bookworm", "trixie")
-# cloud-init for the schema of its user-data; testssl.sh is only unpacked, as everything here.
-PACKAGES = ("ca-certificates", "cloud-init", "nginx", "openssl")
-EXTRA = {"trixie": ("testssl.sh", "bsdextrautils", "procps", "gawk")}
+# cloud-init for the schema of its user-data, logrotate and its shell for what rotates the logs, linux-libc-dev because
+# it has the kernel's version and little else; testssl.sh is only unpacked, as everything here.
+PACKAGES = (
+    *("ca-certificates", "cloud-init", "coreutils", "dash", "linux-libc-dev", "logrotate", "nftables"),
+    *("nginx", "openssl"),
+)
+EXTRA = {"trixie": ("testssl.sh", "bash", "bsdextrautils", "gawk", "grep", "procps", "sed")}
 
 _ACCOUNTS = {
     "passwd": "root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33:www-data:/var/www:/usr/sbin/nologin\n",
@@ -71,8 +75,10 @@ def _complete(root: Path) -> None:
     for name in ("bin", "sbin", "lib", "lib64"):
         if not (root / name).exists():
             (root / name).symlink_to(f"usr/{name}")
-    for name in ("run", "proc", "root", "srv"):
+    for name in ("run", "proc", "root", "srv", "etc/nordgate"):
         (root / name).mkdir(exist_ok=True)
+    if (root / "usr/bin/gawk").exists():
+        (root / "usr/bin/awk").symlink_to("gawk")
     for name, text in _ACCOUNTS.items():
         (root / "etc" / name).write_text(text)
     for name, (major, minor) in _DEVICES.items():

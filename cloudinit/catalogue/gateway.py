@@ -165,10 +165,10 @@ NGINX: tuple[Row, ...] = (
     _nginx(
         "grade",
         Disposition.ASSERT,
-        "A+ from an offline checker",
+        "A+ from testssl.sh",
         says="A+ on SSL Labs (A14)",
         sources=("A14",),
-        why="SSL Labs sees public hosts only",
+        why="SSL Labs sees public hosts only; testssl.sh grades by its rules, in the tests",
     ),
     _nginx(
         "health",

@@ -50,9 +50,13 @@ class Served:
     site: Site
     backends: Backends
     config_hash: str
+    authority: Path
+    """Whom to trust, as a PEM file."""
+    process: int
+    """The first process of the namespaces that nginx runs in."""
 
     def context(self, **versions: ssl.TLSVersion) -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=str(self.site.root / "throwaway.crt"))
+        context = ssl.create_default_context(cafile=str(self.authority))
         for name, value in versions.items():
             setattr(context, name, value)
         return context
@@ -74,7 +78,7 @@ class Served:
 
 
 @contextmanager
-def running(site: Site, backends: Backends, config_hash: str) -> Iterator[Served]:
+def running(site: Site, backends: Backends, config_hash: str, authority: Path) -> Iterator[Served]:
     """nginx on the site, from the moment it answers to the end of the block."""
     command = [
         "unshare",
@@ -90,7 +94,8 @@ def running(site: Site, backends: Backends, config_hash: str) -> Iterator[Served
         process = subprocess.Popen(command, stdout=output, stderr=output)
     try:
         _wait_for(("127.0.0.1", 443), process, site.folder / "output")
-        yield Served(site, backends, config_hash)
+        inside = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+        yield Served(site, backends, config_hash, authority, int(inside))
     finally:
         process.kill()
         process.wait(10)

@@ -11,9 +11,11 @@ from pathlib import Path
 import yaml
 
 from cloudinit import PATHS, PLATFORMS, GatewaySettings, GuestFile, GuestSettings, SeedDocuments, seed_documents
+from tests.render.authority import Pair
 
 CASES = {path.stem: path for path in sorted((Path(__file__).parent / "cases").glob("*.yaml"))}
-_SHARED = ("etc/nginx", "srv", "run")
+_SHARED = ("etc/nginx", "etc/nordgate", "srv", "run")
+_WWW_DATA, _ADM = 33, 4
 # Its own network, mounts and processes: nothing of it is seen outside, and all of it ends with the shell.
 _APART = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child")
 
@@ -33,20 +35,23 @@ class Site:
     folder: Path
 
     @staticmethod
-    def make(root: Path, folder: Path, files: Mapping[str, GuestFile]) -> Site:
+    def make(root: Path, folder: Path, files: Mapping[str, GuestFile], pair: Pair) -> Site:
         shutil.rmtree(folder, ignore_errors=True)
         nginx = folder / "etc/nginx"
         (nginx / "modules-enabled").mkdir(parents=True)
         shutil.copy(root / "etc/nginx/mime.types", nginx)
         for path, file in files.items():
-            if path.startswith("/etc/nginx/"):
+            if path.startswith(("/etc/nginx/", "/etc/nordgate/")):
                 target = folder / path.lstrip("/")
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_text(file.content)
         for path in (PATHS.log, PATHS.tls + "/current", PATHS.run):
             (folder / path.lstrip("/")).mkdir(parents=True)
-        shutil.copy(root / "throwaway.crt", folder / PATHS.certificate.lstrip("/"))
-        shutil.copy(root / "throwaway.key", folder / PATHS.key.lstrip("/"))
+        # As the boot script leaves it.
+        shutil.chown(folder / PATHS.log.lstrip("/"), _WWW_DATA, _ADM)
+        (folder / PATHS.log.lstrip("/")).chmod(0o750)
+        shutil.copy(pair.certificate, folder / PATHS.certificate.lstrip("/"))
+        shutil.copy(pair.key, folder / PATHS.key.lstrip("/"))
         return Site(root, folder)
 
     def shell(self, command: str) -> str:
@@ -59,18 +64,3 @@ class Site:
         script = f"set -e; ip link set lo up; {self.shell('nginx -t -q')}"
         done = subprocess.run([*_APART, "sh", "-c", script], capture_output=True, text=True, timeout=60)
         return done.stdout + done.stderr + (f"code {done.returncode}" if done.returncode else "")
-
-
-def throwaway_certificate(root: Path) -> None:
-    """A certificate for tests, made once in the unpacked system."""
-    if (root / "throwaway.key").exists():
-        return
-    names = "DNS:api.example.test,DNS:www.example.test,IP:127.0.0.1"
-    command = (
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -sha256 -days 3650 "
-        f"-config /throwaway.cnf -subj /CN=api.example.test -addext subjectAltName={names} "
-        "-keyout /throwaway.new -out /throwaway.crt"
-    )
-    (root / "throwaway.cnf").write_text("[req]\ndistinguished_name = name\n[name]\n")
-    subprocess.run(["chroot", root, *command.split()], capture_output=True, check=True)
-    (root / "throwaway.new").rename(root / "throwaway.key")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from cloudinit import PLATFORMS, GatewaySettings, GuestSettings, seed_documents
+from tests.render.authority import Pair
 from tests.render.sites import Site
 from tests.render.test_nginx_syntax import directives, walk
 
@@ -104,13 +105,13 @@ def shape(typed: GatewaySettings) -> dict[str, int]:
     }
 
 
-def check(typed: dict[str, Any], platform: str, root: Path, folder: Path) -> bool:
+def check(typed: dict[str, Any], platform: str, root: Path, folder: Path, pair: Pair) -> bool:
     """Whether the settings were accepted; if they were, everything about them must hold."""
     try:
         gateway = GatewaySettings.model_validate(typed)
     except ValidationError:
         return False
-    site = Site.make(root, folder, seed_documents(GUEST, gateway, PLATFORMS[platform]).files)
+    site = Site.make(root, folder, seed_documents(GUEST, gateway, PLATFORMS[platform]).files, pair)
     assert site.test() == ""
     found = [entry["directive"] for entry in walk(directives(site.folder))]
     counts = shape(gateway)
@@ -118,7 +119,7 @@ def check(typed: dict[str, Any], platform: str, root: Path, folder: Path) -> boo
     return True
 
 
-def fuzz(examples: int, root: Path, platform: str, folder: Path) -> None:
+def fuzz(examples: int, root: Path, platform: str, folder: Path, pair: Pair) -> None:
     accepted = 0
 
     # Not shrunk: that would take many minutes, and what nginx complains about shows where to look.
@@ -132,7 +133,7 @@ def fuzz(examples: int, root: Path, platform: str, folder: Path) -> None:
     @given(gateways())
     def run(typed: dict[str, Any]) -> None:
         nonlocal accepted
-        accepted += check(typed, platform, root, folder)
+        accepted += check(typed, platform, root, folder, pair)
 
     run()
     assert accepted > examples // 5, f"only {accepted} of {examples} were accepted: the test says too little"
@@ -140,12 +141,12 @@ def fuzz(examples: int, root: Path, platform: str, folder: Path) -> None:
 
 @pytest.mark.parametrize("platform", ["debian-12", "debian-13"])
 def test_nothing_that_is_accepted_breaks_nginx_or_adds_a_directive(
-    platform: str, roots: dict[str, Path], tmp_path: Path
+    platform: str, roots: dict[str, Path], pair: Pair, tmp_path: Path
 ) -> None:
-    fuzz(50, roots[PLATFORMS[platform].suite], platform, tmp_path / "site")
+    fuzz(50, roots[PLATFORMS[platform].suite], platform, tmp_path / "site", pair)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("platform", ["debian-12", "debian-13"])
-def test_the_same_holds_for_very_many(platform: str, roots: dict[str, Path], tmp_path: Path) -> None:
-    fuzz(1500, roots[PLATFORMS[platform].suite], platform, tmp_path / "site")
+def test_the_same_holds_for_very_many(platform: str, roots: dict[str, Path], pair: Pair, tmp_path: Path) -> None:
+    fuzz(1500, roots[PLATFORMS[platform].suite], platform, tmp_path / "site", pair)

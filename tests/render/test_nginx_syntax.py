@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from cloudinit import PATHS, PLATFORMS
+from tests.render.authority import Pair
 from tests.render.sites import CASES, Site, rendered_case
 
 DEBIAN = [platform.name for platform in PLATFORMS.values() if platform.name.startswith("debian")]
@@ -41,17 +42,19 @@ def values(block: list[dict[str, Any]], name: str) -> list[list[str]]:
 @pytest.mark.parametrize("platform", DEBIAN)
 @pytest.mark.parametrize("case", CASES)
 def test_the_distributions_own_nginx_accepts_it(
-    case: str, platform: str, roots: dict[str, Path], tmp_path: Path
+    case: str, platform: str, roots: dict[str, Path], pair: Pair, tmp_path: Path
 ) -> None:
     root = roots[PLATFORMS[platform].suite]
-    said = Site.make(root, tmp_path / "site", rendered_case(case, platform).files).test()
+    said = Site.make(root, tmp_path / "site", rendered_case(case, platform).files, pair).test()
     assert [line for line in said.splitlines() if "ssl_stapling" not in line] == []
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 @pytest.mark.parametrize("case", CASES)
-def test_the_syntax_is_the_platforms(case: str, platform: str, roots: dict[str, Path], tmp_path: Path) -> None:
-    site = Site.make(roots["trixie"], tmp_path / "site", rendered_case(case, platform).files)
+def test_the_syntax_is_the_platforms(
+    case: str, platform: str, roots: dict[str, Path], pair: Pair, tmp_path: Path
+) -> None:
+    site = Site.make(roots["trixie"], tmp_path / "site", rendered_case(case, platform).files, pair)
     block = directives(site.folder)
     modern = PLATFORMS[platform].http2_directive
     assert bool(values(block, "http2")) is modern
@@ -62,9 +65,9 @@ def test_the_syntax_is_the_platforms(case: str, platform: str, roots: dict[str, 
 
 @pytest.mark.parametrize("case", CASES)
 def test_every_proxied_location_keeps_its_upstream_connections(
-    case: str, roots: dict[str, Path], tmp_path: Path
+    case: str, roots: dict[str, Path], pair: Pair, tmp_path: Path
 ) -> None:
-    site = Site.make(roots["trixie"], tmp_path / "site", rendered_case(case, "debian-13").files)
+    site = Site.make(roots["trixie"], tmp_path / "site", rendered_case(case, "debian-13").files, pair)
     block = directives(site.folder)
     locations = [entry for entry in walk(block) if entry["directive"] == "location"]
     proxied = [location["block"] for location in locations if values(location["block"], "proxy_pass")]
@@ -80,9 +83,9 @@ def test_every_proxied_location_keeps_its_upstream_connections(
 @pytest.mark.parametrize("platform", DEBIAN)
 @pytest.mark.parametrize("case", CASES)
 def test_gixy_finds_nothing_of_medium_or_above(
-    case: str, platform: str, roots: dict[str, Path], tmp_path: Path
+    case: str, platform: str, roots: dict[str, Path], pair: Pair, tmp_path: Path
 ) -> None:
-    site = Site.make(roots["trixie"], tmp_path / "site", rendered_case(case, platform).files)
+    site = Site.make(roots["trixie"], tmp_path / "site", rendered_case(case, platform).files, pair)
     directives(site.folder)
     command = [sys.executable, "-m", "gixy.cli.main", "-l", "-f", "json", str(site.folder / "etc/nginx/nginx.conf")]
     done = subprocess.run(command, capture_output=True, text=True)

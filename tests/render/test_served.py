@@ -8,32 +8,15 @@ import ssl
 import time
 import urllib.request
 import warnings
-from collections.abc import Iterator
 from concurrent import futures
-from pathlib import Path
 from typing import Any
 
 import grpc  # type: ignore[import-untyped]
 import pytest
 
-from cloudinit import PLATFORMS
-from tests.render.backends import started
-from tests.render.served import NAME, Served, network_of_its_own, running
-from tests.render.sites import Site, rendered_case
+from tests.render.served import NAME, Served
 
 V = ssl.TLSVersion
-
-
-@pytest.fixture(scope="module", params=["debian-12", "debian-13"])
-def served(
-    request: pytest.FixtureRequest, roots: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Served]:
-    documents = rendered_case("served", request.param)
-    folder = tmp_path_factory.mktemp("served")
-    folder.chmod(0o755)
-    site = Site.make(roots[PLATFORMS[request.param].suite], folder / "site", documents.files)
-    with network_of_its_own(), started() as backends, running(site, backends, documents.config_hash) as gateway:
-        yield gateway
 
 
 @pytest.mark.parametrize(
@@ -192,7 +175,7 @@ def test_a_grpc_call_passes_through(served: Served) -> None:
     server.add_insecure_port("127.0.0.4:50051")
     server.start()
     try:
-        trust = grpc.ssl_channel_credentials((served.site.root / "throwaway.crt").read_bytes())
+        trust = grpc.ssl_channel_credentials(served.authority.read_bytes())
         options = [("grpc.ssl_target_name_override", NAME), ("grpc.enable_http_proxy", 0)]
         with grpc.secure_channel("127.0.0.1:443", trust, options) as channel:
             assert channel.unary_unary("/calls.Service/Reverse")(b"hello", timeout=10) == b"olleh"

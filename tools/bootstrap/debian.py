@@ -17,6 +17,7 @@ class Package:
 
 INSTALLED = (
     Package("ca-certificates", "Go and curl check registries against it"),
+    Package("curl", "a client that the served gateway is tried with"),
     Package("dosfstools", "mkfs.vfat for the image's boot partition"),
     Package("e2fsprogs", "mkfs.ext4 for the image's root, without mounting it"),
     Package("genisoimage", "mkisofs: the libvirt provider makes seed disks with it"),
@@ -29,6 +30,7 @@ INSTALLED = (
     Package("libvirt-daemon-driver-storage", "libvirtd's pools and volumes", newer=True),
     Package("mmdebstrap", "bakes the guest image"),
     Package("mtools", "fills the image's boot partition without mounting it"),
+    Package("nghttp2-client", "h2load: HTTP/2 against the served gateway"),
     Package("openssh-client", "ssh to guests, and to hypervisors that are elsewhere"),
     Package("openssl", "certificates that tests make for themselves"),
     Package("procps", "what runs in a lab"),
