@@ -20,6 +20,12 @@ _WWW_DATA, _ADM = 33, 4
 _APART = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child")
 
 
+def platforms_of(case: str) -> list[str]:
+    """The platforms that the case is for: all, unless it names them."""
+    named: list[str] = yaml.safe_load(CASES[case].read_text()).get("platforms", list(PLATFORMS))
+    return named
+
+
 def rendered_case(name: str, platform: str) -> SeedDocuments:
     """The documents of tests/render/cases/<name>.yaml for that platform."""
     case = yaml.safe_load(CASES[name].read_text())

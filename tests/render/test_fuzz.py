@@ -48,7 +48,7 @@ PATH = st.lists(SEGMENT, max_size=3).map(lambda segments: "".join(f"/{segment}" 
 
 
 @st.composite
-def gateways(draw: st.DrawFn) -> dict[str, Any]:
+def gateways(draw: st.DrawFn, http3: bool) -> dict[str, Any]:
     """Settings as a user may type them: of the right shape, with anything in the strings."""
     upstreams = draw(st.dictionaries(NAME, GROUP, min_size=1, max_size=3))
     route = st.fixed_dictionaries(
@@ -70,6 +70,7 @@ def gateways(draw: st.DrawFn) -> dict[str, Any]:
         "trustedProxies": st.lists(
             st.sampled_from(["10.0.0.0/8", "fd00::/8", "192.0.2.1/32"]), max_size=3, unique=True
         ),
+        "tls": st.fixed_dictionaries({"http3": st.booleans() if http3 else st.just(False)}),
         "concurrentClients": st.integers(1, 20_000),
         "gzip": st.sampled_from(["off", "json"]),
         "kernel": st.fixed_dictionaries(
@@ -98,8 +99,9 @@ def shape(typed: GatewaySettings) -> dict[str, int]:
         "upstream": len(typed.upstreams),
         "proxy_pass": proxied + 1,
         "grpc_pass": len(typed.routes) - proxied,
+        "listen": 3 + 2 + typed.tls.http3 * 2,
         "server_name": 2 * len(typed.server_names) + 2,
-        "add_header": (2 + len(typed.security_headers)) * (1 + len(own_headers)) + sum(own_headers),
+        "add_header": (2 + typed.tls.http3 + len(typed.security_headers)) * (1 + len(own_headers)) + sum(own_headers),
         "access_log": 3 + typed.log.audit,
         "deny": 1,
     }
@@ -130,7 +132,7 @@ def fuzz(examples: int, root: Path, platform: str, folder: Path, pair: Pair) -> 
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(gateways())
+    @given(gateways(PLATFORMS[platform].http3_module))
     def run(typed: dict[str, Any]) -> None:
         nonlocal accepted
         accepted += check(typed, platform, root, folder, pair)

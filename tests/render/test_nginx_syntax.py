@@ -15,9 +15,11 @@ import yaml
 
 from cloudinit import PATHS, PLATFORMS
 from tests.render.authority import Pair
-from tests.render.sites import CASES, Site, rendered_case
+from tests.render.sites import CASES, Site, platforms_of, rendered_case
 
-DEBIAN = [platform.name for platform in PLATFORMS.values() if platform.name.startswith("debian")]
+EVERYWHERE = [(case, platform) for case in CASES for platform in platforms_of(case)]
+# The platforms whose own packages are unpacked for these tests.
+DEBIAN = [(case, platform) for case, platform in EVERYWHERE if platform.startswith("debian")]
 
 
 def directives(folder: Path) -> list[dict[str, Any]]:
@@ -39,8 +41,7 @@ def values(block: list[dict[str, Any]], name: str) -> list[list[str]]:
     return [entry["args"] for entry in walk(block) if entry["directive"] == name]
 
 
-@pytest.mark.parametrize("platform", DEBIAN)
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(("case", "platform"), DEBIAN)
 def test_the_distributions_own_nginx_accepts_it(
     case: str, platform: str, roots: dict[str, Path], pair: Pair, tmp_path: Path
 ) -> None:
@@ -49,8 +50,7 @@ def test_the_distributions_own_nginx_accepts_it(
     assert [line for line in said.splitlines() if "ssl_stapling" not in line] == []
 
 
-@pytest.mark.parametrize("platform", PLATFORMS)
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(("case", "platform"), EVERYWHERE)
 def test_the_syntax_is_the_platforms(
     case: str, platform: str, roots: dict[str, Path], pair: Pair, tmp_path: Path
 ) -> None:
@@ -80,8 +80,7 @@ def test_every_proxied_location_keeps_its_upstream_connections(
     assert len(values(block, "keepalive")) == len(values(block, "upstream"))
 
 
-@pytest.mark.parametrize("platform", DEBIAN)
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(("case", "platform"), DEBIAN)
 def test_gixy_finds_nothing_of_medium_or_above(
     case: str, platform: str, roots: dict[str, Path], pair: Pair, tmp_path: Path
 ) -> None:
@@ -94,8 +93,7 @@ def test_gixy_finds_nothing_of_medium_or_above(
     assert [issue for issue in found if issue[1] in ("MEDIUM", "HIGH")] == []
 
 
-@pytest.mark.parametrize("platform", DEBIAN)
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(("case", "platform"), DEBIAN)
 def test_user_data_is_what_cloud_inits_own_schema_allows(case: str, platform: str, roots: dict[str, Path]) -> None:
     schemas = roots[PLATFORMS[platform].suite] / "usr/lib/python3/dist-packages/cloudinit/config/schemas"
     schema = json.loads((schemas / "schema-cloud-config-v1.json").read_text())
