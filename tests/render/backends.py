@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.render.authority import Pair
 
 
 @dataclass
@@ -42,9 +45,24 @@ def started() -> Iterator[Backends]:
 
 
 @contextmanager
-def _serving(address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> Iterator[None]:
+def started_with_tls(address: tuple[str, int], pair: Pair) -> Iterator[tuple[Backends, list[str | None]]]:
+    """One that answers over TLS, and the name that each handshake asked for."""
+    told, names = Backends(), list[str | None]()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pair.certificate, pair.key)
+    context.sni_callback = lambda _socket, name, _context: names.append(name)
+    with _serving(address, _handler(told, answers=True), context):
+        yield told, names
+
+
+@contextmanager
+def _serving(
+    address: tuple[str, int], handler: type[BaseHTTPRequestHandler], tls: ssl.SSLContext | None = None
+) -> Iterator[None]:
     server = ThreadingHTTPServer(address, handler)
     server.daemon_threads = True
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
