@@ -34,7 +34,7 @@ class LogSettings(Settings):
     flush_seconds: Seconds = Field(default=5, description="Longest time that a line waits in the buffer.")
     audit: bool = Field(default=False, description="A second log, written at once, line by line.")
     rotate_megabytes: int = Field(default=256, ge=1, le=102_400, description="A log that is larger is rotated.")
-    rotate_keep: int = Field(default=8, ge=1, le=1000)
+    rotate_keep: int = Field(default=8, ge=1, le=1000, description="Rotated files that are kept of each log.")
 
     @field_validator("file")
     @classmethod
@@ -42,6 +42,16 @@ class LogSettings(Settings):
         if "/" in value or value in ("", ".", "..") or value.startswith("."):
             raise ValueError(f'"{value}" is not a plain file name')
         return value
+
+    @property
+    def logs(self) -> int:
+        """How many there are: of access, of errors, and the audit log."""
+        return 2 + self.audit
+
+    @property
+    def most_megabytes(self) -> int:
+        """What all logs and their rotated files take at most, but for what is added between two looks at them."""
+        return self.logs * self.rotate_megabytes * (self.rotate_keep + 1)
 
 
 class GatewaySettings(Settings):

@@ -143,5 +143,18 @@ class Settings(Model):
                 if value is not None and value in owners:
                     found.append(Problem((*where, key), value, f"{value} is taken by {owners[value]}"))
                 owners[value] = f"gateways.{name}.{key}"
+        found += self._log_problems()
         raise_all("Settings", found)
         return self
+
+    def _log_problems(self) -> list[Problem]:
+        """A full data volume stops the logs: a quarter stays free, for what is added before the next rotation."""
+        log, volume = self.nginx.log, self.hardware.data_volume >> 20
+        if log.most_megabytes <= volume * 3 // 4:
+            return []
+        rule = (
+            f"{log.logs} logs x {log.rotate_megabytes} MiB x {log.rotate_keep + 1} files (rotateKeep and the one in "
+            f"use) take up to {log.most_megabytes} MiB, and may take {volume * 3 // 4}, three quarters of "
+            f"hardware.dataVolume: lower rotateMegabytes or rotateKeep, or raise dataVolume"
+        )
+        return [Problem(("nginx", "log"), None, rule)]

@@ -79,6 +79,34 @@ def test_two_gateways_cannot_share_an_address() -> None:
     assert "10.81.0.11 is taken by gateways.gw1.address" in text
 
 
+@pytest.mark.parametrize(
+    ("volume", "log", "fits"),
+    [
+        ("128MiB", {"rotateMegabytes": 16, "rotateKeep": 2}, True),
+        ("128MiB", {"rotateMegabytes": 16, "rotateKeep": 3}, False),
+        ("128MiB", {"rotateMegabytes": 16, "rotateKeep": 2, "audit": True}, False),
+        ("6GiB", {}, True),
+        ("5GiB", {}, False),
+    ],
+)
+def test_the_logs_fit_in_the_data_volume_with_a_quarter_left(volume: str, log: dict[str, Any], fits: bool) -> None:
+    config = copy.deepcopy(GOOD)
+    config["nordgate:hardware"]["dataVolume"] = volume
+    config["nordgate:nginx"]["log"] = log
+    if fits:
+        assert parse(config, "stacks/Pulumi.x.yaml")
+    else:
+        with pytest.raises(
+            SettingsError, match=r"nginx\.log .*lower rotateMegabytes or rotateKeep, or raise dataVolume"
+        ):
+            parse(config, "stacks/Pulumi.x.yaml")
+
+
+def test_what_the_logs_may_take_is_told_in_numbers() -> None:
+    said = broken(lambda config: config["nordgate:nginx"]["log"].update(rotateMegabytes=64, audit=True))
+    assert "3 logs x 64 MiB x 3 files (rotateKeep and the one in use) take up to 576 MiB, and may take 96" in said
+
+
 def test_a_missing_stack_lists_the_known_ones() -> None:
     with pytest.raises(SettingsError, match=r"known: .*oslo-test"):
         load_file(PROJECT, "nowhere")
