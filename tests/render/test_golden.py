@@ -9,9 +9,14 @@ from pathlib import Path
 import pytest
 
 from cloudinit import SeedDocuments
+from stacks.design import design
+from stacks.load import load_file, stack_names
 from tests.render.sites import CASES, rendered_case
 
 GOLDEN = Path(__file__).parent / "golden"
+PROJECT = Path(__file__).parents[2]
+# Rendering needs no image: nothing of its checksum is in a seed.
+IMAGE = "0" * 64
 
 
 def tree(documents: SeedDocuments) -> Mapping[str, str]:
@@ -33,11 +38,16 @@ def golden_sets() -> Iterator[tuple[str, SeedDocuments]]:
     for case in CASES:
         yield f"{case}-debian-13", rendered_case(case, "debian-13")
     yield "everything-debian-12", rendered_case("everything", "debian-12")
+    for stack in stack_names(PROJECT):
+        settings = load_file(PROJECT, stack)
+        for gateway in settings.gateways:
+            yield f"stack-{stack}-{gateway}", design(settings, stack, gateway, IMAGE).seed
 
 
-@pytest.mark.parametrize(
-    ("name", "documents"), golden_sets(), ids=lambda value: value if isinstance(value, str) else ""
-)
+SETS = dict(golden_sets())
+
+
+@pytest.mark.parametrize(("name", "documents"), SETS.items(), ids=lambda value: value if isinstance(value, str) else "")
 def test_what_is_rendered_is_what_was_reviewed(
     name: str, documents: SeedDocuments, request: pytest.FixtureRequest
 ) -> None:
@@ -49,3 +59,12 @@ def test_what_is_rendered_is_what_was_reviewed(
             (folder / path).write_text(text)
     kept = {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
     assert kept == wanted, "if that is intended: pytest tests/render --update-golden"
+
+
+def test_nothing_is_kept_of_what_is_gone(request: pytest.FixtureRequest) -> None:
+    gone = {path for path in GOLDEN.iterdir() if path.name not in SETS}
+    if request.config.getoption("--update-golden"):
+        for path in gone:
+            shutil.rmtree(path)
+        gone = set()
+    assert gone == set(), "if that is intended: pytest tests/render --update-golden"
