@@ -8,6 +8,7 @@ from typing import Literal
 from cloudinit.catalogue.model import Disposition
 from cloudinit.files import PATHS
 from cloudinit.gateway import GatewaySettings
+from cloudinit.platforms import Platform
 
 Probe = Literal[
     "sysctl", "file", "process-limit", "listen-backlog", "cpu-flag", "mount-option", "mount-source", "config-hash"
@@ -50,11 +51,11 @@ class Check:
         return all(have == "unlimited" or (have.isdigit() and int(have) >= int(want)) for want, have in pairs)
 
 
-def checks_for(gateway: GatewaySettings, config_hash: str = "") -> tuple[Check, ...]:
-    """Every promise about one gateway. With `config_hash`, also that its workers serve this very configuration."""
+def checks_for(gateway: GatewaySettings, platform: Platform, config_hash: str = "") -> tuple[Check, ...]:
+    """Every promise about a gateway on that platform; with `config_hash`, also that its workers serve this very one."""
     found = [
         Check("sysctl", line.key, ">=" if line.disposition is Disposition.FLOOR else "==", line.value, line.why)
-        for line in gateway.kernel.declared(gateway.ports)
+        for line in gateway.kernel.declared(gateway.ports, platform.kernel)
     ]
     buckets = str(gateway.kernel.conntrack_buckets)
     listeners = (gateway.listeners.http, gateway.listeners.https)

@@ -70,7 +70,7 @@ def seed_documents(
     """The seed of one guest. `made_of` names what else it is made from, such as the hash of its image."""
     raise_all("GatewaySettings", broken_rules(guest, gateway, platform))
     nginx, config_hash = nginx_files(guest, gateway, platform)
-    files = dict(sorted({**system_files(guest, gateway), **nginx}.items()))
+    files = dict(sorted({**system_files(guest, gateway, platform), **nginx}.items()))
     user_data = "#cloud-config\n" + yaml_text(cloud_config(guest, files))
     network = yaml_text(network_config(guest))
     identity = {"instance": guest.instance or guest.name, "hostname": guest.hostname or guest.name}

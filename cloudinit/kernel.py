@@ -83,9 +83,9 @@ class KernelSettings(Settings):
         low, high = (int(word) for word in self.value(_RANGE).split())
         return not low <= port <= high or self.reserved_ports is None or port in self.reserved_ports
 
-    def declared(self, listeners: tuple[int, ...]) -> tuple[KernelSetting, ...]:
-        """Every setting that the guest applies or checks, in the catalogue's order."""
-        wanted = [row for row in KERNEL if row.disposition is not Disposition.REJECT]
+    def declared(self, listeners: tuple[int, ...], kernel: str) -> tuple[KernelSetting, ...]:
+        """Every setting that a guest with Linux `kernel` applies or checks, in the catalogue's order."""
+        wanted = [row for row in KERNEL if row.disposition is not Disposition.REJECT and row.known_to(kernel)]
         lines = [_line(row, self.value(row.key)) for row in wanted if row.disposition is not Disposition.OPTION]
         if reserved := self._reserved(listeners):
             why = "listeners inside the ephemeral range, which an outbound connection could take"
@@ -93,6 +93,18 @@ class KernelSettings(Settings):
         if self.bbr:
             lines += [_line(row, self.value(row.key)) for row in wanted if row.disposition is Disposition.OPTION]
         return tuple(lines)
+
+    def unknown_to(self, kernel: str) -> list[Problem]:
+        """What is asked for by name and Linux `kernel` does not have."""
+        keys = [(("sysctl", key), value, _BY_KEY[key]) for key, value in self.sysctl.items()]
+        options = [(("bbr",), True, row) for row in KERNEL if self.bbr and row.disposition is Disposition.OPTION]
+        return [
+            Problem(
+                ("kernel", *where), value, f"{row.key} needs Linux {row.since} or later, and the guest has {kernel}"
+            )
+            for where, value, row in [*keys, *options]
+            if not row.known_to(kernel)
+        ]
 
     def _reserved(self, listeners: tuple[int, ...]) -> str:
         low, high = (int(word) for word in self.value(_RANGE).split())

@@ -9,6 +9,11 @@ from dataclasses import dataclass
 
 Version = tuple[int, ...]
 
+HTTP2_DIRECTIVE = "1.25.1"
+"""The first nginx with `http2 on;`; before, HTTP/2 is a parameter of `listen`."""
+ROTATED_TICKET_KEYS = "1.23.2"
+"""The first nginx that renews ticket keys in a shared cache; before, one key served for as long as nginx ran."""
+
 
 def version(text: str) -> Version:
     """`"1.26.3"` as `(1, 26, 3)`."""
@@ -27,24 +32,25 @@ class Platform:
     cloud_init: str
     kernel: str
     http3_module: bool
-    sources: tuple[str, ...]
+    """Whether nginx is built with it."""
+    packages: str
+    """The distribution's own page of each package is below this address."""
+    kernel_package: str
+
+    def source(self, package: str) -> str:
+        """Where the distribution says which version of a package it has."""
+        return f"{self.packages}/{package}"
 
     def nginx_at_least(self, wanted: str) -> bool:
         return version(self.nginx) >= version(wanted)
 
     @property
     def http2_directive(self) -> bool:
-        """`http2 on;` exists since nginx 1.25.1; before, HTTP/2 is a parameter of `listen`."""
-        return self.nginx_at_least("1.25.1")
+        return self.nginx_at_least(HTTP2_DIRECTIVE)
 
     @property
     def session_tickets(self) -> bool:
-        """Since nginx 1.23.2 ticket keys in a shared cache rotate; before, one key served for as long as nginx ran."""
-        return self.nginx_at_least("1.23.2")
-
-    @property
-    def upstream_keepalive_by_default(self) -> bool:
-        return self.nginx_at_least("1.29.7")
+        return self.nginx_at_least(ROTATED_TICKET_KEYS)
 
 
 PLATFORMS: dict[str, Platform] = {
@@ -59,7 +65,8 @@ PLATFORMS: dict[str, Platform] = {
             cloud_init="22.4.2",
             kernel="6.1",
             http3_module=False,
-            sources=("https://packages.debian.org/bookworm/nginx", "https://packages.debian.org/bookworm/cloud-init"),
+            packages="https://packages.debian.org/bookworm",
+            kernel_package="linux-image-amd64",
         ),
         Platform(
             name="debian-13",
@@ -70,7 +77,8 @@ PLATFORMS: dict[str, Platform] = {
             cloud_init="25.1.4",
             kernel="6.12",
             http3_module=True,
-            sources=("https://packages.debian.org/trixie/nginx", "https://packages.debian.org/trixie/cloud-init"),
+            packages="https://packages.debian.org/trixie",
+            kernel_package="linux-image-amd64",
         ),
         Platform(
             name="ubuntu-24.04",
@@ -81,7 +89,8 @@ PLATFORMS: dict[str, Platform] = {
             cloud_init="26.1",
             kernel="6.8",
             http3_module=False,
-            sources=("https://packages.ubuntu.com/noble/nginx", "https://packages.ubuntu.com/noble/cloud-init"),
+            packages="https://packages.ubuntu.com/noble",
+            kernel_package="linux-image-virtual",
         ),
         Platform(
             name="ubuntu-26.04",
@@ -92,7 +101,8 @@ PLATFORMS: dict[str, Platform] = {
             cloud_init="26.1",
             kernel="7.0",
             http3_module=True,
-            sources=("https://packages.ubuntu.com/resolute/nginx", "https://packages.ubuntu.com/resolute/cloud-init"),
+            packages="https://packages.ubuntu.com/resolute",
+            kernel_package="linux-image-virtual",
         ),
     )
 }

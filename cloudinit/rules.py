@@ -17,6 +17,7 @@ def broken_rules(guest: GuestSettings, gateway: GatewaySettings, platform: Platf
     if gateway.tls.ocsp_stapling and not guest.resolvers:
         rule = "needs a DNS server to find the certificate's responder, and the guest has no resolvers"
         found.append(Problem(("tls", "ocspStapling"), True, rule))
+    found += gateway.kernel.unknown_to(platform.kernel)
     versions = {guest.address.version}
     found += [
         Problem(("upstreams", name, "servers", index, "address"), server.address, "the guest has no IPv6 address")

@@ -7,6 +7,7 @@ from cloudinit.files import PATHS, GuestFile
 from cloudinit.gateway import GatewaySettings
 from cloudinit.guest import GuestSettings
 from cloudinit.kernel import KernelSetting
+from cloudinit.platforms import Platform
 from cloudinit.text import rendered
 
 _UNITS = "/etc/systemd/system"
@@ -14,11 +15,11 @@ _ROTATE_MINUTES = 15
 _PROGRAMS = ("blkid", "e2fsck", "findmnt", "mkfs.ext4", "nginx", "openssl", "wipefs")
 
 
-def system_files(guest: GuestSettings, gateway: GatewaySettings) -> dict[str, GuestFile]:
+def system_files(guest: GuestSettings, gateway: GatewaySettings, platform: Platform) -> dict[str, GuestFile]:
     """Every such file, by its path in the guest."""
-    kernel = gateway.kernel.declared(gateway.ports)
+    kernel = gateway.kernel.declared(gateway.ports, platform.kernel)
     files = {
-        PATHS.boot: GuestFile(boot_script(guest, gateway), mode="0755"),
+        PATHS.boot: GuestFile(boot_script(guest, gateway, kernel), mode="0755"),
         PATHS.kernel: GuestFile(kernel_table(kernel)),
         "/etc/sysctl.d/60-nordgate.conf": GuestFile(sysctl_conf(kernel)),
         "/etc/security/limits.d/nordgate.conf": GuestFile(limits_conf(gateway)),
@@ -47,9 +48,8 @@ def system_files(guest: GuestSettings, gateway: GatewaySettings) -> dict[str, Gu
     return files
 
 
-def boot_script(guest: GuestSettings, gateway: GatewaySettings) -> str:
+def boot_script(guest: GuestSettings, gateway: GatewaySettings, kernel: tuple[KernelSetting, ...]) -> str:
     """The one script that runs at every boot and leaves its result for the readiness check."""
-    kernel = gateway.kernel.declared(gateway.ports)
     modules = _modules(kernel)
     names = gateway.server_names
     return rendered(

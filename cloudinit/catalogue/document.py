@@ -33,10 +33,10 @@ def tuning_page() -> str:
         http2 = "`http2 on`" if platform.http2_directive else "`listen ... http2`"
         cells = (
             f"{platform.title}: `{platform.name}`",
-            platform.nginx,
-            platform.openssl,
-            platform.cloud_init,
-            platform.kernel,
+            f"[{platform.nginx}]({platform.source('nginx')})",
+            f"[{platform.openssl}]({platform.source('openssl')})",
+            f"[{platform.cloud_init}]({platform.source('cloud-init')})",
+            f"[{platform.kernel}]({platform.source(platform.kernel_package)})",
             http2,
             "option" if platform.http3_module else "no",
             "on" if platform.session_tickets else "off",
@@ -63,7 +63,8 @@ def _line(row: Row) -> str:
 
 def _valid(row: Row) -> str:
     if isinstance(row, Sysctl):
-        if row.removed:
-            return f"Linux before {row.removed}"
-        return f"with {row.needs}" if row.needs else "all"
+        kernels = f"Linux {row.since}" + (f" until {row.removed}" if row.removed else " and later")
+        return f"{kernels}, with {row.needs}" if row.needs else kernels
+    if isinstance(row, Directive) and row.since:
+        return f"nginx {row.since} and later"
     return row.valid or "all"

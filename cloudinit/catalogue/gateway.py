@@ -6,6 +6,7 @@ from cloudinit.catalogue.model import Area, Disposition, Row
 from cloudinit.gateway import GatewaySettings, LogSettings, TlsSettings
 from cloudinit.kernel import KernelSettings
 from cloudinit.model import Settings
+from cloudinit.platforms import HTTP2_DIRECTIVE, PLATFORMS, ROTATED_TICKET_KEYS
 from cloudinit.routing import UpstreamGroup
 
 _SET, _OPTION = Disposition.SET, Disposition.OPTION
@@ -27,6 +28,8 @@ _NOFILE = _default(GatewaySettings, "limit_nofile")
 _GROUP = {name: _default(UpstreamGroup, name) for name in UpstreamGroup.model_fields}
 _LOG = {name: _default(LogSettings, name) for name in LogSettings.model_fields}
 _TLS = {name: _default(TlsSettings, name) for name in TlsSettings.model_fields}
+
+_HTTP3 = ", ".join(platform.title for platform in PLATFORMS.values() if platform.http3_module)
 
 LIMITS: tuple[Row, ...] = (
     _limits(
@@ -127,8 +130,8 @@ NGINX: tuple[Row, ...] = (
         "tickets on with the shared cache",
         says="tickets off (A18)",
         sources=("A18",),
-        valid="nginx 1.23.2 and later; off before",
-        why="before 1.23.2 the ticket key is never renewed: one leak opens every session",
+        valid=f"nginx {ROTATED_TICKET_KEYS} and later; off before",
+        why="an older nginx never renews the ticket key: one leak opens every session",
     ),
     _nginx(
         "OCSP stapling",
@@ -152,14 +155,14 @@ NGINX: tuple[Row, ...] = (
         "`http2 on`",
         says="SPDY (A14)",
         sources=("A14",),
-        valid="nginx 1.25.1 and later; `listen ... http2` before",
+        valid=f"nginx {HTTP2_DIRECTIVE} and later; `listen ... http2` before",
         why="SPDY is gone",
     ),
     _nginx(
         "HTTP/2",
         _OPTION,
         "HTTP/3",
-        valid="packages built with the HTTP/3 module: Debian 13, Ubuntu 26.04",
+        valid=f"packages built with the HTTP/3 module: {_HTTP3}",
         why="nginx calls it experimental",
     ),
     _nginx(

@@ -12,6 +12,7 @@ KERNEL: tuple[Sysctl, ...] = (
     Sysctl(
         item="fs.file-max",
         key="fs.file-max",
+        since="2.2",
         disposition=_FLOOR,
         value="2097152",
         says="2097152 (A16, A20), 100000 (A18)",
@@ -21,6 +22,7 @@ KERNEL: tuple[Sysctl, ...] = (
     Sysctl(
         item="fs.nr_open",
         key="fs.nr_open",
+        since="2.6.25",
         disposition=_FLOOR,
         value="1048576",
         why="ceiling for any NOFILE limit; a unit asking for more fails to start",
@@ -28,6 +30,7 @@ KERNEL: tuple[Sysctl, ...] = (
     Sysctl(
         item="net.core.somaxconn",
         key="net.core.somaxconn",
+        since="2.4.25",
         disposition=_FLOOR,
         value="65535",
         says="65535 (A14, A16), 4096 (A18)",
@@ -37,6 +40,7 @@ KERNEL: tuple[Sysctl, ...] = (
     Sysctl(
         item="net.ipv4.tcp_max_syn_backlog",
         key="net.ipv4.tcp_max_syn_backlog",
+        since="2.2",
         disposition=_FLOOR,
         value="65535",
         says="65535, 4096",
@@ -46,6 +50,7 @@ KERNEL: tuple[Sysctl, ...] = (
     Sysctl(
         item="net.core.netdev_max_backlog",
         key="net.core.netdev_max_backlog",
+        since="2.2",
         disposition=_FLOOR,
         value="16384",
         says="65535 (A14)",
@@ -55,6 +60,7 @@ KERNEL: tuple[Sysctl, ...] = (
     Sysctl(
         item="net.netfilter.nf_conntrack_max",
         key="net.netfilter.nf_conntrack_max",
+        since="2.6.15",
         disposition=_FLOOR,
         value="1048576",
         says="1048576 (A16)",
@@ -65,6 +71,7 @@ KERNEL: tuple[Sysctl, ...] = (
     Sysctl(
         item="net.ipv4.tcp_tw_reuse",
         key="net.ipv4.tcp_tw_reuse",
+        since="2.4.19",
         disposition=_SET,
         value="1",
         says="1",
@@ -74,6 +81,7 @@ KERNEL: tuple[Sysctl, ...] = (
     Sysctl(
         item="net.ipv4.tcp_tw_reuse",
         key="net.ipv4.tcp_timestamps",
+        since="2.2",
         disposition=_ASSERT,
         value="1",
         why="tcp_tw_reuse does nothing without them",
@@ -81,6 +89,7 @@ KERNEL: tuple[Sysctl, ...] = (
     Sysctl(
         item="net.ipv4.tcp_tw_recycle",
         key="net.ipv4.tcp_tw_recycle",
+        since="2.4",
         disposition=Disposition.REJECT,
         value="",
         says="1 (A14); never (A16, A18)",
@@ -91,6 +100,7 @@ KERNEL: tuple[Sysctl, ...] = (
     Sysctl(
         item="net.ipv4.tcp_max_tw_buckets",
         key="net.ipv4.tcp_max_tw_buckets",
+        since="2.4",
         disposition=_FLOOR,
         value="262144",
         says="6000 (A14)",
@@ -100,6 +110,7 @@ KERNEL: tuple[Sysctl, ...] = (
     Sysctl(
         item="net.ipv4.tcp_fin_timeout",
         key="net.ipv4.tcp_fin_timeout",
+        since="2.2",
         disposition=_SET,
         value="30",
         says="30 (A14)",
@@ -109,6 +120,7 @@ KERNEL: tuple[Sysctl, ...] = (
     Sysctl(
         item="net.ipv4.ip_local_port_range",
         key="net.ipv4.ip_local_port_range",
+        since="2.2",
         disposition=_SET,
         value="10240 65535",
         says="1024-65535, 10000-65000",
@@ -118,6 +130,7 @@ KERNEL: tuple[Sysctl, ...] = (
     Sysctl(
         item=_BUFFERS,
         key="net.core.rmem_max",
+        since="2.2",
         disposition=_FLOOR,
         value="16777216",
         says="16777216",
@@ -127,6 +140,7 @@ KERNEL: tuple[Sysctl, ...] = (
     Sysctl(
         item=_BUFFERS,
         key="net.core.wmem_max",
+        since="2.2",
         disposition=_FLOOR,
         value="16777216",
         says="16777216",
@@ -136,6 +150,7 @@ KERNEL: tuple[Sysctl, ...] = (
     Sysctl(
         item=_BUFFERS,
         key="net.ipv4.tcp_rmem",
+        since="2.4",
         disposition=_FLOOR,
         value="- - 16777216",
         why="TCP tunes its receive buffers up to this maximum, not up to rmem_max",
@@ -143,6 +158,7 @@ KERNEL: tuple[Sysctl, ...] = (
     Sysctl(
         item=_BUFFERS,
         key="net.ipv4.tcp_wmem",
+        since="2.4",
         disposition=_FLOOR,
         value="- - 16777216",
         why="TCP tunes its send buffers up to this maximum, not up to wmem_max",
@@ -150,6 +166,7 @@ KERNEL: tuple[Sysctl, ...] = (
     Sysctl(
         item="net.ipv4.tcp_fastopen",
         key="net.ipv4.tcp_fastopen",
+        since="3.7",
         disposition=_SET,
         value="3",
         says="3 (A18)",
@@ -159,6 +176,7 @@ KERNEL: tuple[Sysctl, ...] = (
     Sysctl(
         item="net.ipv4.tcp_window_scaling",
         key="net.ipv4.tcp_window_scaling",
+        since="2.2",
         disposition=_ASSERT,
         value="1",
         says="1 (A14)",
@@ -168,6 +186,7 @@ KERNEL: tuple[Sysctl, ...] = (
     Sysctl(
         item="net.ipv4.tcp_syncookies",
         key="net.ipv4.tcp_syncookies",
+        since="2.2",
         disposition=_ASSERT,
         value="1",
         why="what keeps a listener reachable under a SYN flood",
@@ -175,6 +194,7 @@ KERNEL: tuple[Sysctl, ...] = (
     Sysctl(
         item="net.ipv4.tcp_slow_start_after_idle",
         key="net.ipv4.tcp_slow_start_after_idle",
+        since="2.6.18",
         disposition=_SET,
         value="0",
         why="long-idle kept-alive connections keep their window",
@@ -182,6 +202,7 @@ KERNEL: tuple[Sysctl, ...] = (
     Sysctl(
         item=_PACING,
         key="net.core.default_qdisc",
+        since="3.12",
         disposition=Disposition.OPTION,
         value="fq",
         needs="sch_fq",
@@ -190,6 +211,7 @@ KERNEL: tuple[Sysctl, ...] = (
     Sysctl(
         item=_PACING,
         key="net.ipv4.tcp_congestion_control",
+        since="4.9",  # bbr; the setting is older
         disposition=Disposition.OPTION,
         value="bbr",
         needs="tcp_bbr",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from cloudinit.platforms import version
+
 SOURCES = ("A14", "A16", "A18", "A20a", "A20b")
 """The five articles, by their year."""
 
@@ -47,14 +49,21 @@ class Row:
 class Sysctl(Row):
     """A kernel setting. `value` is in the kernel's own words; `-` in a field keeps what is there.
 
-    `needs` names the module whose loading makes the key exist; `removed` the kernel that dropped the key.
+    `needs` names the module whose loading makes the key, or its value, exist; `since` the first kernel that knows it,
+    as the manual pages tcp(7), listen(2) and proc(5) and the kernel's history have it; `removed` the first that no
+    longer does.
     """
 
     key: str
     area: Area = Area.KERNEL
     needs: str = ""
-    since: str = ""
+    since: str
     removed: str = ""
+
+    def known_to(self, kernel: str) -> bool:
+        """Whether Linux `kernel`, such as `6.12`, has it."""
+        running = version(kernel)
+        return version(self.since) <= running and not (self.removed and version(self.removed) <= running)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,3 +72,5 @@ class Directive(Row):
 
     directive: str
     area: Area = Area.NGINX
+    since: str = ""
+    """The first nginx that has it, where that is later than any supported before."""

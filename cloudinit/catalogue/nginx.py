@@ -82,7 +82,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         directive="ssl_reject_handshake",
         disposition=_SET,
         value="on",
-        valid="nginx 1.19.4 and later",
+        since="1.19.4",
         why="no certificate, and so no name, for whoever asks for a name that is not ours",
     ),
     Directive(

@@ -57,7 +57,9 @@ def ask(gateway: Served, first: int, count: int, padding: str = "") -> None:
 
 def rotate(gateway: Served) -> None:
     """What nordgate-logrotate.service runs, among nginx's own processes and mounts."""
-    unit = system_files(GUEST, GATEWAY)["/etc/systemd/system/nordgate-logrotate.service"].content
+    unit = system_files(GUEST, GATEWAY, PLATFORMS["debian-13"])[
+        "/etc/systemd/system/nordgate-logrotate.service"
+    ].content
     command = re.findall(r"^ExecStart=(.+)$", unit, re.MULTILINE)[0]
     inside = ["nsenter", "--target", str(gateway.process), "--mount", "--pid", "chroot", str(gateway.site.root)]
     done = subprocess.run([*inside, *command.split()], capture_output=True, text=True, timeout=60)

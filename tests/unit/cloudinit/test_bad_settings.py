@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,19 @@ def test_an_unknown_platform_lists_the_known_ones() -> None:
 def test_http3_is_refused_where_the_package_has_none() -> None:
     found = broken_rules(guest(), gateway(tls={"http3": True}), PLATFORMS["debian-12"])
     assert [(problem.where, "has no HTTP/3" in problem.rule) for problem in found] == [(("tls", "http3"), True)]
+
+
+def test_a_setting_that_the_platforms_kernel_does_not_have_is_refused() -> None:
+    asked = gateway(kernel={"bbr": True, "sysctl": {"net.ipv4.tcp_fastopen": 1, "net.ipv4.tcp_fin_timeout": 20}})
+    found = broken_rules(guest(), asked, replace(PLATFORMS["debian-12"], kernel="3.2"))
+    assert [(".".join(map(str, problem.where)), problem.rule) for problem in found] == [
+        (
+            "kernel.sysctl.net.ipv4.tcp_fastopen",
+            "net.ipv4.tcp_fastopen needs Linux 3.7 or later, and the guest has 3.2",
+        ),
+        ("kernel.bbr", "net.core.default_qdisc needs Linux 3.12 or later, and the guest has 3.2"),
+        ("kernel.bbr", "net.ipv4.tcp_congestion_control needs Linux 4.9 or later, and the guest has 3.2"),
+    ]
 
 
 def test_stapling_without_a_resolver_is_refused() -> None:

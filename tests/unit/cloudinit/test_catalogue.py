@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import platform
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from cloudinit import PLATFORMS
 from cloudinit.catalogue.document import tuning_page
 from cloudinit.catalogue.kernel import KERNEL
-from cloudinit.catalogue.model import SOURCES, Disposition
+from cloudinit.catalogue.model import SOURCES, Disposition, Sysctl
+from cloudinit.catalogue.nginx import DIRECTIVES
 from cloudinit.catalogue.rows import ROWS
 from cloudinit.checks import Check, checks_for
 from tests.unit.cloudinit.samples import gateway
@@ -45,7 +50,46 @@ def test_the_page_is_what_the_catalogue_says() -> None:
 
 def test_every_kernel_row_that_is_applied_is_checked_in_the_guest() -> None:
     applied = {row.key for row in KERNEL if row.disposition not in (Disposition.REJECT, Disposition.OPTION)}
-    assert applied == {check.key for check in checks_for(gateway()) if check.probe == "sysctl"}
+    assert applied == {check.key for check in checks_for(gateway(), PLATFORMS["debian-13"]) if check.probe == "sysctl"}
+
+
+@pytest.mark.parametrize("row", [row for row in KERNEL if not row.needs], ids=lambda row: row.key)
+def test_a_kernel_row_is_valid_for_the_kernels_that_have_it(row: Sysctl) -> None:
+    """Asked of the kernel that runs this test; options and modules add values, not keys, so `needs` says nothing."""
+    running = ".".join(re.findall(r"\d+", platform.release())[:2])
+    assert Path("/proc/sys", *row.key.split(".")).exists() is row.known_to(running)
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
+def test_every_platform_knows_all_that_is_not_refused(name: str) -> None:
+    refused = {row.key for row in KERNEL if row.disposition is Disposition.REJECT}
+    assert {row.key for row in KERNEL if not row.known_to(PLATFORMS[name].kernel)} == refused
+    assert [row for row in DIRECTIVES if row.since and not PLATFORMS[name].nginx_at_least(row.since)] == []
+
+
+@pytest.mark.parametrize(
+    ("since", "removed", "kernel", "known"),
+    [
+        ("3.7", "", "3.2", False),
+        ("3.7", "", "3.7", True),
+        ("3.7", "", "6.12", True),
+        ("2.6.25", "", "2.6.18", False),
+        ("2.4", "4.12", "4.11", True),
+        ("2.4", "4.12", "4.12", False),
+    ],
+)
+def test_a_kernel_knows_a_row_from_its_first_version_until_it_was_removed(
+    since: str, removed: str, kernel: str, known: bool
+) -> None:
+    assert replace(KERNEL[0], since=since, removed=removed).known_to(kernel) is known
+
+
+def test_what_the_kernel_does_not_have_is_neither_declared_nor_checked() -> None:
+    old = replace(PLATFORMS["debian-12"], kernel="3.2")
+    keys = {line.key for line in gateway().kernel.declared((), old.kernel)}
+    assert "net.ipv4.tcp_fastopen" not in keys
+    assert "net.ipv4.tcp_fin_timeout" in keys
+    assert keys == {check.key for check in checks_for(gateway(), old) if check.probe == "sysctl"}
 
 
 @pytest.mark.parametrize(

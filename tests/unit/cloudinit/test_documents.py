@@ -13,7 +13,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloudinit import PATHS, PLATFORMS, SeedDocuments, seed_documents
+from cloudinit import PATHS, PLATFORMS, SeedDocuments, checks_for, seed_documents
 from cloudinit.text import yaml_text
 from tests.unit.cloudinit.samples import gateway, guest
 
@@ -144,6 +144,28 @@ def test_floors_are_never_written_by_systemd() -> None:
     conf = seed().files["/etc/sysctl.d/60-nordgate.conf"].content
     assert "fs.file-max" not in conf
     assert "floor /proc/sys/fs/file-max 2097152\n" in seed().files[PATHS.kernel].content
+
+
+def test_bbr_brings_its_modules_its_queue_and_its_checks() -> None:
+    tuned = gateway(kernel={"bbr": True})
+    documents = seed_documents(guest(), tuned, TRIXIE)
+    wanted = {"net.core.default_qdisc": "fq", "net.ipv4.tcp_congestion_control": "bbr"}
+    assert documents.files["/etc/modules-load.d/nordgate.conf"].content.split() == ["nf_conntrack", "sch_fq", "tcp_bbr"]
+    assert "modprobe --all nf_conntrack sch_fq tcp_bbr\n" in documents.files[PATHS.boot].content
+    for key, value in wanted.items():
+        assert f"\n{key} = {value}\n" in documents.files["/etc/sysctl.d/60-nordgate.conf"].content
+        assert f"\nset /proc/sys/{key.replace('.', '/')} {value}\n" in documents.files[PATHS.kernel].content
+    checks = {check.key: (check.comparison, check.expected) for check in checks_for(tuned, TRIXIE)}
+    assert {key: checks[key] for key in wanted} == {key: ("==", value) for key, value in wanted.items()}
+
+
+def test_without_bbr_nothing_of_it_is_rendered_or_checked() -> None:
+    text = "".join(file.content for file in seed().files.values())
+    assert not re.search(r"bbr|sch_fq|default_qdisc", text)
+    assert not {check.key for check in checks_for(gateway(), TRIXIE)} & {
+        "net.core.default_qdisc",
+        "net.ipv4.tcp_congestion_control",
+    }
 
 
 def test_the_boot_script_is_sound() -> None:
