@@ -16,6 +16,7 @@ class SettingsError(Exception):
     """A stack file that cannot be used. The text lists every problem with its place in the file."""
 
     def __init__(self, source: str, rows: typing.Sequence[tuple[str, str]]) -> None:
+        rows = [(_on_one_line(setting), _on_one_line(sentence)) for setting, sentence in rows]
         width = max(len(setting) for setting, _ in rows)
         count = "1 problem" if len(rows) == 1 else f"{len(rows)} problems"
         lines = [source, *(f"  {setting:<{width}}   {sentence}" for setting, sentence in rows)]
@@ -24,11 +25,23 @@ class SettingsError(Exception):
 
 def rows(model: type[BaseModel], details: typing.Iterable[ErrorDetails]) -> list[tuple[str, str]]:
     """One row per problem that pydantic found while it parsed `model`: the setting's path and a sentence."""
-    return [(_path(detail["loc"]), _sentence(model, detail)) for detail in details]
+    found = list(details)
+    return [(_path(detail["loc"]), _sentence(model, detail)) for detail in found if not _follows(detail, found)]
+
+
+def _follows(detail: ErrorDetails, found: list[ErrorDetails]) -> bool:
+    """Whether a list is called too short only because what is in it was refused, item by item."""
+    place = detail["loc"]
+    below = (other["loc"] for other in found if len(other["loc"]) > len(place))
+    return detail["type"] == "too_short" and any(other[: len(place)] == place for other in below)
 
 
 def _path(location: tuple[int | str, ...]) -> str:
     return ".".join(str(part) for part in location if part != "[key]") or "(the whole file)"
+
+
+def _on_one_line(text: str) -> str:
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
 
 
 def _sentence(model: type[BaseModel], detail: ErrorDetails) -> str:

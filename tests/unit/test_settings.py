@@ -53,6 +53,8 @@ def test_sizes_and_durations_carry_their_units() -> None:
         (lambda c: c["nordgate:hardware"].update(profile="fast"), "hardware.profile   fast:"),
         (lambda c: c.update({"nordgate:gateways": ["gw1"]}), "gateways"),
         (lambda c: c["nordgate:nginx"]["routes"][0].update(upstream="ap"), 'routes.0.upstream   "ap" is not one'),
+        (lambda c: c["nordgate:nginx"].update(serverNames=["a\nb"]), r'serverNames.0   "a\nb" is not a host name'),
+        (lambda c: c["nordgate:nginx"].update(securityHeaders={"a\nb": ""}), r"securityHeaders.a\nb   "),
     ],
 )  # fmt: skip
 def test_a_broken_setting_is_named_with_its_value_and_its_rule(
@@ -65,9 +67,34 @@ def test_all_problems_of_a_file_are_reported_together() -> None:
     def change(config: dict[str, Any]) -> None:
         config["nordgate:hardware"].update(memory="4GB", memry="1GiB")
         config["nordgate:smoke"].pop("budget")
+        config["nordgate:gateways"]["gw1"]["address"] = "10.81.0.256"
+        config["nordgate:nginx"].update(
+            kernel={"sysctl": {"net.ipv4.tcp_tw_recycle": 1, "net.core.somaxcon": 1}},
+            log={"file": "$host.json"},
+            securityHeaders={"X-A": "a\nb"},
+            upstreams={"api": {"servers": ["10.8.0.2"]}},
+        )
 
     text = broken(change)
-    assert "3 problems; nothing was changed." in text
+    assert sorted(line.split()[0] for line in text.splitlines()[1:-1]) == [
+        "gateways.gw1.address",
+        "hardware.memory",
+        "hardware.memry",
+        "nginx.kernel.sysctl.net.core.somaxcon",
+        "nginx.kernel.sysctl.net.ipv4.tcp_tw_recycle",
+        "nginx.log.file",
+        "nginx.securityHeaders.X-A",
+        "nginx.upstreams.api.servers.0.address",
+        "smoke.budget",
+    ]
+    assert text.endswith("9 problems; nothing was changed.")
+
+
+def test_a_list_of_refused_items_is_not_called_too_short() -> None:
+    text = broken(lambda config: config["nordgate:nginx"].update(serverNames=["a b"]))
+    assert "1 problem; nothing was changed." in text
+    text = broken(lambda config: config["nordgate:nginx"].update(serverNames=[]))
+    assert "nginx.serverNames   []: Tuple should have at least 1 item" in text
 
 
 def test_two_gateways_cannot_share_an_address() -> None:
