@@ -56,7 +56,8 @@ def boot_script(guest: GuestSettings, gateway: GatewaySettings, kernel: tuple[Ke
         "guest/boot.sh.j2",
         guest=guest,
         paths=PATHS,
-        programs=[*_PROGRAMS, *(["nft"] if guest.firewall else [])],
+        programs=[*_PROGRAMS, *(["nft"] if guest.firewall else []), *(["tc"] if gateway.kernel.bbr else [])],
+        bbr=gateway.kernel.bbr,
         modules=modules,
         conntrack_buckets=gateway.kernel.conntrack_buckets if "nf_conntrack" in modules else 0,
         # A common name has at most 64 characters; what counts are the alternative names.
