@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hosts.problems import Problem as HostProblem
 from operations.access import console, ssh
+from operations.new_region import new_region
 from operations.smoke import smoke
 from operations.state import prepare
 from operations.summary import summary
@@ -17,6 +18,7 @@ from tools.console import Problem, run_tool
 
 _VERBS = {
     "check": "name every mistake in the stack file",
+    "new-region": "write the files of one more region",
     "state": "make the local state of a test stack fit to work on",
     "summary": "say where the stack's gateways are and how fast they were",
     "smoke": "run the smoke check of every gateway now",
@@ -32,12 +34,18 @@ def main() -> int:
     verbs = parser.add_subparsers(dest="verb", required=True)
     for verb, text in _VERBS.items():
         one = verbs.add_parser(verb, help=text, description=text)
-        one.add_argument("stack")
+        one.add_argument("stack", metavar="NAME" if verb == "new-region" else "STACK")
+        if verb == "new-region":
+            one.add_argument("--like", default="oslo", help="the region whose files are the model")
         if verb in ("ssh", "console"):
             one.add_argument("gateway", nargs="?", default="gw1")
     arguments = parser.parse_args()
     stack = arguments.stack
     try:
+        if arguments.verb == "new-region":
+            for path in new_region(Path.cwd(), stack, arguments.like):
+                print(f"{path}")
+            return 0
         return _carry_out(arguments.verb, stack, getattr(arguments, "gateway", ""))
     except (SettingsError, HostProblem) as error:
         raise Problem(str(error)) from None

@@ -30,7 +30,8 @@ def summary(stack: str) -> str:
         smoke = found["smoke"][name]
         lines += [
             "",
-            f"{stack} {name}   {smoke['verdict']}   p50 {smoke['p50']:.1f} ms   p99 {smoke['p99']:.1f} ms",
+            f"{stack} {name}   {smoke['verdict']}   p50 {smoke['p50']:.1f} ms   p99 {smoke['p99']:.1f} ms"
+            + (f"   (budgets: {scale:g} times the region's)" if (scale := smoke.get("budgetScale", 1)) != 1 else ""),
             f"  URL       {url}/   (certificate made by the gateway itself: curl -k)",
             f"  log in    make ssh STACK={stack} GATEWAY={name}",
             f"  console   make console STACK={stack} GATEWAY={name}",

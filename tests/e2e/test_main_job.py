@@ -19,7 +19,7 @@ import pytest
 
 from tests.e2e.project import LAB, PORT, SOURCE, STACK, Project, leftovers
 
-UPSTREAMS = 'servers: ["10.81.0.1:9001", "10.81.0.1:9002"]'
+UPSTREAMS = 'servers: ["10.81.0.21:9001", "10.81.0.22:9002"]'
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import runpy
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,11 +68,14 @@ class _Monitor(mocks.MockMonitor):
 
 def run_program(stack: str, project: Path) -> list[Registered]:
     """Everything that `__main__.py` registers for the stack, whose image is pretended to be there."""
-    document = yaml.safe_load((PROJECT / "stacks" / f"Pulumi.{stack}.yaml").read_text())
+    shutil.copytree(PROJECT / "stacks", project / "stacks", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    document = yaml.safe_load((project / "stacks" / f"Pulumi.{stack}.yaml").read_text())
     config = {key: value if isinstance(value, str) else json.dumps(value) for key, value in document["config"].items()}
-    manifest = project / document["config"]["nordgate:image"]["file"]
-    manifest.parent.mkdir(parents=True, exist_ok=True)
-    manifest.write_text(json.dumps({"file": "images/fake.qcow2", "sha256": FAKE_IMAGE}))
+    image = document["config"]["nordgate:image"]
+    if "sha256" not in image:
+        manifest = project / image["file"]
+        manifest.parent.mkdir(parents=True, exist_ok=True)
+        manifest.write_text(json.dumps({"file": "images/fake.qcow2", "sha256": FAKE_IMAGE}))
 
     monitor = _Monitor()
     mocks.set_mocks(_Answers(), project="nordgate", stack=stack, preview=True, monitor=monitor)

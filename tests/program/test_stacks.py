@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from stacks.load import stack_names
+from stacks.files import stack_names
+from stacks.load import load_file
 from tests.program.recording import FAKE_IMAGE, PROJECT, Registered, run_program
 
 STACKS = stack_names(PROJECT)
@@ -112,7 +113,9 @@ def test_every_gateway_ends_in_a_smoke_check_with_a_budget(registered: list[Regi
 
 def test_the_image_is_named_by_its_content(registered: list[Registered], stack: str) -> None:
     images = [volume for volume in of_type(registered, "libvirt:index/volume:Volume") if "source" in volume.inputs]
-    assert [image.inputs["name"] for image in images] == [f"{stack}-image-{FAKE_IMAGE[:12]}.qcow2"]
+    settings = load_file(PROJECT, stack)
+    mark = (settings.image.sha256 or FAKE_IMAGE)[:12]
+    assert [image.inputs["name"] for image in images] == [f"{stack}-image-{mark}.qcow2"] * len(settings.hypervisors)
 
 
 def test_what_is_made_on_a_host_carries_the_stacks_name(registered: list[Registered], stack: str) -> None:
