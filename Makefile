@@ -18,7 +18,7 @@ endif
 PREPARE := check $(PREPARE)
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview destroy check new-region verify smoke ssh console lab-up lab-down image tools state lint test test-all
+.PHONY: help up preview destroy check render diff new-region verify smoke ssh console lab-up lab-down image tools state lint test test-all
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,12 @@ console: tools ## Watch the serial console of a gateway of STACK (GATEWAY=gw1); 
 
 check: tools ## Check the stack file of STACK, and name every mistake in it
 	@$(PYTHON) -m operations check "$(STACK)"
+
+render: tools ## Write all that STACK puts on its machines to .nordgate/rendered (no hypervisor, no secret)
+	@$(PYTHON) -m operations render "$(STACK)"
+
+diff: tools ## Show what of that this checkout changes, for every stack (BASE=main); Markdown: .nordgate/diff.md
+	@$(PYTHON) -m operations diff "$(or $(BASE),main)"
 
 new-region: tools ## Write the files of region NAME and of its two stacks (LIKE=oslo: after which model)
 	@$(PYTHON) -m operations new-region "$(NAME)" --like $(or $(LIKE),oslo)

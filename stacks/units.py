@@ -32,8 +32,10 @@ def parse_duration(value: object) -> object:
 
 
 def shown(seconds: float) -> str:
-    """A duration as people write it: `0.25` as `250ms`."""
-    return f"{seconds * 1000:g}ms" if seconds < 1 else f"{seconds:g}s"
+    """A duration as people write it: `0.25` as `250ms`, `240` as `4min`."""
+    if seconds < 1:
+        return f"{seconds * 1000:g}ms"
+    return f"{seconds / 60:g}min" if seconds % 60 == 0 else f"{seconds:g}s"
 
 
 Size = Annotated[
