@@ -9,9 +9,9 @@ from hosts.problems import Problem as HostProblem
 from operations.access import console, ssh
 from operations.new_region import new_region
 from operations.render import PLACE, diff, render
-from operations.smoke import smoke
+from operations.smoke import REPORTS, smoke
 from operations.state import prepare
-from operations.summary import summary
+from operations.summary import report, summary
 from operations.verify import verify
 from stacks.load import load_file
 from stacks.problems import SettingsError
@@ -24,6 +24,7 @@ _VERBS = {
     "new-region": "write the files of one more region",
     "state": "make the local state of a test stack fit to work on",
     "summary": "say where the stack's gateways are and how fast they were",
+    "report": "print the stack's smoke reports as Markdown",
     "smoke": "run the smoke check of every gateway now",
     "verify": "compare the running guests with what was declared",
     "ssh": "log in to a gateway",
@@ -75,6 +76,8 @@ def _carry_out(verb: str, stack: str, gateway: str) -> int:
         prepare(stack, settings)
     elif verb == "summary":
         print(summary(stack))
+    elif verb == "report":
+        print(report(stack, Path(REPORTS)))
     elif verb == "smoke":
         return smoke(stack, settings)
     elif verb == "verify":

@@ -7,10 +7,10 @@ from ipaddress import IPv4Address, IPv4Network
 from itertools import count
 from pathlib import Path
 
-from stacks.files import region_file, region_names, stack_file, stack_names
+from stacks.files import is_test, region_file, region_names, stack_file, stack_names
 from stacks.load import load_file
 from stacks.problems import SettingsError
-from stacks.settings import Settings, is_test
+from stacks.settings import Settings
 from tools.console import Problem
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")

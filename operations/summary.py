@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from pathlib import Path
 from typing import Any
 
 from tools.console import Problem
@@ -18,6 +19,21 @@ def outputs(stack: str) -> dict[str, Any]:
         raise Problem(f"stack {stack} has no outputs: {' '.join(result.stderr.split())}")
     found: dict[str, Any] = json.loads(result.stdout)
     return found
+
+
+def report(stack: str, folder: Path) -> str:
+    """The smoke reports of the stack's gateways in `folder`, as Markdown for a job summary."""
+    found = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    reports = [one for one in found if one.get("stack") == stack]
+    if not reports:
+        return f"### Smoke check of {stack}\n\nNone ran: no gateway has changed."
+    columns = ("gateway", "verdict", "p50 ms", "p99 ms", "errors", "ready after s", "budgets, times the region's")
+    keys = ("gateway", "verdict", "p50", "p99", "errors", "readySeconds", "budgetScale")
+    lines = [f"### Smoke check of {stack}", "", f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    lines += [f"| {' | '.join(str(one.get(key, '-')) for key in keys)} |" for one in reports]
+    said = [one["problem"] for one in reports if one.get("problem")]
+    said += [sentence for one in reports for sentence in one.get("failing", [])]
+    return "\n".join([*lines, *(f"\n- {' '.join(sentence.split())}" for sentence in said)])
 
 
 def summary(stack: str) -> str:

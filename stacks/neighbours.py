@@ -8,10 +8,10 @@ from typing import Any
 
 from cloudinit.problems import Problem
 from stacks.documents import read
-from stacks.files import PROJECT, region_file, region_names, stack_file, stack_names
+from stacks.files import PROJECT, is_test, region_file, region_names, stack_file, stack_names
 from stacks.parts import valid_parts
 from stacks.problems import SettingsError
-from stacks.settings import Network, Region, Stack, is_test
+from stacks.settings import Network, Region, Stack
 
 
 def collisions(project: Path, parts: Mapping[str, Any]) -> Iterator[Problem]:

@@ -13,7 +13,8 @@ from cloudinit import GatewaySettings, broken_rules, platform_named
 from cloudinit.gateway import LogSettings
 from cloudinit.problems import Problem
 from stacks.design import PLATFORM, guest_settings
-from stacks.settings import Gateway, Hardware, Hypervisor, Network, RoundTrips, Smoke, is_test, rotated_megabytes
+from stacks.files import is_test
+from stacks.settings import Gateway, Hardware, Hypervisor, Network, RoundTrips, Smoke, rotated_megabytes
 from stacks.units import shown
 
 TIME_ZONES = {"norway": ("Europe/Oslo", "Arctic/Longyearbyen"), "united-kingdom": ("Europe/London", "Europe/Belfast")}

@@ -196,8 +196,3 @@ def rotated_megabytes(log: LogSettings, data_volume: int) -> int:
     """The largest size of one log, in MiB, at which all kept ones fill three quarters of a volume of so many bytes."""
     logs = (log.rotate_keep + 1) * (2 if log.audit else 1)
     return max(1, data_volume * 3 // 4 // logs >> 20)
-
-
-def is_test(stack: str) -> bool:
-    """Whether the stack is a throw-away one: its name says so, to the Makefile too."""
-    return stack.endswith("-test")

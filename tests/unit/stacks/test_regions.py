@@ -10,10 +10,9 @@ import pytest
 
 from operations.new_region import new_region
 from stacks.design import GatewayDesign, design
-from stacks.files import region_names, stack_names
+from stacks.files import is_test, region_names, stack_names
 from stacks.load import load_file
 from stacks.problems import SettingsError
-from stacks.settings import is_test
 from tools.console import Problem
 
 PROJECT = Path(__file__).parents[3]
