@@ -5,6 +5,7 @@ from pathlib import Path
 import pulumi
 
 from components.region import Region, RegionArgs
+from stacks.design import describe, versions
 from stacks.files import stack_file
 from stacks.image import declared, verify
 from stacks.load import load_config
@@ -24,5 +25,7 @@ region = Region(settings.region, RegionArgs(stack, settings, image))
 
 pulumi.export("urls", {name: gateway.url for name, gateway in region.gateways.items()})
 pulumi.export("addresses", {name: str(gateway.address) for name, gateway in settings.gateways.items()})
+pulumi.export("region", describe(settings))
+pulumi.export("versions", versions())
 pulumi.export("image", image.sha256)
 pulumi.export("smoke", {name: gateway.smoke.result for name, gateway in region.gateways.items()})

@@ -157,6 +157,25 @@ def _smoke_plan(
     }
 
 
+def versions() -> dict[str, str]:
+    """What the gateways are declared to run: the platform, and what its own packages are."""
+    platform = platform_named(PLATFORM)
+    return {"platform": platform.name, "nginx": platform.nginx, "openssl": platform.openssl, "kernel": platform.kernel}
+
+
+def describe(settings: Settings) -> dict[str, Any]:
+    """The region, for programs that build on this stack."""
+    facts = settings.facts
+    return {
+        "name": settings.region,
+        "jurisdiction": facts.jurisdiction,
+        "timeZone": facts.time_zone,
+        "network": str(facts.network.cidr),
+        "serverNames": list(facts.nginx.server_names),
+        "budgetScale": settings.budget_scale,
+    }
+
+
 def designs(settings: Settings, stack: str, project: Path) -> list[GatewayDesign]:
     """All gateways of the stack, on the image that it declares. Raises SettingsError when the image is missing."""
     image = declared(settings.image, project, str(stack_file(stack)))
