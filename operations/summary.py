@@ -30,10 +30,14 @@ def report(stack: str, folder: Path) -> str:
     columns = ("gateway", "verdict", "p50 ms", "p99 ms", "errors", "ready after s", "budgets, times the region's")
     keys = ("gateway", "verdict", "p50", "p99", "errors", "readySeconds", "budgetScale")
     lines = [f"### Smoke check of {stack}", "", f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
-    lines += [f"| {' | '.join(str(one.get(key, '-')) for key in keys)} |" for one in reports]
+    lines += [f"| {' | '.join(_cell(one.get(key, '-')) for key in keys)} |" for one in reports]
     said = [one["problem"] for one in reports if one.get("problem")]
     said += [sentence for one in reports for sentence in one.get("failing", [])]
     return "\n".join([*lines, *(f"\n- {' '.join(sentence.split())}" for sentence in said)])
+
+
+def _cell(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def summary(stack: str) -> str:

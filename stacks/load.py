@@ -56,7 +56,7 @@ def parse(config: Mapping[str, Any], stack: str, project: Path) -> Settings:
         shared, mistakes = valid_parts(Region, document)
         region_rows = rows(Region, mistakes)
     parts = {**own, **shared, "stack": stack}
-    for problem in (*rules.broken(parts), *neighbours.collisions(project, parts)):
+    for problem in (*rules.broken(parts, not (stack_rows or region_rows)), *neighbours.collisions(project, parts)):
         (stack_rows if _is_own(problem) else region_rows).append(row(problem))
     if stack_rows or region_rows:
         raise SettingsError(str(stack_file(stack)), stack_rows, (str(region_file(region)), region_rows))

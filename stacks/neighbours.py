@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from stacks.documents import read
 from stacks.files import PROJECT, is_test, region_file, region_names, stack_file, stack_names
 from stacks.parts import valid_parts
 from stacks.problems import SettingsError
-from stacks.settings import Network, Region, Stack
+from stacks.settings import Region, Stack
 
 
 def collisions(project: Path, parts: Mapping[str, Any]) -> Iterator[Problem]:
@@ -19,19 +20,19 @@ def collisions(project: Path, parts: Mapping[str, Any]) -> Iterator[Problem]:
 
     A test stack may mirror its own region, addresses included. What is wrong in another file counts there, not here.
     """
-    if "network" in parts:
-        yield from _overlaps(project, parts["region"], parts["network"])
+    if cidr := getattr(parts.get("network"), "cidr", None):
+        yield from _overlaps(project, parts["region"], cidr)
     for other in stack_names(project):
         if other != parts["stack"]:
             yield from _shared(parts, other, _own_parts(project, other))
 
 
-def _overlaps(project: Path, region: str, network: Network) -> Iterator[Problem]:
+def _overlaps(project: Path, region: str, cidr: IPv4Network) -> Iterator[Problem]:
     for other in region_names(project):
-        theirs = _region_parts(project, other).get("network") if other != region else None
-        if theirs and network.cidr.overlaps(theirs.cidr):
-            rule = f"{network.cidr} overlaps {theirs.cidr} of {region_file(other)}"
-            yield Problem(("network", "cidr"), network.cidr, rule)
+        network = _region_parts(project, other).get("network") if other != region else None
+        theirs = getattr(network, "cidr", None)
+        if theirs and cidr.overlaps(theirs):
+            yield Problem(("network", "cidr"), cidr, f"{cidr} overlaps {theirs} of {region_file(other)}")
 
 
 def _shared(parts: Mapping[str, Any], other: str, theirs: Mapping[str, Any]) -> Iterator[Problem]:

@@ -13,7 +13,8 @@ from pydantic_core import ErrorDetails
 def valid_parts(model: type[BaseModel], values: Mapping[str, Any]) -> tuple[dict[str, Any], list[ErrorDetails]]:
     """The fields of `model` that `values` has right, by their Python names, and every mistake in the others.
 
-    Of a map of named things (hypervisors, gateways) those that are right are a part even when others are not.
+    Of a map of named things (hypervisors, gateways) those that are right are a part even when others are not. A model
+    with mistakes is a part too, without the attributes that are wrong.
     """
     try:
         return dict(model.model_validate(values)), []
@@ -27,7 +28,11 @@ def valid_parts(model: type[BaseModel], values: Mapping[str, Any]) -> tuple[dict
                 parts[name] = field.get_default(call_default_factory=True)
             continue
         value = values[key]
-        if isinstance(value, dict) and not _is_model(field.annotation):
+        deeper = any(mistake["loc"][0] == key and len(mistake["loc"]) > 1 for mistake in mistakes)
+        if deeper and isinstance(value, dict) and isinstance(inner := field.annotation, type):
+            parts[name] = _without_mistakes(inner, value)
+            continue
+        if deeper and isinstance(value, dict):
             wrong = {mistake["loc"][1] for mistake in mistakes if mistake["loc"][0] == key and len(mistake["loc"]) > 1}
             value = {entry: item for entry, item in value.items() if entry not in wrong}
         try:
@@ -37,8 +42,13 @@ def valid_parts(model: type[BaseModel], values: Mapping[str, Any]) -> tuple[dict
     return parts, mistakes
 
 
-def _is_model(annotation: object) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+def _without_mistakes(model: type[BaseModel], values: Mapping[str, Any]) -> BaseModel:
+    right, _ = valid_parts(model, values)
+    found = model.model_construct(**right)
+    # A default in place of what is wrong would be a lie.
+    for name in model.model_fields.keys() - right.keys():
+        found.__dict__.pop(name, None)
+    return found
 
 
 @cache

@@ -108,6 +108,12 @@ def test_the_guest_is_what_was_declared(project: Project) -> None:
     assert "0 differ" in ended.output, ended.output
 
 
+def test_nothing_has_drifted(project: Project) -> None:
+    ended = project.make("drift")
+    assert ended.code == 0, ended.output
+    assert "unchanged" in ended.output, ended.output
+
+
 def test_the_smoke_check_runs_any_time(project: Project) -> None:
     ended = project.make("smoke")
     assert ended.code == 0, ended.output

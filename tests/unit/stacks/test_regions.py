@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import shutil
 from pathlib import Path
 
@@ -32,7 +33,12 @@ def designed(stack: str) -> GatewayDesign:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    shutil.copytree(PROJECT / "stacks", tmp_path / "stacks", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    """Oslo and London, whatever other regions have been added."""
+    for path in (PROJECT / "stacks").rglob("*.yaml"):
+        if re.match(r"(Pulumi\.)?(oslo|london)(-test)?\.yaml", path.name):
+            target = tmp_path / path.relative_to(PROJECT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target)
     return tmp_path
 
 
@@ -93,7 +99,7 @@ def test_the_logs_of_a_gateway_fit_its_data_volume(stack: str) -> None:
     assert (log.rotate_keep + 1) * log.rotate_megabytes << 20 <= settings.hardware.data_volume * 3 // 4
 
 
-@pytest.mark.parametrize("like", REGIONS)
+@pytest.mark.parametrize("like", ["oslo", "london"])
 def test_a_new_region_is_valid_at_once(project: Path, like: str) -> None:
     made = new_region(project, "bergen", like)
     assert [str(path) for path in made] == [
