@@ -100,10 +100,11 @@ class GatewaySettings(Settings):
 
     @model_validator(mode="after")
     def _rules(self) -> GatewaySettings:
-        raise_all("GatewaySettings", [*self._routing_problems(), *self._limit_problems(), *self._port_problems()])
+        raise_all("GatewaySettings", [*self.routing_problems(), *self.limit_problems(), *self.port_problems()])
         return self
 
-    def _routing_problems(self) -> list[Problem]:
+    def routing_problems(self) -> list[Problem]:
+        """Routes, names and networks that contradict each other."""
         known = ", ".join(self.upstreams)
         found = [
             Problem(("routes", index, "upstream"), route.upstream, f'"{route.upstream}" is not one of: {known}')
@@ -137,7 +138,8 @@ class GatewaySettings(Settings):
         ]
         return found
 
-    def _limit_problems(self) -> list[Problem]:
+    def limit_problems(self) -> list[Problem]:
+        """Limits on open files that are below what needs them."""
         found = []
         if self.rlimit_nofile < 2 * self.connections:
             rule = f"{self.rlimit_nofile} is less than twice the {self.connections} worker connections"
@@ -150,7 +152,8 @@ class GatewaySettings(Settings):
             found.append(Problem(("workerRlimitNofile",), self.rlimit_nofile, rule))
         return found
 
-    def _port_problems(self) -> list[Problem]:
+    def port_problems(self) -> list[Problem]:
+        """Ports that are taken twice, or that the kernel may give away."""
         found = []
         names = ("http", "https", "status")
         for index, (name, port) in enumerate(zip(names, self.ports, strict=True)):

@@ -57,7 +57,11 @@ def parse(config: Mapping[str, Any], stack: str, project: Path) -> Settings:
         region_rows = rows(Region, mistakes)
     parts = {**own, **shared, "stack": stack}
     for problem in (*rules.broken(parts, not (stack_rows or region_rows)), *neighbours.collisions(project, parts)):
-        (stack_rows if _is_own(problem) else region_rows).append(row(problem))
+        found = stack_rows if _is_own(problem) else region_rows
+        place, rule = row(problem)
+        # A section checks rules of its own too, and says the value before them.
+        if not any(where == place and sentence.endswith(rule) for where, sentence in found):
+            found.append((place, rule))
     if stack_rows or region_rows:
         raise SettingsError(str(stack_file(stack)), stack_rows, (str(region_file(region)), region_rows))
     return Settings(**own, facts=Region(**shared))

@@ -122,6 +122,23 @@ def logs_fit_the_data_volume(nginx: GatewaySettings, hardware: Hardware) -> Iter
         yield Problem(("nginx", "log", "rotateMegabytes"), log.rotate_megabytes, rule)
 
 
+def routes_fit_the_upstreams(nginx: GatewaySettings) -> Iterator[Problem]:
+    return _of_nginx(nginx.routing_problems())
+
+
+def limits_on_files_are_high_enough(nginx: GatewaySettings) -> Iterator[Problem]:
+    return _of_nginx(nginx.limit_problems())
+
+
+def ports_are_free(nginx: GatewaySettings) -> Iterator[Problem]:
+    return _of_nginx(nginx.port_problems())
+
+
+def _of_nginx(problems: list[Problem]) -> Iterator[Problem]:
+    """What nginx's settings have checked already, unless one of them was wrong by itself."""
+    return (Problem(("nginx", *problem.where), problem.value, problem.rule) for problem in problems)
+
+
 def guests_can_be_made(
     stack: str,
     network: Network,
@@ -146,8 +163,7 @@ def guests_can_be_made(
             found.setdefault(where, Problem(where, None, detail["msg"].removeprefix("Value error, ")))
         yield from found.values()
         return
-    for problem in broken_rules(guest, nginx, platform_named(PLATFORM)):
-        yield Problem(("nginx", *problem.where), problem.value, problem.rule)
+    yield from _of_nginx(broken_rules(guest, nginx, platform_named(PLATFORM)))
 
 
 _SETTINGS_OF_GUESTS: dict[str, tuple[str | int, ...]] = {
@@ -167,5 +183,8 @@ RULES: tuple[Callable[..., Iterator[Problem]], ...] = (
     budgets_can_be_met,
     only_tests_stretch_the_budgets,
     logs_fit_the_data_volume,
+    routes_fit_the_upstreams,
+    limits_on_files_are_high_enough,
+    ports_are_free,
     guests_can_be_made,
 )
