@@ -49,8 +49,8 @@ class StackChange:
     """Gateways that stay as they are and are proved again."""
     hosts: tuple[str, ...]
     """Hypervisors whose connection, pool or network changes."""
-    left_behind: tuple[str, ...]
-    """Gateways that move to another host, which their data volume does not."""
+    moved: tuple[str, ...]
+    """Gateways that move to another host."""
     kept: tuple[str, ...]
     """Gateways whose data volume keeps its size although another one is declared."""
     ready_within: float
@@ -85,9 +85,7 @@ def stack_change(stack: str, before: Tree, after: Tree) -> StackChange | None:
         deleted=tuple(name for name in were if name not in are),
         checked=tuple(name for name in both if name not in replaced and "smoke.json" in touched.get(name, set())),
         hosts=tuple(path[len("hosts/") :].removesuffix(".yaml") for path in paths if path.startswith("hosts/")),
-        left_behind=tuple(
-            name for name in both if _line(before, name, "hypervisor") != _line(after, name, "hypervisor")
-        ),
+        moved=tuple(name for name in both if _line(before, name, "hypervisor") != _line(after, name, "hypervisor")),
         kept=tuple(name for name in both if _line(before, name, "  size") != _line(after, name, "  size")),
         ready_within=max((_ready_within(after, name) for name in replaced), default=0),
     )

@@ -68,8 +68,11 @@ def _row(change: StackChange) -> tuple[str, ...]:
 
 def _notes(change: StackChange) -> list[str]:
     notes = []
-    if change.left_behind:
-        notes.append(f"the data volume of {listed(change.left_behind)} stays on the old host: logs and keys too")
+    if change.moved:
+        notes.append(
+            f"{listed(change.moved)} moves to another host, where a data volume cannot follow: protected, it stops the "
+            "`up`; unprotected, it is deleted with its logs and keys"
+        )
     if change.kept:
         notes.append(
             f"the data volume of {listed(change.kept)} keeps its size, which logs are rotated by: grow it by hand first"

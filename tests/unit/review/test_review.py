@@ -93,7 +93,7 @@ def test_the_example_in_the_docs_is_what_the_tool_makes(
         (_OSLO, "sha256: f", "sha256: e", {"replaced": _BOTH}),
         (_OSLO, "protectData: true", "protectData: false", {"replaced": (), "checked": (), "interruption": "none"}),
         (_OSLO, "dataVolume: 20GiB", "dataVolume: 40GiB", {"kept": _BOTH}),
-        (_OSLO, "hypervisor: host2", "hypervisor: host3", {"left_behind": ("gw2",), "replaced": ("gw2",)}),
+        (_OSLO, "hypervisor: host2", "hypervisor: host3", {"moved": ("gw2",), "replaced": ("gw2",)}),
         (_OSLO, "    gw2: {hypervisor: host2, address: 10.81.0.12}\n", "", {"deleted": ("gw2",), "replaced": ()}),
         (_TEST, "budgetScale: 50", "budgetScale: 60", {"replaced": (), "checked": ("gw1",), "interruption": "none"}),
         (_TEST, "lab/oslo/pool", "lab/oslo/other", {"hosts": ("host1",)}),
@@ -185,3 +185,11 @@ def test_two_hundred_gateways_are_rendered_in_less_than_ten_seconds() -> None:
     assert found is not None
     assert len(found.files) == 1, "the same change of all is shown once"
     assert "and 194 more" in document.markdown([found], "main")
+
+
+def test_a_reviewer_is_warned_of_what_an_edit_does_to_data(project: Path, unchanged: dict[str, Tree]) -> None:
+    edit(project, _OSLO, "dataVolume: 20GiB", "dataVolume: 40GiB")
+    edit(project, _TEST, "lab/oslo/pool", "lab/oslo/other")
+    comment = document.markdown(changes(unchanged, trees(project)), "main")
+    assert "- **oslo**: the data volume of gw1, gw2 keeps its size" in comment
+    assert "- **oslo-test**: read the preview for host1" in comment
