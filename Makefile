@@ -18,7 +18,7 @@ endif
 PREPARE := check $(PREPARE)
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview destroy check verify smoke ssh console lab-up lab-down image tools state lint test test-all
+.PHONY: help up preview destroy check drift render diff new-region verify smoke ssh console lab-up lab-down image tools python state report stacks comment fold lint test test-all
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,19 @@ console: tools ## Watch the serial console of a gateway of STACK (GATEWAY=gw1); 
 check: tools ## Check the stack file of STACK, and name every mistake in it
 	@$(PYTHON) -m operations check "$(STACK)"
 
+drift: check ## Fail when STACK is not what was declared: on its hosts, or inside its running guests
+	pulumi refresh --stack $(STACK) --preview-only --expect-no-changes --diff --non-interactive
+	@$(PYTHON) -m operations verify $(STACK)
+
+render: python ## Write all that STACK puts on its machines to .nordgate/rendered (no hypervisor, no secret)
+	@$(PYTHON) -m operations render "$(STACK)"
+
+diff: python ## Show what of that this checkout changes, for every stack (BASE=main); Markdown: .nordgate/diff.md
+	@$(PYTHON) -m operations diff "$(or $(BASE),main)"
+
+new-region: python ## Write the files of region NAME and of its two stacks (LIKE=oslo: after which model)
+	@$(PYTHON) -m operations new-region "$(NAME)" --like $(or $(LIKE),oslo)
+
 lab-up: check ## Start the throw-away hypervisor of a test stack
 	@$(PYTHON) -m tools.lab up "$(LAB)"
 
@@ -58,16 +71,35 @@ lab-down: tools ## End the throw-away hypervisor and delete all of it (FORCE=1: 
 image: tools ## Bake the Debian 13 image that test stacks start from (REFRESH=1: with today's packages)
 	@$(PYTHON) -m tools.image bake $(if $(REFRESH),--refresh)
 
+report: python ## Print the smoke reports of STACK as Markdown
+	@$(PYTHON) -m operations report $(STACK)
+
+# For the workflows: the production stacks as JSON; the comment of a pull request; a fold for a job summary.
+stacks:
+	@python3 -m stacks.files
+
+comment:
+	@python3 -m tools.github comment "$(PULL_REQUEST)" .nordgate/diff.md --preview "$(PREVIEW)"
+
+fold:
+	@python3 -m tools.github fold "$(TITLE)" "$(FILE)"
+
+python:
+	@python3 -m tools.bootstrap python
+
 tools: ## Install or build what is missing: packages, Python environment, Pulumi and its plugins
 	@python3 -m tools.bootstrap
 
 state: tools
 	@$(PYTHON) -m operations state $(STACK)
 
-lint: tools ## Check style and types
+lint: python ## Check style, types and workflows
+	@python3 -m tools.bootstrap linters
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy .
+	.nordgate/bin/actionlint -shellcheck= -pyflakes=
+	.nordgate/venv/bin/zizmor --offline --quiet --pedantic .github
 
 test: tools lint image ## Run every test, the real guest included
 	$(PYTEST)

@@ -48,11 +48,6 @@ class LogSettings(Settings):
         """How many there are: of access, of errors, and the audit log."""
         return 2 + self.audit
 
-    @property
-    def most_megabytes(self) -> int:
-        """What all logs and their rotated files take at most, but for what is added between two looks at them."""
-        return self.logs * self.rotate_megabytes * (self.rotate_keep + 1)
-
 
 class GatewaySettings(Settings):
     """One nginx API gateway: its names, what lies behind it, and how it is tuned."""
@@ -110,10 +105,11 @@ class GatewaySettings(Settings):
 
     @model_validator(mode="after")
     def _rules(self) -> GatewaySettings:
-        raise_all("GatewaySettings", [*self._routing_problems(), *self._limit_problems(), *self._port_problems()])
+        raise_all("GatewaySettings", [*self.routing_problems(), *self.limit_problems(), *self.port_problems()])
         return self
 
-    def _routing_problems(self) -> list[Problem]:
+    def routing_problems(self) -> list[Problem]:
+        """Routes, names and networks that contradict each other."""
         known = ", ".join(self.upstreams)
         found = [
             Problem(("routes", index, "upstream"), route.upstream, f'"{route.upstream}" is not one of: {known}')
@@ -147,7 +143,8 @@ class GatewaySettings(Settings):
         ]
         return found
 
-    def _limit_problems(self) -> list[Problem]:
+    def limit_problems(self) -> list[Problem]:
+        """Limits on open files that are below what needs them."""
         found = []
         if self.rlimit_nofile < 2 * self.connections:
             rule = f"{self.rlimit_nofile} is less than twice the {self.connections} worker connections"
@@ -160,7 +157,8 @@ class GatewaySettings(Settings):
             found.append(Problem(("workerRlimitNofile",), self.rlimit_nofile, rule))
         return found
 
-    def _port_problems(self) -> list[Problem]:
+    def port_problems(self) -> list[Problem]:
+        """Ports that are taken twice, or that the kernel may give away."""
         found = []
         names = ("http", "https", "status")
         for index, (name, port) in enumerate(zip(names, self.ports, strict=True)):

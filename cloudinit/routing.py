@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, GetJsonSchemaHandler, field_validator, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from cloudinit.model import Endpoint, Headers, HostName, Name, Port, Seconds, Settings, UrlPath
 from cloudinit.problems import Problem, raise_all
@@ -17,6 +19,11 @@ class UpstreamServer(Settings):
     weight: int = Field(default=1, ge=1, le=1000, description="Share of the requests, relative to the others.")
     backup: bool = Field(default=False, description="Used only while no other server of the group answers.")
     max_connections: int = Field(default=0, ge=0, le=1_000_000, description="Most connections at once; 0: no limit.")
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The short form too."""
+        return {"anyOf": [{"type": "string", "description": "host:port"}, handler(schema)]}
 
 
 class UpstreamTls(Settings):

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from hosts.problems import Problem as HostProblem
 from operations.access import console, ssh
-from operations.smoke import smoke
+from operations.new_region import new_region
+from operations.render import PLACE, diff, render
+from operations.smoke import REPORTS, smoke
 from operations.state import prepare
-from operations.summary import summary
+from operations.summary import report, summary
 from operations.verify import verify
 from stacks.load import load_file
 from stacks.problems import SettingsError
@@ -17,8 +19,12 @@ from tools.console import Problem, run_tool
 
 _VERBS = {
     "check": "name every mistake in the stack file",
+    "render": "write everything that stacks put on their machines",
+    "diff": "show what of it changes from another commit to this checkout",
+    "new-region": "write the files of one more region",
     "state": "make the local state of a test stack fit to work on",
     "summary": "say where the stack's gateways are and how fast they were",
+    "report": "print the stack's smoke reports as Markdown",
     "smoke": "run the smoke check of every gateway now",
     "verify": "compare the running guests with what was declared",
     "ssh": "log in to a gateway",
@@ -32,13 +38,32 @@ def main() -> int:
     verbs = parser.add_subparsers(dest="verb", required=True)
     for verb, text in _VERBS.items():
         one = verbs.add_parser(verb, help=text, description=text)
-        one.add_argument("stack")
+        if verb == "render":
+            one.add_argument("stack", nargs="*", metavar="STACK", help="all of them when none is named")
+            one.add_argument("--output", type=Path, default=PLACE, help=f"folder to write to, {PLACE} by default")
+        elif verb == "diff":
+            one.add_argument(
+                "base", metavar="COMMIT", help="a branch, a tag or a commit; compared from where this left it"
+            )
+        elif verb == "new-region":
+            one.add_argument("name", metavar="NAME")
+            one.add_argument("--like", default="oslo", help="the region whose files are the model")
+        else:
+            one.add_argument("stack")
         if verb in ("ssh", "console"):
             one.add_argument("gateway", nargs="?", default="gw1")
     arguments = parser.parse_args()
-    stack = arguments.stack
+    here = Path.cwd()
     try:
-        return _carry_out(arguments.verb, stack, getattr(arguments, "gateway", ""))
+        if arguments.verb == "render":
+            print(*render(here, arguments.stack, arguments.output), sep="\n")
+        elif arguments.verb == "diff":
+            print(diff(here, arguments.base), end="")
+        elif arguments.verb == "new-region":
+            print(*new_region(here, arguments.name, arguments.like), sep="\n")
+        else:
+            return _carry_out(arguments.verb, arguments.stack, getattr(arguments, "gateway", ""))
+        return 0
     except (SettingsError, HostProblem) as error:
         raise Problem(str(error)) from None
 
@@ -51,6 +76,8 @@ def _carry_out(verb: str, stack: str, gateway: str) -> int:
         prepare(stack, settings)
     elif verb == "summary":
         print(summary(stack))
+    elif verb == "report":
+        print(report(stack, Path(REPORTS)))
     elif verb == "smoke":
         return smoke(stack, settings)
     elif verb == "verify":

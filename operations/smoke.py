@@ -10,7 +10,7 @@ from pathlib import Path
 from stacks.design import designs
 from stacks.settings import Settings
 
-_REPORTS = ".nordgate/reports"
+REPORTS = ".nordgate/reports"
 
 
 def smoke(stack: str, settings: Settings) -> int:
@@ -18,7 +18,7 @@ def smoke(stack: str, settings: Settings) -> int:
     worst = 0
     for design in designs(settings, stack, Path.cwd()):
         check = subprocess.run(
-            [sys.executable, "-m", "smoke", "--plan", "-", "--report", _REPORTS],
+            [sys.executable, "-m", "smoke", "--plan", "-", "--report", REPORTS],
             input=json.dumps(design.smoke_plan), text=True, check=False, stdout=subprocess.DEVNULL,
         )  # fmt: skip
         worst = max(worst, check.returncode)

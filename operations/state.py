@@ -17,7 +17,7 @@ from hardware import derived_uuid
 from hosts.agent import GuestAgent
 from hosts.problems import Problem as HostProblem
 from hosts.virsh import Hypervisor
-from stacks.load import PROJECT
+from stacks.files import PROJECT
 from stacks.settings import Settings
 from tools.console import Problem, phase
 

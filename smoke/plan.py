@@ -106,6 +106,8 @@ class Budget(_Model):
     p50: float | None = Field(default=None, gt=0)
     p99: float | None = Field(default=None, gt=0)
     error_rate: float = Field(default=0, ge=0, le=1)
+    scale: float = Field(default=1, ge=1)
+    """How many times the region's own budget this is; already in the figures above, and shown in every report."""
 
 
 class Plan(_Model):

@@ -51,6 +51,7 @@ class Result:
             "readySeconds": _rounded(self.ready_seconds, 1),
             "tls": self.tls_version,
             "verified": self.tls_version and not self.plan.trust.insecure,
+            "budgetScale": self.plan.budget.scale,
         }
         if self.samples and self.latency:
             found |= {f"p{p}": _rounded(value, 3) for p, value in self.latency.percentiles.items()}
@@ -83,6 +84,9 @@ def show(result: Result) -> None:
     # Without a terminal no colours, whatever the environment forces; nothing wraps in a log.
     console = Console(stderr=True, highlight=False, force_terminal=terminal, width=None if terminal else 110)
     if result.lines:
+        scale = result.plan.budget.scale
+        if scale != 1:
+            console.print(f"Budgets are {scale:g} times the region's: this is no production stack.")
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
         for heading in ("what", "found", "budget", "verdict"):
             table.add_column(heading)

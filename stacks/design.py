@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cloudinit import PATHS, GuestSettings, SeedDocuments, checks_for, platform_named, seed_documents
+from cloudinit import PATHS, GatewaySettings, GuestSettings, SeedDocuments, checks_for, platform_named, seed_documents
 from hardware import PROFILES, Profile, derived_mac, derived_uuid, domain_stylesheet
+from stacks.files import stack_file
 from stacks.image import declared
-from stacks.load import stack_file
-from stacks.settings import Settings
+from stacks.settings import Gateway, Network, Settings
 
 DATA_SERIAL = "nordgate-data"
 """How the guest finds its data volume: /dev/disk/by-id/virtio-nordgate-data."""
@@ -70,19 +70,19 @@ def design(settings: Settings, stack: str, name: str, image_sha256: str) -> Gate
     hardware = settings.hardware
     domain = f"{stack}-{name}"
     uuid = derived_uuid(stack, "domain", domain)
-    mac = gateway.mac or derived_mac(stack, name)
     profile = PROFILES[hardware.profile]
     console_log = f"{host.console_logs}/{domain}.log"
     stylesheet = domain_stylesheet(
         profile, uuid=uuid, vcpus=hardware.vcpus, console_log=console_log, data_serial=DATA_SERIAL
     )
-    seed = seed_documents(_guest_settings(settings, domain, name, mac), settings.nginx, platform_named(PLATFORM))
+    guest = guest_settings(stack, name, gateway, settings.network, settings.authorized_keys, settings.facts.time_zone)
+    seed = seed_documents(guest, gateway_settings(settings, stack, name), platform_named(PLATFORM))
     made_from = [seed.content_hash, image_sha256, stylesheet, hardware.vcpus, hardware.memory]
     return GatewayDesign(
         stack=stack,
         name=name,
         uuid=uuid,
-        mac=mac,
+        mac=guest.mac,
         hypervisor=gateway.hypervisor,
         profile=profile,
         vcpus=hardware.vcpus,
@@ -96,26 +96,42 @@ def design(settings: Settings, stack: str, name: str, image_sha256: str) -> Gate
     )
 
 
-def _guest_settings(settings: Settings, domain: str, name: str, mac: str) -> GuestSettings:
-    network = settings.network
+def guest_settings(
+    stack: str, name: str, gateway: Gateway, network: Network, authorized_keys: tuple[str, ...], time_zone: str
+) -> GuestSettings:
+    """The guest of the gateway `name`, as cloudinit wants to know it. Raises pydantic's ValidationError."""
     return GuestSettings(
-        name=domain,
-        address=f"{settings.gateways[name].address}/{network.cidr.prefixlen}",
-        mac=mac,
+        name=f"{stack}-{name}",
+        address=f"{gateway.address}/{network.cidr.prefixlen}",
+        mac=gateway.mac or derived_mac(stack, name),
         gateway_address=network.router,
         resolvers=network.resolvers,
         ntp_servers=network.time_servers,
         management_networks=network.management,
-        authorized_keys=settings.authorized_keys,
+        authorized_keys=authorized_keys,
+        timezone=time_zone,
         data_serial=DATA_SERIAL,
     )
+
+
+def gateway_settings(settings: Settings, stack: str, name: str) -> GatewaySettings:
+    """What nginx of the gateway `name` does: the region's settings, and the local name of one with an `entry`."""
+    nginx = settings.nginx
+    if not settings.gateways[name].entry:
+        return nginx
+    return nginx.model_copy(update={"server_names": (*nginx.server_names, _local_name(nginx, stack))})
+
+
+def _local_name(nginx: GatewaySettings, stack: str) -> str:
+    """api.example.net of stack oslo-test as api.oslo-test.localhost, which leads to this machine (RFC 6761)."""
+    return f"{nginx.server_names[0].partition('.')[0].replace('*', 'any')}.{stack}.localhost"
 
 
 def _smoke_plan(
     settings: Settings, stack: str, name: str, domain: str, console_log: str, seed: SeedDocuments
 ) -> dict[str, Any]:
     gateway, smoke = settings.gateways[name], settings.smoke
-    server_name = settings.nginx.server_names[0]
+    server_name = _local_name(settings.nginx, stack) if gateway.entry else settings.nginx.server_names[0]
     port = settings.nginx.listeners.https
     public_port = int(gateway.entry.rpartition(":")[2]) if gateway.entry else port
     return {
@@ -132,7 +148,10 @@ def _smoke_plan(
         "contentHash": seed.content_hash,
         "readiness": {"timeoutSeconds": smoke.ready_within},
         "guest": {
-            "checks": [dataclasses.asdict(check) for check in checks_for(settings.nginx, seed.config_hash)],
+            "checks": [
+                dataclasses.asdict(check)
+                for check in checks_for(settings.nginx, platform_named(PLATFORM), seed.config_hash)
+            ],
             "files": {path: hashlib.sha256(file.content.encode()).hexdigest() for path, file in seed.files.items()},
             "accessLog": f"{PATHS.log}/{settings.nginx.log.file}",
             "synchronised": bool(settings.network.time_servers),
@@ -144,7 +163,27 @@ def _smoke_plan(
             "p50": smoke.budget.p50 * 1000,
             "p99": smoke.budget.p99 * 1000,
             "errorRate": smoke.budget.error_rate,
+            "scale": settings.budget_scale,
         },
+    }
+
+
+def versions() -> dict[str, str]:
+    """What the gateways are declared to run: the platform, and what its own packages are."""
+    platform = platform_named(PLATFORM)
+    return {"platform": platform.name, "nginx": platform.nginx, "openssl": platform.openssl, "kernel": platform.kernel}
+
+
+def describe(settings: Settings) -> dict[str, Any]:
+    """The region, for programs that build on this stack."""
+    facts = settings.facts
+    return {
+        "name": settings.region,
+        "jurisdiction": facts.jurisdiction,
+        "timeZone": facts.time_zone,
+        "network": str(facts.network.cidr),
+        "serverNames": list(facts.nginx.server_names),
+        "budgetScale": settings.budget_scale,
     }
 
 

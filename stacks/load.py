@@ -2,64 +2,98 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import ValidationError
+from cloudinit.problems import Problem
+from stacks import neighbours, rules
+from stacks.documents import read
+from stacks.files import PROJECT, region_file, region_names, stack_file, stack_names
+from stacks.parts import valid_parts
+from stacks.problems import Row, SettingsError, row, rows
+from stacks.settings import Region, Settings, Stack
 
-from stacks.problems import SettingsError, rows
-from stacks.settings import Settings
-
-PROJECT = "nordgate"
-FOLDER = Path("stacks")
-
-
-def stack_file(stack: str) -> Path:
-    """Where Pulumi keeps the stack's configuration, relative to the project."""
-    return FOLDER / f"Pulumi.{stack}.yaml"
-
-
-def stack_names(project: Path) -> list[str]:
-    """Every stack that the project has a file for."""
-    return sorted(path.name.split(".")[1] for path in (project / FOLDER).glob("Pulumi.*.yaml"))
+_NAMESPACES = {PROJECT, "pulumi", "libvirt", "command"}
+"""The project's own keys, and those of Pulumi and of the plugins in use."""
 
 
 def load_file(project: Path, stack: str) -> Settings:
-    """The settings in the stack's file. Raises SettingsError with everything that is wrong in it."""
-    path = project / stack_file(stack)
+    """The settings in the stack's file and its region's. Raises SettingsError with everything wrong in them."""
     source = str(stack_file(stack))
-    try:
-        document = yaml.safe_load(path.read_text())
-    except FileNotFoundError:
+    if not (project / source).is_file():
         known = ", ".join(stack_names(project)) or "none"
-        raise SettingsError(source, [("(the whole file)", f"there is no such stack; known: {known}")]) from None
-    except yaml.YAMLError as error:
-        raise SettingsError(source, [("(the whole file)", f"is no YAML: {' '.join(str(error).split())}")]) from None
-    config = document.get("config") if isinstance(document, dict) else None
+        raise SettingsError(source, [("(the whole file)", f"there is no such stack; known: {known}")])
+    config = read(project, stack_file(stack)).get("config")
     if not isinstance(config, dict):
         raise SettingsError(source, [("config", "must be a map of the stack's settings")])
-    return parse({str(key): value for key, value in config.items()}, source)
+    return parse({str(key): value for key, value in config.items()}, stack, project)
 
 
-def load_config(config: Mapping[str, str], stack: str) -> Settings:
+def load_config(config: Mapping[str, str], stack: str, project: Path) -> Settings:
     """The settings in Pulumi's configuration of the running program, where objects are JSON text."""
-    return parse({key: _decode(value) for key, value in config.items()}, str(stack_file(stack)))
+    return parse({key: _decoded(value) for key, value in config.items()}, stack, project)
 
 
-def parse(config: Mapping[str, Any], source: str) -> Settings:
-    """The settings among `config`'s `nordgate:` keys. Raises SettingsError."""
+def parse(config: Mapping[str, Any], stack: str, project: Path) -> Settings:
+    """The settings of `config`'s `nordgate:` keys and of the region that they name. Raises SettingsError."""
     prefix = f"{PROJECT}:"
     values = {key.removeprefix(prefix): value for key, value in config.items() if key.startswith(prefix)}
-    try:
-        return Settings.model_validate(values)
-    except ValidationError as error:
-        raise SettingsError(source, rows(Settings, error.errors())) from None
+    own, mistakes = valid_parts(Stack, values)
+    region = own.get("region", "")
+    stack_rows = [*_foreign(config), *(_misplaced(line, region) for line in rows(Stack, mistakes))]
+    shared: dict[str, Any] = {}
+    region_rows: list[Row] = []
+    if region and region not in region_names(project):
+        stack_rows.append(("region", _unknown_region(region, project)))
+    elif region:
+        try:
+            document = read(project, region_file(region))
+        except SettingsError as error:
+            raise SettingsError(str(stack_file(stack)), stack_rows, *error.found) from None
+        shared, mistakes = valid_parts(Region, document)
+        region_rows = rows(Region, mistakes)
+    parts = {**own, **shared, "stack": stack}
+    for problem in (*rules.broken(parts, not (stack_rows or region_rows)), *neighbours.collisions(project, parts)):
+        found = stack_rows if _is_own(problem) else region_rows
+        place, rule = row(problem)
+        # A section checks rules of its own too, and says the value before them.
+        if not any(where == place and sentence.endswith(rule) for where, sentence in found):
+            found.append((place, rule))
+    if stack_rows or region_rows:
+        raise SettingsError(str(stack_file(stack)), stack_rows, (str(region_file(region)), region_rows))
+    return Settings(**own, facts=Region(**shared))
 
 
-def _decode(value: str) -> Any:
+def _is_own(problem: Problem) -> bool:
+    return str(problem.where[0]) in {field.alias for field in Stack.model_fields.values()}
+
+
+def _foreign(config: Mapping[str, Any]) -> list[Row]:
+    """Keys outside of every namespace that anything here reads: Pulumi itself would pass them over in silence."""
+    return [
+        (key, f'is read by nothing; did you mean "{PROJECT}:{key.rpartition(":")[2]}"?')
+        for key in config
+        if key.partition(":")[0] not in _NAMESPACES
+    ]
+
+
+def _misplaced(line: Row, region: str) -> Row:
+    if line[0] in {field.alias for field in Region.model_fields.values()} and line[1].startswith("unknown setting"):
+        return line[0], f"is shared by the region's stacks: it belongs in {region_file(region or 'NAME')}"
+    return line
+
+
+def _unknown_region(region: str, project: Path) -> str:
+    known = region_names(project)
+    near = difflib.get_close_matches(region, known, 1)
+    hint = f'did you mean "{near[0]}"?' if near else f"known: {', '.join(known) or 'none'}"
+    return f"there is no {region_file(region)}; {hint}"
+
+
+def _decoded(value: str) -> Any:
     # Pulumi hands over a plain string bare and everything else as JSON.
     try:
         return json.loads(value)

@@ -9,21 +9,39 @@ import typing
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from cloudinit.problems import Problem
+
 _SHOWN = 60
 
 
+Row = tuple[str, str]
+"""A setting's path in its file, and what is wrong with it."""
+
+
 class SettingsError(Exception):
-    """A stack file that cannot be used. The text lists every problem with its place in the file."""
+    """Files that cannot be used. The text lists every problem under its file, with its place there."""
 
-    def __init__(self, source: str, rows: typing.Sequence[tuple[str, str]]) -> None:
-        rows = [(_on_one_line(setting), _on_one_line(sentence)) for setting, sentence in rows]
-        width = max(len(setting) for setting, _ in rows)
-        count = "1 problem" if len(rows) == 1 else f"{len(rows)} problems"
-        lines = [source, *(f"  {setting:<{width}}   {sentence}" for setting, sentence in rows)]
-        super().__init__("\n".join([*lines, f"{count}; nothing was changed."]))
+    def __init__(self, source: str, rows: typing.Sequence[Row], *more: tuple[str, typing.Sequence[Row]]) -> None:
+        self.found = [
+            (file, [(_on_one_line(setting), _on_one_line(sentence)) for setting, sentence in lines])
+            for file, lines in ((source, rows), *more)
+            if lines
+        ]
+        width = max(len(setting) for _, lines in self.found for setting, _ in lines)
+        total = sum(len(lines) for _, lines in self.found)
+        text = []
+        for file, lines in self.found:
+            text += [file, *(f"  {setting:<{width}}   {sentence}" for setting, sentence in lines)]
+        count = "1 problem" if total == 1 else f"{total} problems"
+        super().__init__("\n".join([*text, f"{count}; nothing was changed."]))
 
 
-def rows(model: type[BaseModel], details: typing.Iterable[ErrorDetails]) -> list[tuple[str, str]]:
+def row(problem: Problem) -> Row:
+    """A broken rule as a line of the list."""
+    return _path(problem.where), problem.rule
+
+
+def rows(model: type[BaseModel], details: typing.Iterable[ErrorDetails]) -> list[Row]:
     """One row per problem that pydantic found while it parsed `model`: the setting's path and a sentence."""
     found = list(details)
     return [(_path(detail["loc"]), _sentence(model, detail)) for detail in found if not _follows(detail, found)]

@@ -1,19 +1,24 @@
-"""What a stack file may say, as frozen types. Parsed whole, before any resource exists."""
+"""What a stack file and a region file may say, as frozen types. Parsed whole, before any resource exists.
+
+A region file holds what the production and the test stack of a region share; a stack file what is its own. The rules
+between settings are in stacks/rules.py.
+"""
 
 from __future__ import annotations
 
 import re
 from ipaddress import IPv4Address, IPv4Network
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from cloudinit import GatewaySettings
-from cloudinit.model import MacAddress
+from cloudinit.gateway import LogSettings
+from cloudinit.model import MacAddress, Text
 from cloudinit.model import Settings as Model
 from cloudinit.problems import Problem, raise_all
 from hardware import ProfileName
-from stacks.units import Duration, Size
+from stacks.units import Duration, Size, shown
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 HostPath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._/-]+$")]
@@ -62,9 +67,9 @@ class Hardware(Model):
 
 
 class Network(Model):
-    """The network that the gateways stand in."""
+    """The network that the gateways of a region stand in."""
 
-    cidr: IPv4Network = Field(description="such as 10.81.0.0/24")
+    cidr: IPv4Network = Field(description="such as 10.81.0.0/24; no other region's network may overlap it")
     router: IPv4Address | None = Field(default=None, description="default route; without one the network is closed")
     resolvers: tuple[IPv4Address, ...] = Field(default=(), description="DNS servers")
     time_servers: tuple[str, ...] = Field(min_length=1, description="NTP servers")
@@ -78,12 +83,21 @@ class Gateway(Model):
     address: IPv4Address = Field(description="inside the network's cidr")
     mac: MacAddress | None = Field(default=None, description="without one, derived from stack and name")
     entry: Endpoint | None = Field(
-        default=None, description="127.0.0.1:PORT that leads to the gateway's 443 where its address cannot be reached"
+        default=None,
+        description="127.0.0.1:PORT that leads to the gateway's 443 where its address cannot be reached; "
+        "the gateway then answers to a name below localhost too",
     )
 
 
+class RoundTrips(Model):
+    """How long a packet and its answer are expected to take: no latency budget can be below the sum."""
+
+    gateways: Duration = Field(gt=0, description="from where the stack is deployed to the gateways")
+    upstreams: Duration = Field(gt=0, description="from the gateways to their upstreams")
+
+
 class Budget(Model):
-    """What the smoke check holds the gateways to."""
+    """What the smoke check holds the gateways to. Times are multiplied by the stack's `budgetScale`."""
 
     p50: Duration = Field(gt=0, description="half of the requests are answered within")
     p99: Duration = Field(gt=0, description="99 of 100 requests are answered within")
@@ -92,8 +106,14 @@ class Budget(Model):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.p50 > self.p99:
-            raise_all("Budget", [Problem(("p50",), self.p50, f"{self.p50:g} s is above p99, {self.p99:g} s")])
+            rule = f"{shown(self.p50)} is above p99, {shown(self.p99)}"
+            raise_all("Budget", [Problem(("p50",), shown(self.p50), rule)])
         return self
+
+    def scaled(self, factor: float) -> Budget:
+        """With every percentile multiplied; the share of errors stays."""
+        times = {name: value * factor for name, value in self if name.startswith("p") and value is not None}
+        return self.model_copy(update=times)
 
 
 class Smoke(Model):
@@ -109,52 +129,69 @@ class Smoke(Model):
     budget: Budget
 
 
-class Settings(Model):
-    """A whole stack file."""
+class Region(Model):
+    """A region file, stacks/regions/NAME.yaml: what is true of the region whichever stack serves it."""
 
-    region: Name = Field(description="the region this stack serves")
-    hypervisors: dict[Name, Hypervisor] = Field(min_length=1, description="the region's KVM hosts, by name")
-    image: Image
-    hardware: Hardware
+    # Never the country codes: YAML reads a bare NO as false.
+    jurisdiction: Literal["norway", "united-kingdom"] = Field(description="whose law the logs and keys are under")
+    time_zone: Text = Field(description="the gateways' time zone, such as Europe/Oslo")
     network: Network
-    gateways: dict[Name, Gateway] = Field(min_length=1, description="the gateways, by name")
-    authorized_keys: tuple[str, ...] = Field(default=(), description="SSH public keys of the guests' operators")
+    round_trips: RoundTrips
     nginx: GatewaySettings = Field(description="what the gateways do: see docs/tuning.md")
     smoke: Smoke
-    protect_data: bool = Field(description="refuse to delete the data volumes; true in production")
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        found = []
-        network = self.network
-        if network.router and network.router not in network.cidr:
-            found.append(Problem(("network", "router"), network.router, f"{network.router} is outside {network.cidr}"))
-        owners: dict[object, str] = {network.router: "network.router"} if network.router else {}
-        for name, gateway in self.gateways.items():
-            where = ("gateways", name)
-            if gateway.hypervisor not in self.hypervisors:
-                rule = f'"{gateway.hypervisor}" is none of: {", ".join(self.hypervisors)}'
-                found.append(Problem((*where, "hypervisor"), gateway.hypervisor, rule))
-            if gateway.address not in network.cidr:
-                rule = f"{gateway.address} is outside the network {network.cidr}"
-                found.append(Problem((*where, "address"), gateway.address, rule))
-            for key in ("address", "mac", "entry"):
-                value = getattr(gateway, key)
-                if value is not None and value in owners:
-                    found.append(Problem((*where, key), value, f"{value} is taken by {owners[value]}"))
-                owners[value] = f"gateways.{name}.{key}"
-        found += self._log_problems()
-        raise_all("Settings", found)
-        return self
 
-    def _log_problems(self) -> list[Problem]:
-        """A full data volume stops the logs: a quarter stays free, for what is added before the next rotation."""
-        log, volume = self.nginx.log, self.hardware.data_volume >> 20
-        if log.most_megabytes <= volume * 3 // 4:
-            return []
-        rule = (
-            f"{log.logs} logs x {log.rotate_megabytes} MiB x {log.rotate_keep + 1} files (rotateKeep and the one in "
-            f"use) take up to {log.most_megabytes} MiB, and may take {volume * 3 // 4}, three quarters of "
-            f"hardware.dataVolume: lower rotateMegabytes or rotateKeep, or raise dataVolume"
-        )
-        return [Problem(("nginx", "log"), None, rule)]
+class Stack(Model):
+    """A stack file, stacks/Pulumi.STACK.yaml: where and on what this stack serves its region."""
+
+    region: Name = Field(description="The region this stack serves: NAME of stacks/regions/NAME.yaml")
+    hypervisors: dict[Name, Hypervisor] = Field(
+        min_length=1,
+        description="The region's KVM hosts by name; each with uri, poolPath, and optionally bridge and consoleLogs",
+    )
+    image: Image = Field(
+        description="The disk that guests start from; file and sha256, or the manifest of an image baked here"
+    )
+    hardware: Hardware = Field(description="What every gateway is made of; profile, vcpus, memory, dataVolume")
+    gateways: dict[Name, Gateway] = Field(
+        min_length=1, description="The gateways by name; each with hypervisor, address, and optionally mac and entry"
+    )
+    authorized_keys: tuple[str, ...] = Field(default=(), description="SSH public keys of the guests' operators")
+    budget_scale: int = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        description="What the region's latency budgets are multiplied by; above 1 for test stacks only, whose "
+        "processors are emulated",
+    )
+    protect_data: bool = Field(description="Refuse to delete the data volumes; true in production")
+
+
+class Settings(Stack):
+    """Everything that a stack is made from: its own file, and its region's."""
+
+    facts: Region
+
+    @property
+    def network(self) -> Network:
+        return self.facts.network
+
+    @property
+    def nginx(self) -> GatewaySettings:
+        """The region's, with logs that fit this stack's data volume unless the region states their size."""
+        nginx = self.facts.nginx
+        if "rotate_megabytes" in nginx.log.model_fields_set:
+            return nginx
+        largest = min(rotated_megabytes(nginx.log, self.hardware.data_volume), 102_400)
+        return nginx.model_copy(update={"log": nginx.log.model_copy(update={"rotate_megabytes": largest})})
+
+    @property
+    def smoke(self) -> Smoke:
+        """The region's, with the budget that this stack is held to."""
+        smoke = self.facts.smoke
+        return smoke.model_copy(update={"budget": smoke.budget.scaled(self.budget_scale)})
+
+
+def rotated_megabytes(log: LogSettings, data_volume: int) -> int:
+    """The largest size of one log, in MiB, at which all kept ones fill three quarters of a volume of so many bytes."""
+    return max(1, data_volume * 3 // 4 // (log.logs * (log.rotate_keep + 1)) >> 20)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, WithJsonSchema
 
 _SIZES = {"MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 _DURATIONS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
@@ -31,8 +31,23 @@ def parse_duration(value: object) -> object:
     raise ValueError("must have a unit, such as 30s")
 
 
-Size = Annotated[int, BeforeValidator(parse_size)]
+def shown(seconds: float) -> str:
+    """A duration as people write it: `0.25` as `250ms`, `240` as `4min`."""
+    if seconds < 1:
+        return f"{seconds * 1000:g}ms"
+    return f"{seconds / 60:g}min" if seconds % 60 == 0 else f"{seconds:g}s"
+
+
+Size = Annotated[
+    int,
+    BeforeValidator(parse_size),
+    WithJsonSchema({"type": "string", "pattern": rf"^[0-9]+ *({'|'.join(_SIZES)})$"}),
+]
 """In bytes."""
 
-Duration = Annotated[float, BeforeValidator(parse_duration)]
+Duration = Annotated[
+    float,
+    BeforeValidator(parse_duration),
+    WithJsonSchema({"type": "string", "pattern": rf"^[0-9]+(\.[0-9]+)? *({'|'.join(_DURATIONS)})$"}),
+]
 """In seconds."""

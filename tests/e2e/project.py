@@ -51,7 +51,7 @@ class Project:
             assert any(subprocess.run(copy, check=False, capture_output=True).returncode == 0 for copy in copies), name
         text = (folder / "stacks/Pulumi.oslo-test.yaml").read_text()
         text = text.replace("/lab/oslo/", f"/lab/{LAB}/").replace("127.0.0.1:8443", f"127.0.0.1:{PORT}")
-        self.stack_file.write_text(text.replace("api.oslo-test.localhost", f"api.{STACK}.localhost"))
+        self.stack_file.write_text(text)
         subprocess.run(["git", "add", "-A"], cwd=folder, check=True)
 
     @property
@@ -59,10 +59,12 @@ class Project:
         return self.folder / "stacks" / f"Pulumi.{STACK}.yaml"
 
     def edit(self, before: str, after: str) -> None:
-        """Replace one piece of the stack file."""
-        text = self.stack_file.read_text()
-        assert text.count(before) == 1, f"{before!r} stands {text.count(before)} times in the stack file"
-        self.stack_file.write_text(text.replace(before, after))
+        """Replace one piece of the stack file, or of its region's."""
+        files = {file: file.read_text() for file in (self.stack_file, self.folder / "stacks/regions/oslo.yaml")}
+        count = sum(text.count(before) for text in files.values())
+        assert count == 1, f"{before!r} stands {count} times in the stack and region file"
+        for file, text in files.items():
+            file.write_text(text.replace(before, after))
 
     def make(self, target: str, *variables: str, typed: str = "") -> Ended:
         """Type `make TARGET`, with the stack chosen."""

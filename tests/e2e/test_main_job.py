@@ -29,7 +29,7 @@ from tests.e2e.faults import FAULTS, Fault
 from tests.e2e.project import LAB, PORT, SOURCE, STACK, Project, leftovers
 
 URI = f"qemu:///system?socket=/var/lib/nordgate/lab/{LAB}/run/libvirt-sock"
-UPSTREAMS = 'servers: ["10.81.0.1:9001", "10.81.0.1:9002"]'
+UPSTREAMS = 'servers: ["10.81.0.21:9001", "10.81.0.22:9002"]'
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +129,12 @@ def test_the_guest_is_what_was_declared(project: Project) -> None:
     ended = project.make("verify")
     assert ended.code == 0, ended.output
     assert "0 differ" in ended.output, ended.output
+
+
+def test_nothing_has_drifted(project: Project) -> None:
+    ended = project.make("drift")
+    assert ended.code == 0, ended.output
+    assert "unchanged" in ended.output, ended.output
 
 
 def test_the_smoke_check_runs_any_time(project: Project) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import runpy
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,21 +67,42 @@ class _Monitor(mocks.MockMonitor):
         return super().RegisterResource(request)  # type: ignore[no-untyped-call]
 
 
-def run_program(stack: str, project: Path) -> list[Registered]:
-    """Everything that `__main__.py` registers for the stack, whose image is pretended to be there."""
-    document = yaml.safe_load((PROJECT / "stacks" / f"Pulumi.{stack}.yaml").read_text())
+@dataclass(frozen=True)
+class Recorded:
+    """What the program of a stack did when it ran in `project`."""
+
+    stack: str
+    project: Path
+    resources: list[Registered]
+    outputs: dict[str, Any]
+
+    def of_type(self, token: str) -> list[Registered]:
+        return [resource for resource in self.resources if resource.type == token]
+
+
+def run_program(stack: str, project: Path) -> Recorded:
+    """Run `__main__.py` for the stack in the folder `project`; its image is pretended to be there."""
+    shutil.copytree(PROJECT / "stacks", project / "stacks", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    document = yaml.safe_load((project / "stacks" / f"Pulumi.{stack}.yaml").read_text())
     config = {key: value if isinstance(value, str) else json.dumps(value) for key, value in document["config"].items()}
-    manifest = project / document["config"]["nordgate:image"]["file"]
-    manifest.parent.mkdir(parents=True, exist_ok=True)
-    manifest.write_text(json.dumps({"file": "images/fake.qcow2", "sha256": FAKE_IMAGE}))
+    image = document["config"]["nordgate:image"]
+    if "sha256" not in image:
+        manifest = project / image["file"]
+        manifest.parent.mkdir(parents=True, exist_ok=True)
+        manifest.write_text(json.dumps({"file": "images/fake.qcow2", "sha256": FAKE_IMAGE}))
 
     monitor = _Monitor()
     mocks.set_mocks(_Answers(), project="nordgate", stack=stack, preview=True, monitor=monitor)
     set_all_config(config)
 
+    outputs: dict[str, Any] = {}
+
     @pulumi.runtime.test  # type: ignore[untyped-decorator]
-    def run() -> None:
-        runpy.run_path(str(PROJECT / "__main__.py"))
+    def run() -> pulumi.Output[None]:
+        with contextlib.chdir(project):
+            runpy.run_path(str(PROJECT / "__main__.py"))
+        root: Any = pulumi.runtime.settings.get_root_resource()
+        return pulumi.Output.from_input(root.outputs).apply(outputs.update)
 
     run()
-    return monitor.registered
+    return Recorded(stack, project, monitor.registered, outputs)

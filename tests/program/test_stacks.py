@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from pathlib import Path
+import re
 
 import pytest
 
-from stacks.load import stack_names
-from tests.program.recording import FAKE_IMAGE, PROJECT, Registered, run_program
+from stacks.files import is_test, stack_names
+from stacks.load import load_file
+from tests.program.recording import FAKE_IMAGE, PROJECT, Recorded, Registered, run_program
 
 STACKS = stack_names(PROJECT)
 COMPONENTS = {
@@ -19,6 +21,14 @@ COMPONENTS = {
     "nordgate:guest:Guest",
     "nordgate:gateway:Gateway",
     "nordgate:smoke:SmokeCheck",
+}
+SECRETS = {
+    "a private key": r"PRIVATE KEY",
+    "a password": r"(?i)\b(hashed_|plain_text_)?passw(or)?d\b\"?\s*[:=]|chpasswd",
+    "a password in a URL": r"://[^/\s\"@:]+:[^/\s\"@]+@",
+    "a cloud key": r"\b(AKIA|ASIA)[A-Z0-9]{16}\b",
+    "an encrypted setting": r"\bsecure\b\"?\s*:",
+    "a token": r"(?i)\bbearer\s+\S|\bgh[ps]_[A-Za-z0-9]{20}",
 }
 LEAVES = {
     "pulumi:providers:libvirt",
@@ -31,15 +41,25 @@ LEAVES = {
 }
 
 
+@pytest.fixture(scope="module")
+def every(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recorded]:
+    """Each program, run once."""
+    return {stack: run_program(stack, tmp_path_factory.mktemp(stack)) for stack in STACKS}
+
+
 @pytest.fixture(params=STACKS)
-def stack(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+def recorded(request: pytest.FixtureRequest, every: dict[str, Recorded]) -> Recorded:
+    return every[str(request.param)]
 
 
 @pytest.fixture
-def registered(stack: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Registered]:
-    monkeypatch.chdir(tmp_path)
-    return run_program(stack, tmp_path)
+def registered(recorded: Recorded) -> list[Registered]:
+    return recorded.resources
+
+
+@pytest.fixture
+def stack(recorded: Recorded) -> str:
+    return recorded.stack
 
 
 def of_type(registered: list[Registered], token: str) -> list[Registered]:
@@ -79,19 +99,29 @@ def test_no_edit_of_settings_replaces_a_data_volume(registered: list[Registered]
         assert volume.protect or stack.endswith("-test")
 
 
-def test_no_checkout_path_enters_an_input(registered: list[Registered], tmp_path: Path) -> None:
-    for resource in registered:
+def test_no_checkout_path_enters_an_input(recorded: Recorded) -> None:
+    for resource in recorded.resources:
         text = json.dumps(resource.inputs, default=str)
-        assert str(tmp_path) not in text, resource.name
+        assert str(recorded.project) not in text, resource.name
         assert str(PROJECT) not in text, resource.name
 
 
-def test_no_private_key_and_no_password_in_any_input(registered: list[Registered]) -> None:
+def test_no_secret_in_any_input(registered: list[Registered]) -> None:
     for resource in registered:
         text = json.dumps(resource.inputs, default=str)
-        assert "PRIVATE KEY" not in text
-        for password in (" passwd:", "hashed_passwd", "plain_text_passwd", "chpasswd"):
-            assert password not in text
+        for kind, pattern in SECRETS.items():
+            assert not re.search(pattern, text), f"{kind} in {resource.name}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-----BEGIN OPENSSH PRIVATE KEY-----", "    passwd: $6$x", "hashed_passwd: x", "{\"password\": \"x\"}",
+        "https://user:word@host/", "AKIAABCDEFGHIJKLMNOP", "secure: v1:abc:def", "Authorization: Bearer abc",
+    ],
+)  # fmt: skip
+def test_a_secret_would_be_noticed(text: str) -> None:
+    assert any(re.search(pattern, text) for pattern in SECRETS.values())
 
 
 def test_nothing_waits_inside_the_provider(registered: list[Registered]) -> None:
@@ -112,10 +142,72 @@ def test_every_gateway_ends_in_a_smoke_check_with_a_budget(registered: list[Regi
 
 def test_the_image_is_named_by_its_content(registered: list[Registered], stack: str) -> None:
     images = [volume for volume in of_type(registered, "libvirt:index/volume:Volume") if "source" in volume.inputs]
-    assert [image.inputs["name"] for image in images] == [f"{stack}-image-{FAKE_IMAGE[:12]}.qcow2"]
+    settings = load_file(PROJECT, stack)
+    mark = (settings.image.sha256 or FAKE_IMAGE)[:12]
+    assert [image.inputs["name"] for image in images] == [f"{stack}-image-{mark}.qcow2"] * len(settings.hypervisors)
 
 
 def test_what_is_made_on_a_host_carries_the_stacks_name(registered: list[Registered], stack: str) -> None:
     for resource in registered:
         if resource.type.startswith("libvirt:index/"):
             assert stack in resource.inputs["name"], resource.name
+
+
+def test_no_two_stacks_share_what_they_make_on_a_host(every: dict[str, Recorded]) -> None:
+    """Names, MAC addresses and UUIDs; addresses too, unless a test stack mirrors its own region."""
+    for one, other in itertools.combinations(every.values(), 2):
+        assert not _identities(one) & _identities(other), f"{one.stack} and {other.stack}"
+        mirrors = (is_test(one.stack) or is_test(other.stack)) and _region(one) == _region(other)
+        if not mirrors:
+            assert not _addresses(one) & _addresses(other), f"{one.stack} and {other.stack}"
+
+
+def test_two_machines_of_a_stack_share_nothing(recorded: Recorded) -> None:
+    domains = recorded.of_type("libvirt:index/domain:Domain")
+    assert len(_macs(recorded)) == len(_addresses(recorded)) == len(domains)
+    names = [(resource.type, resource.provider, resource.inputs["name"]) for resource in _made(recorded)]
+    assert len(names) == len(set(names))
+
+
+def test_the_outputs_say_what_another_program_needs(recorded: Recorded) -> None:
+    settings = load_file(PROJECT, recorded.stack)
+    outputs = recorded.outputs
+    assert set(outputs) == {"urls", "addresses", "region", "versions", "image", "smoke"}
+    assert outputs["addresses"] == {name: str(gateway.address) for name, gateway in settings.gateways.items()}
+    assert set(outputs["urls"]) == set(outputs["smoke"]) == set(settings.gateways)
+    assert all(url.startswith("https://") for url in outputs["urls"].values())
+    assert {"verdict", "p50", "p99"} <= set(outputs["smoke"]["gw1"])
+    assert re.fullmatch(r"[0-9a-f]{64}", outputs["image"])
+    assert outputs["versions"]["nginx"] == "1.26.3"
+    assert outputs["region"]["jurisdiction"] == settings.facts.jurisdiction
+    json.dumps(outputs)
+
+
+def _made(recorded: Recorded) -> list[Registered]:
+    return [resource for resource in recorded.resources if resource.type.startswith("libvirt:index/")]
+
+
+def _identities(recorded: Recorded) -> set[str]:
+    sheets = [str(resource.inputs.get("xml", {}).get("xslt", "")) for resource in _made(recorded)]
+    uuids = {uuid for sheet in sheets for uuid in re.findall(r"<uuid>([^<]+)</uuid>", sheet)}
+    assert uuids
+    return uuids | _macs(recorded) | {resource.inputs["name"] for resource in _made(recorded)}
+
+
+def _macs(recorded: Recorded) -> set[str]:
+    return {
+        card["mac"]
+        for domain in recorded.of_type("libvirt:index/domain:Domain")
+        for card in domain.inputs["networkInterfaces"]
+    }
+
+
+def _addresses(recorded: Recorded) -> set[str]:
+    seeds = recorded.of_type("libvirt:index/cloudInitDisk:CloudInitDisk")
+    return {found for seed in seeds for found in re.findall(r"\d+(?:\.\d+){3}(?=/)", seed.inputs["networkConfig"])} - {
+        "0.0.0.0"  # noqa: S104 - the default route
+    }
+
+
+def _region(recorded: Recorded) -> str:
+    return str(recorded.outputs["region"]["name"])

@@ -10,7 +10,7 @@ import pytest
 
 from hardware import PROFILES, domain_stylesheet, network_stylesheet, pool_stylesheet
 
-BASE = Path(__file__).parent / "base"
+BASE = Path(__file__).parents[2] / "hardware/base"
 
 
 def transform(stylesheet: str, base: str, folder: Path) -> ElementTree.Element:

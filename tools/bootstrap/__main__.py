@@ -8,18 +8,20 @@ import signal
 import sys
 from contextlib import nullcontext
 
-from tools.bootstrap import packages, plugins, pulumi, python
+from tools.bootstrap import linters, packages, plugins, pulumi, python
 from tools.bootstrap.paths import pulumi_environment
 from tools.bootstrap.work import alone, told_plainly
 from tools.console import run_tool
 
-_STEPS = {"packages": packages, "python": python, "pulumi": pulumi, "plugins": plugins}
+_STEPS = {"packages": packages, "python": python, "pulumi": pulumi, "plugins": plugins, "linters": linters}
+_ALL = ["packages", "python", "pulumi", "plugins"]
 _HELP = """
-all        everything (the default)
+all        everything but the linters (the default)
 packages   Debian packages, as root
 python     the Python environment, .nordgate/venv
 pulumi     the Pulumi CLI and its Python language host; Go modules are built if no new enough `pulumi` is on PATH
 plugins    the plugins libvirt and command; PLUGINS=official downloads the published ones instead
+linters    actionlint, which only `make lint` needs
 lock       make the requirements files again from pyproject.toml
 env        print the settings for using this toolchain by hand: eval "$(python3 -m tools.bootstrap env)"
 """
@@ -44,7 +46,7 @@ def main() -> None:
             python.lock()
     else:
         with told_plainly():
-            _prepare(list(_STEPS) if step == "all" else [step])
+            _prepare(_ALL if step == "all" else [step])
 
 
 def _prepare(steps: list[str]) -> None:
@@ -54,7 +56,7 @@ def _prepare(steps: list[str]) -> None:
         if "packages" in steps:
             packages.check()
         # Without certificates nothing can be downloaded yet.
-        early = steps == list(_STEPS) and "ca-certificates" not in packages.missing()
+        early = steps == _ALL and "ca-certificates" not in packages.missing()
         with pulumi.begun_early() if early else nullcontext() as begun:
             if "packages" in steps:
                 packages.ensure(lock)
@@ -64,6 +66,8 @@ def _prepare(steps: list[str]) -> None:
                 pulumi.ensure(begun)
             if "plugins" in steps:
                 plugins.ensure()
+            if "linters" in steps:
+                linters.ensure()
 
 
 if __name__ == "__main__":

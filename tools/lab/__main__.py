@@ -8,6 +8,7 @@ from pathlib import Path
 
 from stacks.load import load_file
 from stacks.problems import SettingsError
+from stacks.settings import Settings
 from tools.console import Problem, run_tool
 from tools.lab import control
 from tools.lab.layout import Forward, Lab
@@ -31,14 +32,21 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _forwards(name: str) -> list[Forward]:
+def _forwards(settings: Settings) -> list[Forward]:
     """The ways from 127.0.0.1 to the gateways of the stack that the lab is for."""
-    settings = load_file(_CHECKOUT, f"{name}-test")
     return [
         Forward(int(gateway.entry.rpartition(":")[2]), str(gateway.address), settings.nginx.listeners.https)
         for gateway in settings.gateways.values()
         if gateway.entry
     ]
+
+
+def _upstreams(settings: Settings) -> list[str]:
+    """The addresses of the region's upstream servers, which the lab's backends answer for."""
+    hosts = {
+        server.address.rpartition(":")[0] for group in settings.nginx.upstreams.values() for server in group.servers
+    }
+    return sorted(host for host in hosts if host.replace(".", "").isdigit())
 
 
 def _chronyd() -> str:
@@ -68,7 +76,8 @@ def _main() -> int:
         return 0
     lab = Lab(arguments.name)
     if arguments.verb == "up":
-        control.up(lab, _forwards(lab.name), _chronyd())
+        settings = load_file(_CHECKOUT, f"{lab.name}-test")
+        control.up(lab, _forwards(settings), _upstreams(settings), _chronyd())
     elif arguments.verb == "down":
         if not arguments.force and control.first_process(lab) and (found := control.guests(lab)):
             raise Problem(f'lab {lab.name} has guests ({", ".join(found)}): "make destroy" first, or add FORCE=1.')

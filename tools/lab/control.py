@@ -32,8 +32,11 @@ def first_process(lab: Lab) -> int | None:
     return int(pid) if _start_time(int(pid)) == started else None
 
 
-def up(lab: Lab, forwards: Sequence[Forward], chronyd: str) -> None:
-    """Start the lab, or leave it alone when it already runs. A lab left by a crash keeps its volumes and restarts."""
+def up(lab: Lab, forwards: Sequence[Forward], upstreams: Sequence[str], chronyd: str) -> None:
+    """Start the lab, or leave it alone when it already runs. A lab left by a crash keeps its volumes and restarts.
+
+    `upstreams` are the addresses that its backends answer at, besides its own.
+    """
     _check_machine()
     if first_process(lab):
         # libvirtd may just be starting again, which its guests do not notice.
@@ -41,6 +44,7 @@ def up(lab: Lab, forwards: Sequence[Forward], chronyd: str) -> None:
         while not (answers := _answers(lab)) and time.monotonic() < deadline:
             time.sleep(0.2)
         if answers:
+            _answer_for(lab, upstreams)
             return
         _kill(lab)
     with phase(f"Lab hypervisor {lab.name}"):
@@ -49,6 +53,7 @@ def up(lab: Lab, forwards: Sequence[Forward], chronyd: str) -> None:
             _lay_out(lab)
             _launch(lab, sockets, forwards, chronyd)
             _await(lambda: _answers(lab), f"libvirt of lab {lab.name}", lab)
+            _answer_for(lab, upstreams)
         except BaseException:
             _kill(lab)
             raise
@@ -191,6 +196,12 @@ def _answers(lab: Lab) -> bool:
         return False
     listening = subprocess.run([*enter(lab), "ss", "-Hltun"], capture_output=True, text=True, check=False).stdout
     return all(f":{port} " in listening for port in (*BACKEND_PORTS, 123))
+
+
+def _answer_for(lab: Lab, addresses: Sequence[str]) -> None:
+    # On lo: the kernel then answers for them on the guests' network, whenever that comes and goes.
+    for address in addresses:
+        subprocess.run([*enter(lab), "ip", "address", "replace", f"{address}/32", "dev", "lo"], check=True)
 
 
 def _await(condition: Callable[[], bool], what: str, lab: Lab) -> None:

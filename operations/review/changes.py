@@ -1,0 +1,130 @@
+"""What changes between two rendered trees of a stack, and what `pulumi up` would do about it."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from operations.review.rendered import Tree
+from stacks.units import shown
+
+_GATEWAY = re.compile(r"gateways/([^/]+)/(.+)")
+_IN_PLACE = {"smoke.json", "gateway.yaml"}
+"""Of a gateway's texts, those that the guest is not made from."""
+_NAMES_SHOWN = 6
+
+
+@dataclass(frozen=True)
+class FileChange:
+    """One text that changes, in the same way for several gateways perhaps."""
+
+    path: str
+    gateways: tuple[str, ...]
+    """Empty for what is not a gateway's."""
+    kind: str
+    """`changed`, `added` or `removed`."""
+    diff: str
+    """Unified, without the two lines of file names."""
+
+    @property
+    def where(self) -> str:
+        """The path as it stands in the tree."""
+        names = f"{{{listed(self.gateways)}}}" if len(self.gateways) > 1 else "".join(self.gateways)
+        return f"gateways/{names}/{self.path}" if names else self.path
+
+
+@dataclass(frozen=True)
+class StackChange:
+    """Everything about one stack that a reviewer wants to know."""
+
+    stack: str
+    files: tuple[FileChange, ...]
+    created: tuple[str, ...]
+    replaced: tuple[str, ...]
+    deleted: tuple[str, ...]
+    checked: tuple[str, ...]
+    """Gateways that stay as they are and are proved again."""
+    hosts: tuple[str, ...]
+    """Hypervisors whose connection, pool or network changes."""
+    moved: tuple[str, ...]
+    """Gateways that move to another host."""
+    kept: tuple[str, ...]
+    """Gateways whose data volume keeps its size although another one is declared."""
+    ready_within: float
+    """In seconds: how long a gateway that restarts may be away."""
+
+    @property
+    def interruption(self) -> str:
+        """What clients may notice."""
+        if not self.replaced:
+            return "none"
+        bound = f"up to {shown(self.ready_within)}" if self.ready_within else "until it is ready again"
+        return bound if len(self.replaced) == 1 else f"{bound} each, at the same time"
+
+
+def stack_change(stack: str, before: Tree, after: Tree) -> StackChange | None:
+    """How the stack's trees differ; None when they are the same. An empty tree is a stack that is not there."""
+    paths = [path for path in sorted({*before, *after}) if before.get(path) != after.get(path)]
+    if not paths:
+        return None
+    were, are = _gateways(before), _gateways(after)
+    touched: dict[str, set[str]] = {}
+    for path in paths:
+        if found := _GATEWAY.fullmatch(path):
+            touched.setdefault(found[1], set()).add(found[2])
+    both = [name for name in are if name in were]
+    replaced = [name for name in both if "image.yaml" in paths or touched.get(name, set()) - _IN_PLACE]
+    return StackChange(
+        stack=stack,
+        files=tuple(_file_changes(paths, before, after)),
+        created=tuple(name for name in are if name not in were),
+        replaced=tuple(replaced),
+        deleted=tuple(name for name in were if name not in are),
+        checked=tuple(name for name in both if name not in replaced and "smoke.json" in touched.get(name, set())),
+        hosts=tuple(path[len("hosts/") :].removesuffix(".yaml") for path in paths if path.startswith("hosts/")),
+        moved=tuple(name for name in both if _line(before, name, "hypervisor") != _line(after, name, "hypervisor")),
+        kept=tuple(name for name in both if _line(before, name, "  size") != _line(after, name, "  size")),
+        ready_within=max((_ready_within(after, name) for name in replaced), default=0),
+    )
+
+
+def listed(names: tuple[str, ...]) -> str:
+    """Names in a row, the many cut short."""
+    shown = ", ".join(names[:_NAMES_SHOWN])
+    return shown if len(names) <= _NAMES_SHOWN else f"{shown} and {len(names) - _NAMES_SHOWN} more"
+
+
+def _gateways(tree: Tree) -> list[str]:
+    return list(dict.fromkeys(found[1] for path in tree if (found := _GATEWAY.fullmatch(path))))
+
+
+def _file_changes(paths: list[str], before: Tree, after: Tree) -> Iterator[FileChange]:
+    """The changes, those that are the same for several gateways in one."""
+    same: dict[tuple[str, str, str], list[str]] = {}
+    for path in paths:
+        kind = "added" if path not in before else "removed" if path not in after else "changed"
+        diff = _diff(before.get(path, ""), after.get(path, ""))
+        found = _GATEWAY.fullmatch(path)
+        gateways = same.setdefault((found[2] if found else path, kind, diff), [])
+        if found:
+            gateways.append(found[1])
+    for (path, kind, diff), gateways in same.items():
+        yield FileChange(path, tuple(gateways), kind, diff)
+
+
+def _diff(before: str, after: str) -> str:
+    lines = list(difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm=""))
+    return "\n".join(lines[2:]) or "(only the end of the last line)"
+
+
+def _line(tree: Tree, gateway: str, key: str) -> str:
+    text = tree[f"gateways/{gateway}/gateway.yaml"]
+    return next((line for line in text.splitlines() if line.startswith(f"{key}:")), "")
+
+
+def _ready_within(tree: Tree, gateway: str) -> float:
+    plan = json.loads(tree.get(f"gateways/{gateway}/smoke.json", "{}"))
+    return float(plan.get("readiness", {}).get("timeoutSeconds", 0))

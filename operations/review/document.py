@@ -1,0 +1,119 @@
+"""What changes, for people: as text on a terminal, and as the Markdown of one comment on a pull request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from operations.review.changes import FileChange, StackChange, listed
+
+MARK = "<!-- nordgate: what changes -->"
+"""The first line of the comment, by which the next run finds it again."""
+
+LIMIT = 65_536
+"""Characters of a comment that GitHub takes; counted in bytes here, which is never too many."""
+
+_HEADING = "What changes on the machines"
+_COLUMNS = ("stack", "replaced", "updated in place", "restarts", "expected interruption")
+_NOTHING = "-"
+_SPARE = 400
+"""Bytes kept for the fence and the fold around each stack's diff."""
+
+
+def text(changes: Sequence[StackChange], base: str) -> str:
+    """The summary and every diff, whole."""
+    if not changes:
+        return f"No changes: every stack puts on its machines what it did at {base}.\n"
+    blocks = []
+    for change in changes:
+        rows = dict(zip(_COLUMNS, _row(change), strict=True))
+        blocks.append(f"{change.stack}\n" + "".join(f"  {name:<22} {rows[name]}\n" for name in _COLUMNS[1:]))
+        blocks += [f"  note: {note}\n" for note in _notes(change)]
+        blocks.append("\n" + _diffs(change) + "\n\n")
+    return "".join(blocks).rstrip("\n") + "\n"
+
+
+def markdown(changes: Sequence[StackChange], base: str) -> str:
+    """The comment: a table, then each stack's diffs in a fold, cut at the end of a line where they are too long."""
+    if not changes:
+        return f"{MARK}\n### {_HEADING}\n\nNo changes: every stack puts on its machines what it did at `{base}`.\n"
+    table = [f"| {' | '.join(_COLUMNS)} |", "|---" * len(_COLUMNS) + "|"]
+    table += [f"| {' | '.join(_row(change))} |" for change in changes]
+    notes = [f"- **{change.stack}**: {note}" for change in changes for note in _notes(change)]
+    head = "\n".join([MARK, f"### {_HEADING}", "", f"Against `{base}`.", "", *table, *(["", *notes] if notes else [])])
+    left = LIMIT - len(head.encode())
+    folds = []
+    for index, change in enumerate(changes):
+        fold = _fold(change, left // (len(changes) - index), base)
+        left -= len(fold.encode())
+        folds.append(fold)
+    return head + "\n" + "".join(folds)
+
+
+def failed(problem: str) -> str:
+    """The comment for files that cannot be rendered."""
+    fence = _fence(problem)
+    return f"{MARK}\n### {_HEADING}\n\nCannot be told: there is something wrong first.\n\n{fence}\n{problem}\n{fence}\n"
+
+
+def _row(change: StackChange) -> tuple[str, ...]:
+    replaced = [f"{listed(change.replaced)} (root volume, seed disk, domain)"] if change.replaced else []
+    replaced += [f"made: {listed(change.created)}"] if change.created else []
+    replaced += [f"deleted: {listed(change.deleted)}"] if change.deleted else []
+    replaced += [f"pool, network or connection of {listed(change.hosts)}"] if change.hosts else []
+    checks = f"smoke check of {listed(change.checked)}" if change.checked else _NOTHING
+    restarts = listed(change.replaced) or _NOTHING
+    return change.stack, "; ".join(replaced) or _NOTHING, checks, restarts, change.interruption
+
+
+def _notes(change: StackChange) -> list[str]:
+    notes = []
+    if change.moved:
+        notes.append(
+            f"{listed(change.moved)} moves to another host, where a data volume cannot follow: protected, it stops the "
+            "`up`; unprotected, it is deleted with its logs and keys"
+        )
+    if change.kept:
+        notes.append(
+            f"the data volume of {listed(change.kept)} keeps its size, which logs are rotated by: grow it by hand first"
+        )
+    if change.hosts:
+        notes.append(f"read the preview for {listed(change.hosts)}: what stands on a pool or network goes with it")
+    return notes
+
+
+def _diffs(change: StackChange) -> str:
+    return "\n".join(_titled(change.stack, file) for file in change.files)
+
+
+def _titled(stack: str, file: FileChange) -> str:
+    name = f"{stack}/{file.where}"
+    before = "/dev/null" if file.kind == "added" else name
+    after = "/dev/null" if file.kind == "removed" else name
+    return f"--- {before}\n+++ {after}\n{file.diff}"
+
+
+def _fold(change: StackChange, room: int, base: str) -> str:
+    """One stack's diffs within `room` bytes."""
+    whole = _diffs(change)
+    count = len(change.files)
+    summary = f"{change.stack}: {count} {'file' if count == 1 else 'files'}"
+    shown = _cut(whole, room - _SPARE, f"make diff BASE={base}")
+    fence = _fence(shown)
+    return f"\n<details>\n<summary>{summary}</summary>\n\n{fence}diff\n{shown}\n{fence}\n\n</details>\n"
+
+
+def _cut(whole: str, room: int, command: str) -> str:
+    if len(whole.encode()) <= room:
+        return whole
+    lines, kept, used = whole.split("\n"), 0, 0
+    while kept < len(lines) and used + len(lines[kept].encode()) + 1 <= room - 100:
+        used += len(lines[kept].encode()) + 1
+        kept += 1
+    return "\n".join([*lines[:kept], f"… {len(lines) - kept} more lines; `{command}` shows them all"])
+
+
+def _fence(content: str) -> str:
+    """Longer than any run of backticks inside, so that nothing rendered can end it."""
+    longest = max((len(run) for run in re.findall("`+", content)), default=0)
+    return "`" * max(3, longest + 1)

@@ -1,0 +1,68 @@
+"""The domain that libvirt gets: the provider's own XML for a gateway, through the gateway's stylesheet."""
+
+from __future__ import annotations
+
+import copy
+from functools import cache
+from pathlib import Path
+
+from lxml import etree
+
+from stacks.design import GatewayDesign
+from stacks.settings import Settings
+
+_BASE = Path(__file__).parents[2] / "hardware/base/domain.xml"
+"""What the provider made of a gateway, caught before its xsltproc."""
+
+
+def domain_xml(settings: Settings, design: GatewayDesign, mark: str) -> str:
+    """The gateway's domain as it is defined; `mark` stands where names carry the fingerprint."""
+    transform = etree.XSLT(etree.fromstring(design.stylesheet.encode()))
+    made = transform(provider_xml(settings, design, mark))
+    etree.indent(made)
+    return etree.tostring(made, encoding="unicode").rstrip("\n") + "\n"
+
+
+def provider_xml(settings: Settings, design: GatewayDesign, mark: str) -> etree._ElementTree:
+    """What the provider makes of the gateway's arguments, before the stylesheet."""
+    document = copy.deepcopy(_base())
+    domain = document.getroot()
+    domain.set("type", design.profile.accelerator)
+    _set_text(domain, "name", design.domain)
+    _set_text(domain, "memory", str(design.memory >> 20))
+    _set_text(domain, "vcpu", str(design.vcpus))
+    # What the host makes of the name q35 depends on its QEMU.
+    _element(domain, "os/type").set("machine", "q35")
+    _element(domain, "cpu").set("mode", design.profile.cpu_mode)
+    root, data, seed = domain.findall("devices/disk/source")
+    pool = f"nordgate-{design.stack}"
+    root.attrib.update({"pool": pool, "volume": f"{design.domain}-root-{mark}.qcow2"})
+    data.attrib.update({"pool": pool, "volume": f"{design.domain}-data.raw"})
+    host = settings.hypervisors[design.hypervisor]
+    seed.set("file", f"{host.pool_path}/{design.domain}-seed-{mark}.iso")
+    _element(domain, "devices/interface/mac").set("address", design.mac.upper())
+    card, source = _element(domain, "devices/interface"), _element(domain, "devices/interface/source")
+    source.attrib.clear()
+    if host.bridge:
+        card.set("type", "bridge")
+        source.set("bridge", host.bridge)
+    else:
+        card.set("type", "network")
+        source.set("network", pool)
+    return document
+
+
+@cache
+def _base() -> etree._ElementTree:
+    return etree.parse(_BASE, etree.XMLParser(remove_blank_text=True))
+
+
+def _element(domain: etree._Element, path: str) -> etree._Element:
+    found = domain.find(path)
+    if found is None:
+        raise ValueError(f"{_BASE.name} has no {path}")
+    return found
+
+
+def _set_text(domain: etree._Element, path: str, text: str) -> None:
+    _element(domain, path).text = text

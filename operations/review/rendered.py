@@ -1,0 +1,90 @@
+"""From a stack's settings to the texts that it puts on its machines: no hypervisor, no image, no secret, no network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from cloudinit import SeedDocuments
+from hardware import derived_uuid
+from operations.review.domain import domain_xml
+from stacks.design import GatewayDesign, design
+from stacks.settings import Settings
+
+Tree = Mapping[str, str]
+"""Texts by their paths."""
+
+BAKED = "(of the image that is baked here)"
+_ANY_IMAGE = "0" * 64
+_FINGERPRINT, _CONTENT_HASH, _CONFIG_HASH = "FINGERPRINT", "CONTENT-HASH", "CONFIG-HASH"
+"""Stand for what is derived from everything else: a change of it is a change elsewhere, shown there."""
+
+
+def rendered(settings: Settings, stack: str) -> Tree:
+    """Everything that the stack would put on its machines."""
+    tree = {"image.yaml": _yaml(file=settings.image.file, sha256=settings.image.sha256 or BAKED)}
+    for name in settings.hypervisors:
+        tree[f"hosts/{name}.yaml"] = _host(settings, stack, name)
+    for name in settings.gateways:
+        made = design(settings, stack, name, settings.image.sha256 or _ANY_IMAGE)
+        tree |= {f"gateways/{name}/{path}": text for path, text in _gateway(settings, made).items()}
+    return tree
+
+
+def documents(seed: SeedDocuments) -> Tree:
+    """A seed as a reviewer wants to see it: the documents without the files' contents, and the files."""
+    head = seed.user_data.split("\nwrite_files:\n")[0] + "\n"
+    tail = seed.user_data.rpartition("\nbootcmd:\n" if "\nbootcmd:\n" in seed.user_data else "\nruncmd:\n")
+    files = {f"files{path}": file.content for path, file in seed.files.items()}
+    modes = "".join(f"{file.mode} {file.owner} {path}\n" for path, file in seed.files.items())
+    return {
+        "user-data": head + "# ... write_files: see files/\n" + (tail[1] + tail[2]).lstrip("\n"),
+        "meta-data": seed.meta_data,
+        "network-config": seed.network_config,
+        "modes": modes,
+        **files,
+    }
+
+
+def _host(settings: Settings, stack: str, name: str) -> str:
+    host, made = settings.hypervisors[name], f"nordgate-{stack}"
+    network = {"name": made, "uuid": derived_uuid(stack, "network", made), "cidr": str(settings.network.cidr)}
+    return _yaml(
+        uri=host.uri,
+        pool={"name": made, "uuid": derived_uuid(stack, "pool", made), "path": host.pool_path},
+        **({"bridge": host.bridge} if host.bridge else {"network": network}),
+    )
+
+
+def _gateway(settings: Settings, made: GatewayDesign) -> Tree:
+    texts = {
+        "gateway.yaml": _yaml(
+            domain=made.domain,
+            uuid=made.uuid,
+            hypervisor=made.hypervisor,
+            address=str(settings.gateways[made.name].address),
+            mac=made.mac,
+            url=made.url,
+            dataVolume={"size": f"{made.data_volume >> 20}MiB", "protected": settings.protect_data},
+        ),
+        "domain.xslt": made.stylesheet,
+        "domain.xml": domain_xml(settings, made, _FINGERPRINT),
+        "smoke.json": json.dumps(made.smoke_plan, indent=2, sort_keys=True) + "\n",
+        **documents(made.seed),
+    }
+    derived = {made.seed.content_hash: _CONTENT_HASH, made.seed.config_hash: _CONFIG_HASH}
+    return {path: _replaced(text, derived) for path, text in texts.items()}
+
+
+def _replaced(text: str, values: Mapping[str, str]) -> str:
+    for before, after in values.items():
+        text = text.replace(before, after)
+    return text
+
+
+def _yaml(**values: Any) -> str:
+    text: str = yaml.safe_dump(values, sort_keys=False)
+    return text

@@ -1,0 +1,190 @@
+"""The rules between settings. Each runs as soon as the settings that its parameters name are right by themselves."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from ipaddress import IPv4Address
+from typing import Any
+
+from pydantic import ValidationError
+
+from cloudinit import GatewaySettings, broken_rules, platform_named
+from cloudinit.gateway import LogSettings
+from cloudinit.problems import Problem
+from stacks.design import PLATFORM, guest_settings
+from stacks.files import is_test
+from stacks.settings import Gateway, Hardware, Hypervisor, Network, RoundTrips, Smoke, rotated_megabytes
+from stacks.units import shown
+
+TIME_ZONES = {"norway": ("Europe/Oslo", "Arctic/Longyearbyen"), "united-kingdom": ("Europe/London", "Europe/Belfast")}
+"""Of the IANA time zone database (zone.tab and backward): those that lie in each jurisdiction."""
+
+
+def broken(parts: Mapping[str, Any], whole: bool) -> list[Problem]:
+    """Every broken rule among the valid `parts` of a stack: the fields of Stack and Region by name, and `stack`.
+
+    They are `whole` when nothing in the files is wrong by itself.
+    """
+    found: list[Problem] = []
+    for rule in RULES:
+        needed = inspect.signature(rule).parameters.keys()
+        if needed <= parts.keys():
+            try:
+                found += rule(**{name: parts[name] for name in needed})
+            except AttributeError:
+                # Of a part with mistakes, what is wrong is missing: a rule that needs it has to wait.
+                if whole:
+                    raise
+    return found
+
+
+def the_router_is_in_the_network(network: Network) -> Iterator[Problem]:
+    if network.router and network.router not in network.cidr:
+        yield Problem(("network", "router"), network.router, f"{network.router} is outside {network.cidr}")
+
+
+def gateways_stand_in_the_network(network: Network, gateways: Mapping[str, Gateway]) -> Iterator[Problem]:
+    reserved: dict[IPv4Address | None, str] = {
+        network.cidr.network_address: f"is the address of the network {network.cidr} itself",
+        network.cidr.broadcast_address: f"is the broadcast address of {network.cidr}",
+        network.router: "is taken by network.router",
+    }
+    for name, gateway in gateways.items():
+        where = ("gateways", name, "address")
+        if gateway.address not in network.cidr:
+            rule = f"{gateway.address} is outside the region's network {network.cidr}"
+            yield Problem(where, gateway.address, rule)
+        elif gateway.address in reserved:
+            yield Problem(where, gateway.address, f"{gateway.address} {reserved[gateway.address]}")
+
+
+def gateways_share_nothing(gateways: Mapping[str, Gateway]) -> Iterator[Problem]:
+    owners: dict[object, str] = {}
+    for name, gateway in gateways.items():
+        for key in ("address", "mac", "entry"):
+            value = getattr(gateway, key)
+            if value is not None and value in owners:
+                yield Problem(("gateways", name, key), value, f"{value} is taken by {owners[value]}")
+            owners.setdefault(value, f"gateways.{name}.{key}")
+
+
+def gateways_run_on_listed_hosts(
+    gateways: Mapping[str, Gateway], hypervisors: Mapping[str, Hypervisor]
+) -> Iterator[Problem]:
+    for name, gateway in gateways.items():
+        if gateway.hypervisor not in hypervisors:
+            rule = f'"{gateway.hypervisor}" is none of the hypervisors: {", ".join(hypervisors)}'
+            yield Problem(("gateways", name, "hypervisor"), gateway.hypervisor, rule)
+
+
+def gateways_do_not_all_fall_with_one_host(
+    gateways: Mapping[str, Gateway], hypervisors: Mapping[str, Hypervisor]
+) -> Iterator[Problem]:
+    used = {gateway.hypervisor for gateway in gateways.values()}
+    others = [name for name in hypervisors if name not in used]
+    if len(gateways) > 1 and len(used) == 1 and others:
+        rule = f"all {len(gateways)} run on {used.pop()} and would fall with it; put one on {' or '.join(others)}"
+        yield Problem(("gateways",), None, rule)
+
+
+def budgets_can_be_met(smoke: Smoke, round_trips: RoundTrips) -> Iterator[Problem]:
+    least = round_trips.gateways + round_trips.upstreams
+    for name, value in smoke.budget:
+        if name.startswith("p") and value is not None and value < least:
+            rule = (
+                f"{shown(value)} can never be met: the round trips alone take {shown(least)} "
+                f"(roundTrips: {shown(round_trips.gateways)} to the gateways, {shown(round_trips.upstreams)} onwards)"
+            )
+            yield Problem(("smoke", "budget", name), shown(value), rule)
+
+
+def only_tests_stretch_the_budgets(stack: str, budget_scale: int) -> Iterator[Problem]:
+    if budget_scale != 1 and not is_test(stack):
+        rule = f"must be 1: {stack} is no test stack (NAME-test), and is held to its region's own budgets"
+        yield Problem(("budgetScale",), budget_scale, rule)
+
+
+def the_time_zone_is_the_jurisdictions(jurisdiction: str, time_zone: str) -> Iterator[Problem]:
+    if time_zone not in TIME_ZONES[jurisdiction]:
+        rule = f'"{time_zone}" is no time zone of {jurisdiction}: {", ".join(TIME_ZONES[jurisdiction])}'
+        yield Problem(("timeZone",), time_zone, rule)
+
+
+def logs_fit_the_data_volume(nginx: GatewaySettings, hardware: Hardware) -> Iterator[Problem]:
+    log: LogSettings = nginx.log
+    fits = rotated_megabytes(log, hardware.data_volume)
+    if "rotate_megabytes" in log.model_fields_set and log.rotate_megabytes > fits:
+        rule = (
+            f"{log.rotate_megabytes} MiB, kept {log.rotate_keep} times, do not fit hardware.dataVolume of "
+            f"{hardware.data_volume >> 20}MiB: at most {fits}, or leave it out"
+        )
+        yield Problem(("nginx", "log", "rotateMegabytes"), log.rotate_megabytes, rule)
+
+
+def routes_fit_the_upstreams(nginx: GatewaySettings) -> Iterator[Problem]:
+    return _of_nginx(nginx.routing_problems())
+
+
+def limits_on_files_are_high_enough(nginx: GatewaySettings) -> Iterator[Problem]:
+    return _of_nginx(nginx.limit_problems())
+
+
+def ports_are_free(nginx: GatewaySettings) -> Iterator[Problem]:
+    return _of_nginx(nginx.port_problems())
+
+
+def _of_nginx(problems: list[Problem]) -> Iterator[Problem]:
+    """What nginx's settings have checked already, unless one of them was wrong by itself."""
+    return (Problem(("nginx", *problem.where), problem.value, problem.rule) for problem in problems)
+
+
+def guests_can_be_made(
+    stack: str,
+    network: Network,
+    gateways: Mapping[str, Gateway],
+    authorized_keys: tuple[str, ...],
+    time_zone: str,
+    nginx: GatewaySettings,
+) -> Iterator[Problem]:
+    """What cloudinit asks of a guest's settings and of how nginx's fit them. The first gateway speaks for all."""
+    name, gateway = next(iter(gateways.items()))
+    if gateway.address not in network.cidr or (network.router and network.router not in network.cidr):
+        return
+    try:
+        guest = guest_settings(stack, name, gateway, network, authorized_keys, time_zone)
+    except ValidationError as error:
+        found: dict[tuple[str | int, ...], Problem] = {}
+        for detail in error.errors():
+            first, *rest = detail["loc"]
+            where = _SETTINGS_OF_GUESTS.get(str(first), ("gateways", name))
+            where = (*where, *(part for part in rest if isinstance(part, int)))
+            # Of the kinds that a value could be, the first says enough.
+            found.setdefault(where, Problem(where, None, detail["msg"].removeprefix("Value error, ")))
+        yield from found.values()
+        return
+    yield from _of_nginx(broken_rules(guest, nginx, platform_named(PLATFORM)))
+
+
+_SETTINGS_OF_GUESTS: dict[str, tuple[str | int, ...]] = {
+    "authorized_keys": ("authorizedKeys",),
+    "ntp_servers": ("network", "timeServers"),
+    "timezone": ("timeZone",),
+}
+"""Where what becomes a guest's setting stands in the files; addresses have rules of their own above."""
+
+RULES: tuple[Callable[..., Iterator[Problem]], ...] = (
+    the_time_zone_is_the_jurisdictions,
+    the_router_is_in_the_network,
+    gateways_stand_in_the_network,
+    gateways_share_nothing,
+    gateways_run_on_listed_hosts,
+    gateways_do_not_all_fall_with_one_host,
+    budgets_can_be_met,
+    only_tests_stretch_the_budgets,
+    logs_fit_the_data_volume,
+    routes_fit_the_upstreams,
+    limits_on_files_are_high_enough,
+    ports_are_free,
+    guests_can_be_made,
+)

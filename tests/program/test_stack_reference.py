@@ -1,0 +1,64 @@
+"""Another program reads the outputs that `__main__.py` makes: real Pulumi, its state in a folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from tests.program.recording import run_program
+from tools.bootstrap.paths import pulumi_environment
+from tools.bootstrap.pulumi import command
+
+_READER = """
+import pulumi
+region = pulumi.StackReference("organization/nordgate/london")
+pulumi.export("nginx", region.require_output("versions").apply(lambda versions: versions["nginx"]))
+pulumi.export("addresses", region.require_output("addresses").apply(lambda addresses: sorted(addresses.values())))
+pulumi.export("slowest", region.require_output("smoke").apply(lambda smoke: max(one["p99"] for one in smoke.values())))
+"""
+
+
+def test_a_second_program_reads_a_stacks_outputs(tmp_path: Path) -> None:
+    outputs = run_program("london", tmp_path / "run").outputs
+    (tmp_path / "state").mkdir()
+    producer, reader = tmp_path / "producer", tmp_path / "reader"
+    for folder, name in ((producer, "nordgate"), (reader, "reader")):
+        folder.mkdir()
+        (folder / "Pulumi.yaml").write_text(f"name: {name}\nruntime: python\n")
+    (reader / "__main__.py").write_text(_READER)
+
+    pulumi(producer, "stack", "init", "london")
+    deployment = json.loads(pulumi(producer, "stack", "export", "--stack", "london"))
+    deployment["deployment"]["resources"] = [_stack(outputs)]
+    pulumi(producer, "stack", "import", "--stack", "london", text=json.dumps(deployment))
+    assert json.loads(pulumi(producer, "stack", "output", "--json", "--stack", "london")) == outputs
+
+    pulumi(reader, "stack", "init", "dns")
+    pulumi(reader, "up", "--yes", "--skip-preview", "--stack", "dns")
+    read = json.loads(pulumi(reader, "stack", "output", "--json", "--stack", "dns"))
+    assert read == {"nginx": "1.26.3", "addresses": ["10.82.0.11", "10.82.0.12"], "slowest": 2}
+
+
+def _stack(outputs: dict[str, Any]) -> dict[str, Any]:
+    """The resource that holds a stack's outputs, as a deployment records it."""
+    kind = "pulumi:pulumi:Stack"
+    return {
+        "urn": f"urn:pulumi:london::nordgate::{kind}::nordgate-london",
+        "custom": False,
+        "type": kind,
+        "outputs": outputs,
+    }
+
+
+def pulumi(folder: Path, *words: str, text: str | None = None) -> str:
+    settings = {"PULUMI_BACKEND_URL": f"file://{folder.parent}/state", "PULUMI_CONFIG_PASSPHRASE": ""}
+    done = subprocess.run(
+        [command(), *words, "--non-interactive"],
+        cwd=folder, env=os.environ | pulumi_environment() | settings, input=text,
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

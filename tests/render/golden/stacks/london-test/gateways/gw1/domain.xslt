@@ -1,0 +1,55 @@
+<?xml version="1.0"?>
+<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
+  <xsl:output omit-xml-declaration="yes" indent="yes"/>
+  <xsl:template match="@*|node()">
+    <xsl:copy><xsl:apply-templates select="@*|node()"/></xsl:copy>
+  </xsl:template>
+
+  <!-- A derived UUID: a define after a failed start meets its own domain again. -->
+  <xsl:template match="/domain/uuid"/>
+  <xsl:template match="/domain/name">
+    <xsl:copy-of select="."/>
+    <uuid>2456010c-b393-5c8e-be4e-7dab4dc98e63</uuid>
+  </xsl:template>
+
+  <xsl:template match="/domain/cpu">
+    <cpu mode="maximum" check="none">
+      <topology sockets="1" cores="1" threads="1"/>
+      <feature policy="require" name="aes"/>
+    </cpu>
+  </xsl:template>
+
+  <!-- The provider cannot set drivers; raw for data, qcow2 for the overlay of the image. -->
+  <xsl:template match="/domain/devices/disk[@device='disk']/driver">
+    <driver name="qemu" type="{@type}" cache="unsafe" io="threads" discard="unmap"/>
+  </xsl:template>
+  <xsl:template match="/domain/devices/disk[@device='disk'][2]/target">
+    <xsl:copy-of select="."/>
+    <serial>nordgate-data</serial>
+  </xsl:template>
+
+  <!-- q35 has no IDE, which the provider hard-codes. The device stays a CD-ROM, or every preview shows a change. -->
+  <xsl:template match="/domain/devices/disk[@device='cdrom']/target">
+    <target dev="sda" bus="sata"/>
+  </xsl:template>
+
+  <!-- What the kernel says before anything else can speak: kept on the hypervisor. -->
+  <xsl:template match="/domain/devices/console">
+    <xsl:copy>
+      <xsl:apply-templates select="@*"/>
+      <log file="/var/lib/nordgate/lab/london/console/london-test-gw1.log" append="off"/>
+      <xsl:apply-templates select="node()"/>
+    </xsl:copy>
+  </xsl:template>
+
+  <!-- A gateway has no screen, no USB and a fixed amount of memory. -->
+  <xsl:template match="/domain/devices/graphics"/>
+  <xsl:template match="/domain/devices/video"/>
+  <xsl:template match="/domain/devices">
+    <xsl:copy>
+      <xsl:apply-templates select="@*|node()"/>
+      <controller type="usb" model="none"/>
+      <memballoon model="none"/>
+    </xsl:copy>
+  </xsl:template>
+</xsl:stylesheet>

@@ -1,0 +1,195 @@
+"""What a pull request changes: which files, what `pulumi up` would do about it, and how a reviewer is told."""
+
+from __future__ import annotations
+
+import copy
+import re
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from operations.review import document
+from operations.review.changes import StackChange, stack_change
+from operations.review.rendered import Tree, rendered
+from stacks.files import stack_names
+from stacks.load import load_file, parse
+
+PROJECT = Path(__file__).parents[3]
+STACKS = stack_names(PROJECT)
+_OSLO, _TEST, _BOTH = "Pulumi.oslo.yaml", "Pulumi.oslo-test.yaml", ("gw1", "gw2")
+PAGE = PROJECT / "docs/pull-requests.md"
+
+
+def trees(project: Path) -> dict[str, Tree]:
+    return {stack: rendered(load_file(project, stack), stack) for stack in STACKS}
+
+
+def changes(before: dict[str, Tree], after: dict[str, Tree]) -> list[StackChange]:
+    return [change for stack in STACKS if (change := stack_change(stack, before[stack], after[stack]))]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    shutil.copytree(PROJECT / "stacks", tmp_path / "stacks", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    return tmp_path
+
+
+def edit(project: Path, file: str, before: str, after: str) -> None:
+    text = (project / "stacks" / file).read_text()
+    assert text.count(before) == 1
+    (project / "stacks" / file).write_text(text.replace(before, after))
+
+
+@pytest.fixture(scope="module")
+def unchanged() -> dict[str, Tree]:
+    return trees(PROJECT)
+
+
+@pytest.fixture
+def shorter_timeout(project: Path, unchanged: dict[str, Tree]) -> list[StackChange]:
+    """One nginx time-out of London, shortened."""
+    edit(project, "regions/london.yaml", "      upstream: api\n", "      upstream: api\n      readTimeoutSeconds: 30\n")
+    return changes(unchanged, trees(project))
+
+
+def test_an_unchanged_tree_is_said_to_be_so(project: Path, unchanged: dict[str, Tree]) -> None:
+    assert changes(unchanged, trees(project)) == []
+    assert document.text([], "main") == "No changes: every stack puts on its machines what it did at main.\n"
+    assert "\nNo changes: every stack puts on its machines what it did at `main`.\n" in document.markdown([], "main")
+
+
+def test_one_time_out_of_london_is_one_line_of_its_two_stacks(shorter_timeout: list[StackChange]) -> None:
+    assert [change.stack for change in shorter_timeout] == ["london", "london-test"]
+    for change in shorter_timeout:
+        (file,) = change.files
+        assert file.path == "files/etc/nginx/nordgate/servers.conf"
+        assert [line for line in file.diff.splitlines() if line[0] in "+-"] == [
+            "-        proxy_read_timeout 60s;",
+            "+        proxy_read_timeout 30s;",
+        ]
+    assert shorter_timeout[0].replaced == ("gw1", "gw2")
+    assert shorter_timeout[1].replaced == ("gw1",)
+
+
+def test_the_example_in_the_docs_is_what_the_tool_makes(
+    shorter_timeout: list[StackChange], request: pytest.FixtureRequest
+) -> None:
+    fence = re.compile(r"(?<=^````markdown\n).*?(?=^````$)", re.DOTALL | re.MULTILINE)
+    text, made = PAGE.read_text(), document.markdown(shorter_timeout, "main")
+    if request.config.getoption("--update-golden"):
+        text = fence.sub(lambda _: made, text)
+        PAGE.write_text(text)
+    assert fence.findall(text) == [made], "if that is intended: pytest tests/unit/review --update-golden"
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after", "expected"),
+    [
+        (_OSLO, "vcpus: 4", "vcpus: 8", {"replaced": _BOTH, "interruption": "up to 4min each, at the same time"}),
+        (_OSLO, "sha256: f", "sha256: e", {"replaced": _BOTH}),
+        (_OSLO, "protectData: true", "protectData: false", {"replaced": (), "checked": (), "interruption": "none"}),
+        (_OSLO, "dataVolume: 20GiB", "dataVolume: 40GiB", {"kept": _BOTH}),
+        (_OSLO, "hypervisor: host2", "hypervisor: host3", {"moved": ("gw2",), "replaced": ("gw2",)}),
+        (_OSLO, "    gw2: {hypervisor: host2, address: 10.81.0.12}\n", "", {"deleted": ("gw2",), "replaced": ()}),
+        (_TEST, "budgetScale: 50", "budgetScale: 60", {"replaced": (), "checked": ("gw1",), "interruption": "none"}),
+        (_TEST, "lab/oslo/pool", "lab/oslo/other", {"hosts": ("host1",)}),
+        ("regions/oslo.yaml", "p99: 40ms", "p99: 30ms", {"replaced": (), "checked": _BOTH}),
+        ("regions/oslo.yaml", "timeServers: [10.81.0.1]", "timeServers: [10.81.0.2]", {"replaced": _BOTH}),
+    ],
+)
+def test_each_change_is_told_with_what_becomes_of_the_gateways(
+    project: Path, unchanged: dict[str, Tree], file: str, before: str, after: str, expected: dict[str, Any]
+) -> None:
+    if "host3" in after:
+        edit(project, file, "  nordgate:image:", _THIRD_HOST + "  nordgate:image:")
+        unchanged = trees(project)
+    edit(project, file, before, after)
+    found = changes(unchanged, trees(project))[0]
+    assert found.stack.startswith("oslo")
+    for name, value in expected.items():
+        assert getattr(found, name) == value, name
+
+
+_THIRD_HOST = """\
+    host3:
+      uri: qemu:///system
+      poolPath: /srv/nvme/nordgate
+"""
+
+
+def test_a_new_stack_and_one_that_goes_are_told(unchanged: dict[str, Tree]) -> None:
+    made, gone = stack_change("oslo", {}, unchanged["oslo"]), stack_change("oslo", unchanged["oslo"], {})
+    assert made is not None
+    assert gone is not None
+    assert made.created == ("gw1", "gw2")
+    assert gone.deleted == ("gw1", "gw2")
+    assert {file.kind for file in made.files} == {"added"}
+    assert {file.kind for file in gone.files} == {"removed"}
+
+
+def test_what_is_derived_from_the_rest_makes_no_noise(unchanged: dict[str, Tree]) -> None:
+    for tree in unchanged.values():
+        for path, text in tree.items():
+            if path.endswith(("meta-data", "status.conf", "smoke.json")):
+                assert re.search(r"CONTENT-HASH|CONFIG-HASH", text), path
+            if not path.startswith("image") and "uuid" not in text:
+                assert not re.search(r"\b[0-9a-f]{32,}\b", text), path
+
+
+def test_a_long_comment_is_cut_at_the_end_of_a_line_and_its_table_never(unchanged: dict[str, Tree]) -> None:
+    many: dict[str, Tree] = {
+        stack: {
+            path: text if path.endswith((".yaml", ".json")) else text + "wörter ``` so long\n" * 400
+            for path, text in tree.items()
+        }
+        for stack, tree in unchanged.items()
+    }
+    found = changes(unchanged, many)
+    comment = document.markdown(found, "main")
+    assert 50_000 < len(comment.encode()) <= document.LIMIT
+    for stack in STACKS:
+        assert f"\n| {stack} | gw1" in comment
+        assert f"<summary>{stack}: " in comment
+    assert comment.count("<details>") == comment.count("</details>") == len(STACKS)
+    assert len(re.findall(r"^… \d+ more lines; `make diff BASE=main` shows them all$", comment, re.MULTILINE)) == len(
+        STACKS
+    )
+    assert len(document.text(found, "main")) > document.LIMIT
+
+
+def test_nothing_that_is_rendered_can_end_the_fold_it_stands_in(unchanged: dict[str, Tree]) -> None:
+    tree = dict(unchanged["oslo"])
+    tree["gateways/gw1/files/etc/motd"] = "```\n</details>\n````\n"
+    comment = document.markdown(changes(unchanged, unchanged | {"oslo": tree}), "main")
+    assert "\n`````diff\n" in comment
+    assert comment.count("\n`````\n") == 1
+
+
+def test_two_hundred_gateways_are_rendered_in_less_than_ten_seconds() -> None:
+    config: dict[str, Any] = yaml.safe_load((PROJECT / "stacks/Pulumi.oslo.yaml").read_text())["config"]
+    config = copy.deepcopy(config)
+    config["nordgate:gateways"] = {
+        f"gw{number}": {"hypervisor": f"host{number % 2 + 1}", "address": f"10.81.0.{number + 22}"}
+        for number in range(1, 201)
+    }
+    started = time.process_time()
+    tree = rendered(parse(config, "oslo", PROJECT), "oslo")
+    assert time.process_time() - started < 10
+    assert sum(path.endswith("domain.xml") for path in tree) == 200
+    changed = {path: text.replace("proxy_read_timeout 60s", "proxy_read_timeout 30s") for path, text in tree.items()}
+    found = stack_change("oslo", tree, changed)
+    assert found is not None
+    assert len(found.files) == 1, "the same change of all is shown once"
+    assert "and 194 more" in document.markdown([found], "main")
+
+
+def test_a_reviewer_is_warned_of_what_an_edit_does_to_data(project: Path, unchanged: dict[str, Tree]) -> None:
+    edit(project, _OSLO, "dataVolume: 20GiB", "dataVolume: 40GiB")
+    edit(project, _TEST, "lab/oslo/pool", "lab/oslo/other")
+    comment = document.markdown(changes(unchanged, trees(project)), "main")
+    assert "- **oslo**: the data volume of gw1, gw2 keeps its size" in comment
+    assert "- **oslo-test**: read the preview for host1" in comment

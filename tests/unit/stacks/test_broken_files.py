@@ -1,0 +1,143 @@
+"""Broken files: what `make check` and a plain `pulumi preview` say about each of them, before anything is touched."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from stacks.load import load_file
+from stacks.problems import SettingsError
+from tools.bootstrap.paths import VENV, pulumi_environment
+from tools.bootstrap.pulumi import command
+
+PROJECT = Path(__file__).parents[3]
+_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of broken.yaml."""
+
+    name: str
+    said: list[str]
+    stack: str = "oslo-test"
+    file: str = "stacks/Pulumi.oslo-test.yaml"
+    replace: str = ""
+    by: str = ""
+    text: str | None = None
+    also: dict[str, dict[str, str]] = field(default_factory=dict)
+    pulumi: str = ""
+    often: bool = False
+
+    def break_files(self, project: Path) -> None:
+        for file, change in {self.file: {"replace": self.replace, "by": self.by}, **self.also}.items():
+            path = project / file
+            if file == self.file and self.text is not None:
+                path.write_text(self.text)
+                continue
+            before = path.read_text()
+            assert before.count(change["replace"]) == 1, f"{file}: {change['replace']!r} must stand there once"
+            path.write_text(before.replace(change["replace"], change["by"]))
+
+
+CASES = [Case(**row) for row in yaml.safe_load(Path(__file__).with_name("broken.yaml").read_text())]
+OFTEN = [case if case.often else pytest.param(case, marks=pytest.mark.long) for case in CASES]
+
+
+def named(value: Any) -> str:
+    return str(value.name).replace(" ", "-")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    shutil.copytree(PROJECT / "stacks", tmp_path / "stacks", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    return tmp_path
+
+
+@pytest.mark.parametrize("case", CASES, ids=named)
+def test_a_check_says_what_is_wrong_and_where(case: Case, project: Path) -> None:
+    load_file(project, case.stack)
+    case.break_files(project)
+    with pytest.raises(SettingsError) as error:
+        load_file(project, case.stack)
+    text = str(error.value)
+    assert text.startswith(("stacks/Pulumi.", "stacks/regions/"))
+    assert text.endswith("; nothing was changed.")
+    for words in case.said:
+        assert words in text, text
+
+
+def test_there_are_at_least_twenty_kinds_of_mistakes() -> None:
+    assert len({case.name for case in CASES}) >= 20
+
+
+def test_make_check_takes_less_than_three_seconds(project: Path) -> None:
+    case = CASES[0]
+    case.break_files(project)
+    before = _processor_seconds()
+    check = subprocess.run(
+        [VENV / "bin/python", "-m", "operations", "check", case.stack],
+        cwd=project, env=os.environ | {"PYTHONPATH": str(PROJECT)}, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert check.returncode == 1
+    assert "Traceback" not in check.stderr
+    assert check.stderr.startswith("nordgate: stacks/Pulumi.oslo-test.yaml\n")
+    assert _processor_seconds() - before < _SECONDS
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program as Pulumi runs it, with a state of its own and none of its resources."""
+    folder = tmp_path_factory.mktemp("program")
+    for name in ("cloudinit", "components", "hardware", "stacks", "Pulumi.yaml", "__main__.py"):
+        source = PROJECT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name)
+        else:
+            shutil.copy(source, folder)
+    (folder / ".nordgate").mkdir()
+    (folder / ".nordgate/venv").symlink_to(VENV)
+    (folder / "state").mkdir()
+    for stack in ("oslo", "oslo-test"):
+        made = pulumi(folder, "stack", "init", stack, "--no-select")
+        assert made.returncode == 0, made.stderr
+    shutil.rmtree(folder / "stacks")
+    return folder
+
+
+@pytest.mark.parametrize("case", OFTEN, ids=named)
+def test_plain_pulumi_says_the_same(case: Case, program: Path) -> None:
+    shutil.rmtree(program / "stacks", ignore_errors=True)
+    shutil.copytree(PROJECT / "stacks", program / "stacks")
+    case.break_files(program)
+    before = _processor_seconds()
+    preview = pulumi(program, "preview", "--stack", case.stack)
+    assert _processor_seconds() - before < _SECONDS
+    text = preview.stdout + preview.stderr
+    assert preview.returncode != 0, text
+    assert "Traceback" not in text
+    for words in [case.pulumi] if case.pulumi else case.said:
+        assert words in text, text
+    assert "libvirt" not in preview.stdout.replace("libvirt plugin", ""), "a resource was reached"
+
+
+def pulumi(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    settings = {"PULUMI_BACKEND_URL": f"file://{folder}/state", "PULUMI_CONFIG_PASSPHRASE": "nordgate-test"}
+    return subprocess.run(
+        [command(), *words, "--non-interactive", "--color=never"],
+        cwd=folder, env=os.environ | pulumi_environment() | settings, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+
+
+def _processor_seconds() -> float:
+    """What finished children have used: unlike the clock, it does not count what the machine does besides."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

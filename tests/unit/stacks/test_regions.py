@@ -1,0 +1,142 @@
+"""A region and its two stacks: what they share, what differs, and how another region is made."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from operations.new_region import new_region
+from stacks.design import GatewayDesign, design
+from stacks.files import is_test, region_names, stack_names
+from stacks.load import load_file
+from stacks.problems import SettingsError
+from tools.console import Problem
+
+PROJECT = Path(__file__).parents[3]
+REGIONS = region_names(PROJECT)
+MAY_DIFFER = {
+    "hypervisors", "gateways",  # where it runs
+    "hardware",  # its sizes
+    "budget_scale",
+    "image",  # where the image lies on the machine that deploys
+    "protect_data",  # whether the data is worth anything
+}  # fmt: skip
+
+
+def designed(stack: str) -> GatewayDesign:
+    return design(load_file(PROJECT, stack), stack, "gw1", "0" * 64)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Oslo and London, whatever other regions have been added."""
+    for path in (PROJECT / "stacks").rglob("*.yaml"):
+        if re.match(r"(Pulumi\.)?(oslo|london)(-test)?\.yaml", path.name):
+            target = tmp_path / path.relative_to(PROJECT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target)
+    return tmp_path
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_a_region_has_a_production_and_a_test_stack(region: str) -> None:
+    assert {region, f"{region}-test"} <= set(stack_names(PROJECT))
+    assert load_file(PROJECT, region).region == load_file(PROJECT, f"{region}-test").region == region
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_a_test_stack_differs_in_its_hosts_its_sizes_and_its_budget_scale_only(region: str) -> None:
+    production, test = load_file(PROJECT, region), load_file(PROJECT, f"{region}-test")
+    differing = {name for name in type(test).model_fields if getattr(production, name) != getattr(test, name)}
+    assert differing <= MAY_DIFFER
+    for name, gateway in test.gateways.items():
+        mirrored = production.gateways[name]
+        assert (gateway.address, gateway.mac) == (mirrored.address, mirrored.mac)
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_both_stacks_put_the_same_files_on_a_gateway(region: str) -> None:
+    """But for the stack's name, the name below localhost by which this machine reaches it, and the size of logs."""
+    production, test = designed(region), designed(f"{region}-test")
+    assert list(production.seed.files) == list(test.seed.files)
+    changed = set()
+    for path, file in test.seed.files.items():
+        before = production.seed.files[path].content.replace(production.seed.config_hash, "")
+        after = file.content.replace(test.seed.config_hash, "").replace(f"{region}-test-gw1", f"{region}-gw1")
+        lines = difflib.ndiff(before.splitlines(), after.splitlines())
+        changed |= {line[2:].strip() for line in lines if line.startswith("+ ")}
+    local = f"api.{region}-test.localhost"
+    assert changed
+    assert [line for line in changed if local not in line and not line.startswith("size ")] == []
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_the_budget_is_the_regions_and_a_test_says_how_far_it_is_stretched(region: str) -> None:
+    production, test = designed(region).smoke_plan["budget"], designed(f"{region}-test").smoke_plan["budget"]
+    assert production["scale"] == 1
+    assert test["scale"] > 1
+    assert test["p50"] == production["p50"] * test["scale"]
+    assert test["p99"] == production["p99"] * test["scale"]
+    assert test["errorRate"] == production["errorRate"]
+
+
+@pytest.mark.parametrize("stack", stack_names(PROJECT))
+def test_production_is_protected_and_spread_over_its_hosts(stack: str) -> None:
+    settings = load_file(PROJECT, stack)
+    assert settings.protect_data != is_test(stack)
+    if not is_test(stack):
+        assert {gateway.hypervisor for gateway in settings.gateways.values()} == set(settings.hypervisors)
+
+
+@pytest.mark.parametrize("stack", stack_names(PROJECT))
+def test_the_logs_of_a_gateway_fit_its_data_volume(stack: str) -> None:
+    settings = load_file(PROJECT, stack)
+    log = settings.nginx.log
+    assert (log.rotate_keep + 1) * log.rotate_megabytes << 20 <= settings.hardware.data_volume * 3 // 4
+
+
+@pytest.mark.parametrize("like", ["oslo", "london"])
+def test_a_new_region_is_valid_at_once(project: Path, like: str) -> None:
+    made = new_region(project, "bergen", like)
+    assert [str(path) for path in made] == [
+        "stacks/regions/bergen.yaml", "stacks/Pulumi.bergen.yaml", "stacks/Pulumi.bergen-test.yaml",
+    ]  # fmt: skip
+    everything = {stack: load_file(project, stack) for stack in stack_names(project)}
+    assert str(everything["bergen"].network.cidr) == "10.83.0.0/24"
+    entries = [gateway.entry for settings in everything.values() for gateway in settings.gateways.values()]
+    assert len({entry for entry in entries if entry}) == len([entry for entry in entries if entry])
+    for path in made:
+        assert like not in (project / path).read_text()
+    assert everything["bergen"].facts.time_zone == everything[like].facts.time_zone
+
+
+def test_a_fourth_region_is_valid_too(project: Path) -> None:
+    new_region(project, "bergen", "oslo")
+    new_region(project, "leeds", "london")
+    assert str(load_file(project, "leeds").network.cidr) == "10.84.0.0/24"
+
+
+@pytest.mark.parametrize("name", ["oslo", "Bergen", "ber gen", "../x", "bergen-test", "a" * 21])
+def test_a_region_that_cannot_be_made_leaves_no_file(project: Path, name: str) -> None:
+    before = sorted(project.rglob("*"))
+    with pytest.raises(Problem):
+        new_region(project, name, "oslo")
+    assert sorted(project.rglob("*")) == before
+
+
+def test_two_production_stacks_of_one_region_cannot_share_an_address(project: Path) -> None:
+    text = (project / "stacks/Pulumi.oslo.yaml").read_text().replace("/srv/nvme/nordgate", "/srv/nvme/second")
+    (project / "stacks/Pulumi.oslo-second.yaml").write_text(text)
+    with pytest.raises(SettingsError, match=r"10\.81\.0\.11 is taken by gateways\.gw1\.address of .*oslo\.yaml"):
+        load_file(project, "oslo-second")
+
+
+def test_two_stacks_cannot_share_a_pool(project: Path) -> None:
+    text = (project / "stacks/Pulumi.oslo.yaml").read_text().replace("10.81.0.1", "10.81.0.5")
+    (project / "stacks/Pulumi.oslo-second.yaml").write_text(text)
+    with pytest.raises(SettingsError, match=r"hypervisors\.host1\.poolPath .* two stacks, one folder"):
+        load_file(project, "oslo-second")

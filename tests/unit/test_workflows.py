@@ -1,0 +1,113 @@
+"""What the workflows promise: minimal rights, pinned actions, nothing secret for forks, nothing cut off half-way."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+PROJECT = Path(__file__).parents[2]
+TEXTS = {path.stem: path.read_text() for path in sorted((PROJECT / ".github/workflows").glob("*.yml"))}
+# YAML takes the key `on` for true.
+WORKFLOWS: dict[str, dict[Any, Any]] = {name: yaml.safe_load(text) for name, text in TEXTS.items()}
+JOBS = [(name, job, body) for name, workflow in WORKFLOWS.items() for job, body in workflow["jobs"].items()]
+
+
+def steps() -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, job, body in JOBS:
+        for step in body["steps"]:
+            yield f"{name}/{job}", step
+
+
+def uses_credentials(body: dict[str, Any]) -> bool:
+    return "secrets." in str(body) or "environment" in body
+
+
+def test_there_is_one_for_pull_requests_one_for_main_and_one_for_the_night() -> None:
+    assert {name: set(workflow[True]) for name, workflow in WORKFLOWS.items()} == {
+        "pull-request": {"pull_request"},
+        "deploy": {"push"},
+        "drift": {"schedule", "workflow_dispatch"},
+    }
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_a_workflow_has_no_rights_but_those_that_a_job_asks_for(name: str) -> None:
+    assert WORKFLOWS[name]["permissions"] == {}
+
+
+def test_one_job_may_write_and_only_comments() -> None:
+    rights = {(name, job): body["permissions"] for name, job, body in JOBS}
+    assert rights.pop(("pull-request", "comment")) == {"contents": "read", "pull-requests": "write"}
+    assert all(permissions == {"contents": "read"} for permissions in rights.values())
+
+
+def test_the_job_that_may_write_runs_the_base_branchs_code() -> None:
+    checkout = WORKFLOWS["pull-request"]["jobs"]["comment"]["steps"][0]
+    assert checkout["with"]["ref"] == "${{ github.event.pull_request.base.sha }}"
+
+
+def test_every_action_is_pinned_and_keeps_no_token() -> None:
+    for where, step in steps():
+        if "uses" in step:
+            assert re.fullmatch(r"actions/checkout@[0-9a-f]{40}", step["uses"]), where
+            assert step["with"]["persist-credentials"] is False, where
+
+
+def test_no_expression_stands_in_a_script() -> None:
+    for where, step in steps():
+        assert "${{" not in step.get("run", ""), where
+
+
+def test_a_fork_gets_no_secret_and_no_runner_of_ours() -> None:
+    for name, job, body in JOBS:
+        if name == "pull-request" and (uses_credentials(body) or "self-hosted" in body["runs-on"]):
+            assert "head.repo.full_name == github.repository" in body["if"], job
+    assert "pull_request_target:" not in "".join(TEXTS.values())
+
+
+def test_credentials_come_from_an_environment_of_the_stack() -> None:
+    for name, job, body in JOBS:
+        if "secrets." in str(body):
+            wanted = "${{ matrix.stack }}" + ("" if name == "deploy" else "-preview")
+            assert body["environment"] == wanted, f"{name}/{job}"
+
+
+def test_main_goes_to_one_region_at_a_time_and_is_never_cut_off() -> None:
+    deploy = WORKFLOWS["deploy"]
+    up = deploy["jobs"]["up"]
+    assert up["strategy"]["max-parallel"] == 1
+    assert up["concurrency"] == {"group": "stack-${{ matrix.stack }}", "cancel-in-progress": False}
+    assert deploy["concurrency"]["cancel-in-progress"] is False
+
+
+def test_the_night_changes_nothing_and_waits_for_a_deployment() -> None:
+    drift = WORKFLOWS["drift"]["jobs"]["drift"]
+    assert drift["concurrency"] == WORKFLOWS["deploy"]["jobs"]["up"]["concurrency"]
+    recipe = (PROJECT / "Makefile").read_text().partition("\ndrift:")[2].partition("\n\n")[0]
+    assert "--preview-only --expect-no-changes" in recipe
+    assert "operations verify" in recipe
+
+
+def test_the_comment_is_written_also_when_something_failed() -> None:
+    assert WORKFLOWS["pull-request"]["jobs"]["comment"]["if"].startswith("always() && ")
+
+
+def test_every_target_that_a_workflow_calls_is_one_of_the_makefile() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
+    called = {
+        word
+        for _, step in steps()
+        for call in re.findall(r"\bmake ((?:--silent )?[a-z-]+)", step.get("run", ""))
+        for word in [call.removeprefix("--silent ")]
+    } - {"python"}  # a package, in the list of those that a fresh Debian lacks
+    assert {"lint", "test", "diff", "preview", "comment", "up", "report", "drift", "stacks", "fold"} == called
+    assert called <= targets
+
+
+def test_every_job_has_an_end() -> None:
+    assert all(body["timeout-minutes"] <= 180 for _, _, body in JOBS)
