@@ -5,11 +5,15 @@ from pathlib import Path
 import pulumi
 
 from components.region import Region, RegionArgs
-from stacks.design import describe, versions
+from hosts.observe import observe
+from hosts.problems import Problem
+from stacks.design import describe, design, versions
 from stacks.files import stack_file
+from stacks.history import Placed
 from stacks.image import declared, verify
 from stacks.load import load_config
 from stacks.problems import SettingsError
+from stacks.seed import write_seed
 
 project, stack = Path.cwd(), pulumi.get_stack()
 try:
@@ -18,10 +22,26 @@ try:
     image = declared(settings.image, project, str(stack_file(stack)))
     if not pulumi.runtime.is_dry_run():
         verify(image, project, str(stack_file(stack)))
-except SettingsError as error:
+    designs = {name: design(settings, stack, name, image.sha256) for name in settings.gateways}
+    hosts = {
+        name: observe(host.uri, [found.domain for found in designs.values() if found.hypervisor == name])
+        for name, host in settings.hypervisors.items()
+    }
+except (SettingsError, Problem) as error:
     raise pulumi.RunError(str(error)) from None
 
-region = Region(settings.region, RegionArgs(stack, settings, image))
+region = Region(
+    settings.region,
+    RegionArgs(
+        stack,
+        settings,
+        image,
+        designs=designs,
+        seed_disks={name: write_seed(found, project) for name, found in designs.items()},
+        boots={name: hosts[found.hypervisor].boots.get(found.domain) for name, found in designs.items()},
+        placed={name: Placed(found.hypervisor, hosts[found.hypervisor].machine) for name, found in designs.items()},
+    ),
+)
 
 pulumi.export("urls", {name: gateway.url for name, gateway in region.gateways.items()})
 pulumi.export("addresses", {name: str(gateway.address) for name, gateway in settings.gateways.items()})
@@ -29,3 +49,5 @@ pulumi.export("region", describe(settings))
 pulumi.export("versions", versions())
 pulumi.export("image", image.sha256)
 pulumi.export("smoke", {name: gateway.smoke.result for name, gateway in region.gateways.items()})
+pulumi.export("proofs", region.proofs)
+pulumi.export("placement", region.placement)

@@ -17,8 +17,10 @@ class Gateway(pulumi.ComponentResource):
         guest = Guest(name, args, child)
         self.smoke = SmokeCheck(
             name,
-            SmokeCheckArgs(plan=args.design.smoke_plan, fingerprint=args.design.fingerprint, guest=guest.uuid),
+            SmokeCheckArgs(args.design.smoke_plan, args.design.fingerprint, guest.uuid, args.generation),
             child,
         )
         self.url = args.design.url
+        self.proof = self.smoke.check
+        """What the next gateway waits for."""
         self.register_outputs({"url": self.url, "smoke": self.smoke.result})

@@ -2,40 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
+import pulumi_command as command
 import pulumi_libvirt as libvirt
 
 from stacks.design import GatewayDesign
+
+HOSTS = ".nordgate/venv/bin/python -m hosts"
+"""Relative to the project, where Pulumi runs its plugins: no checkout's path enters a resource."""
 
 
 @dataclass(frozen=True)
 class GuestArgs:
     """`image_id`, `network_id` and `pool` are what other resources make on the guest's hypervisor.
 
-    The guest stands on the host's `bridge`, or in the network that was made for lack of one.
+    `seed_disk` is the seed's file, relative to the project. The guest stands on the host's `bridge`, or in the
+    network that was made for lack of one.
     """
 
     design: GatewayDesign
+    seed_disk: str
     image_id: pulumi.Input[str]
     bridge: str | None
     network_id: pulumi.Input[str] | None
-    pool: pulumi.Input[str]
+    pool: pulumi.Output[str]
     provider: libvirt.Provider
     protect_data: bool
+    after: Sequence[pulumi.Resource]
+    """What must have succeeded before this guest is touched."""
+    generation: pulumi.Input[int]
+    """Another one runs the smoke check again."""
 
 
 class Guest(pulumi.ComponentResource):
     """A guest that is replaced, never changed. Its data volume outlives it.
 
     The root volume and the seed disk carry the fingerprint in their names, so that any change of seed, image or
-    hardware makes new ones, and the domain that uses them is replaced with them.
+    hardware makes new ones, and the domain that uses them is replaced with them. The files that the seed puts into
+    the guest are inputs of the component: a preview shows what changes in each.
     """
 
     def __init__(self, name: str, args: GuestArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("nordgate:guest:Guest", name, None, opts)
         design = args.design
+        files = {path: file.content for path, file in design.seed.files.items()}
+        super().__init__("nordgate:guest:Guest", name, {"files": files}, opts)
+        child = pulumi.ResourceOptions(parent=self)
 
         def options(**extra: object) -> pulumi.ResourceOptions:
             return pulumi.ResourceOptions(parent=self, provider=args.provider, **extra)  # type: ignore[arg-type]
@@ -49,23 +63,23 @@ class Guest(pulumi.ComponentResource):
             format="qcow2",
             opts=options(delete_before_replace=False),
         )
-        data = libvirt.Volume(
-            f"{name}-data",
-            name=f"{design.domain}-data.raw",
-            pool=args.pool,
-            size=design.data_volume,
-            format="raw",
-            # Every argument of a volume replaces it: an edit of settings must never do that to data.
-            opts=options(protect=args.protect_data, ignore_changes=["size", "format", "pool"]),
-        )
-        seed = libvirt.CloudInitDisk(
+        seed = libvirt.Volume(
             f"{name}-seed",
-            name=f"{design.domain}-seed-{design.mark}.iso",
+            name=f"{design.domain}-seed-{design.mark}.raw",
             pool=args.pool,
-            user_data=design.seed.user_data,
-            meta_data=design.seed.meta_data,
-            network_config=design.seed.network_config,
-            opts=options(delete_before_replace=False),
+            source=args.seed_disk,
+            format="raw",
+            # The name says what is inside; where the file lay does not matter.
+            opts=options(delete_before_replace=False, ignore_changes=["source"]),
+        )
+        data = command.local.Command(
+            f"{name}-data",
+            create=f"{HOSTS} create-volume",
+            # Nothing but the size can change, and nothing replaces it.
+            update=f"{HOSTS} grow-volume",
+            delete=f"{HOSTS} delete-volume",
+            stdin=args.pool.apply(design.data_volume_request),
+            opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(protect=args.protect_data)),
         )
         domain = libvirt.Domain(
             f"{name}-domain",
@@ -78,8 +92,11 @@ class Guest(pulumi.ComponentResource):
             autostart=True,
             # Readiness is waited for, with progress and a bound, by the smoke check.
             qemu_agent=False,
-            disks=[libvirt.DomainDiskArgs(volume_id=root.id), libvirt.DomainDiskArgs(volume_id=data.id)],
-            cloudinit=seed.id,
+            disks=[
+                libvirt.DomainDiskArgs(volume_id=root.id),
+                libvirt.DomainDiskArgs(volume_id=design.data_path),
+                libvirt.DomainDiskArgs(volume_id=seed.id),
+            ],
             network_interfaces=[
                 libvirt.DomainNetworkInterfaceArgs(
                     bridge=args.bridge, network_id=args.network_id, mac=design.mac, wait_for_lease=False
@@ -89,12 +106,21 @@ class Guest(pulumi.ComponentResource):
             xml=libvirt.DomainXmlArgs(xslt=design.stylesheet),
             opts=options(
                 delete_before_replace=True,
+                depends_on=[data, *args.after],
                 # The provider accepts these edits and never applies them; "#initerror" is a start that failed.
                 replace_on_changes=[
-                    "disks", "cloudinit", "cpu", "machine", "networkInterfaces[*].bridge",
+                    "disks", "cpu", "machine", "networkInterfaces[*].bridge",
                     "networkInterfaces[*].networkId", "networkInterfaces[*].mac", "#initerror",
                 ],
             ),
         )  # fmt: skip
+        # The provider cuts guests off. This goes before the domain does, and so shuts the guest down.
+        command.local.Command(
+            f"{name}-power",
+            delete=f"{HOSTS} shut-down",
+            stdin=design.shut_down_request,
+            triggers=[domain.id, design.fingerprint],
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+        )
         self.uuid = domain.id
         self.register_outputs({"uuid": self.uuid, "fingerprint": design.fingerprint})

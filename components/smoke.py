@@ -16,11 +16,12 @@ _CHECK = ".nordgate/venv/bin/python -m smoke --plan - --report .nordgate/reports
 
 @dataclass(frozen=True)
 class SmokeCheckArgs:
-    """`plan` is what `python -m smoke` is told; `fingerprint` and `guest` say when it must run again."""
+    """`plan` is what `python -m smoke` is told; the others say when it must run again."""
 
     plan: Mapping[str, Any]
     fingerprint: str
     guest: pulumi.Input[str]
+    generation: pulumi.Input[int]
 
 
 class SmokeCheck(pulumi.ComponentResource):
@@ -31,14 +32,14 @@ class SmokeCheck(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: SmokeCheckArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("nordgate:smoke:SmokeCheck", name, None, opts)
-        check = command.local.Command(
+        self.check = command.local.Command(
             f"{name}-check",
             create=_CHECK,
             stdin=json.dumps(args.plan, indent=2, sort_keys=True),
-            triggers=[args.fingerprint, args.guest],
+            triggers=[args.fingerprint, args.guest, args.generation],
             # The result is an output; only the progress, one line per phase, belongs on the screen.
             logging=command.local.Logging.STDERR,
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
-        self.result: pulumi.Output[Any] = check.stdout.apply(lambda text: json.loads(text) if text else None)
+        self.result: pulumi.Output[Any] = self.check.stdout.apply(lambda text: json.loads(text) if text else None)
         self.register_outputs({"result": self.result})

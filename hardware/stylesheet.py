@@ -15,15 +15,22 @@ _TEMPLATES = Environment(
 )
 
 
-def domain_stylesheet(profile: Profile, *, uuid: str, vcpus: int, console_log: str, data_serial: str) -> str:
-    """What makes the provider's domain a gateway: identity, processor, disk drivers, CD-ROM bus, serial log.
+def domain_stylesheet(
+    profile: Profile, *, uuid: str, vcpus: int, console_log: str, data_serial: str, seed_serial: str
+) -> str:
+    """What makes the provider's domain a gateway: identity, processor, disk drivers, serial log.
 
-    `console_log` is a path on the hypervisor; `data_serial` (20 characters at most) is how the guest finds its data
-    volume, the second disk. Disks and network cards are neither added nor removed: the provider would see a
-    difference at every preview.
+    `console_log` is a path on the hypervisor; `data_serial` and `seed_serial` (20 characters at most) are how the
+    guest can tell its data volume, the second disk, and its seed, the third. Disks and network cards are neither
+    added nor removed: the provider would see a difference at every preview.
     """
     return _TEMPLATES.get_template("domain.xslt").render(
-        profile=profile, uuid=uuid, vcpus=vcpus, console_log=console_log, data_serial=data_serial
+        profile=profile,
+        uuid=uuid,
+        vcpus=vcpus,
+        console_log=console_log,
+        data_serial=data_serial,
+        seed_serial=seed_serial,
     )
 
 

@@ -6,6 +6,7 @@ import ssl
 import time
 
 from hosts.agent import GuestAgent
+from hosts.observe import boot_id
 from hosts.problems import DomainStopped, Problem
 from hosts.virsh import Hypervisor
 from smoke import evidence, guest, load, proofs, readiness, reuse, verdict
@@ -71,6 +72,7 @@ def _ready(plan: Plan, libvirt: Libvirt, agent: GuestAgent, progress: Progress, 
     except (NotReady, DomainStopped):
         result.evidence = evidence.collect(libvirt, agent.hypervisor)
         raise
+    result.boot = boot_id(agent.hypervisor, agent.domain)
     result.ready_seconds = time.monotonic() - started
     bound = f"≤ {plan.readiness.timeout_seconds:.0f} s"
     result.lines.append(Line("ready", f"{result.ready_seconds:.1f} s", bound, Verdict.PASS))

@@ -30,6 +30,8 @@ class Result:
     lines: list[Line] = field(default_factory=list)
     problem: str | None = None
     ready_seconds: float | None = None
+    boot: str | None = None
+    """The boot of the guest that was checked, as its kernel calls it."""
     tls_version: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
     """Of kernel, nginx and OpenSSL in the guest."""
@@ -48,6 +50,7 @@ class Result:
             "stack": self.plan.stack,
             "gateway": self.plan.gateway,
             "url": self.plan.url,
+            "boot": self.boot,
             "readySeconds": _rounded(self.ready_seconds, 1),
             "tls": self.tls_version,
             "verified": self.tls_version and not self.plan.trust.insecure,

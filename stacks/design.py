@@ -21,6 +21,11 @@ from stacks.settings import Gateway, Network, Settings
 DATA_SERIAL = "nordgate-data"
 """How the guest finds its data volume: /dev/disk/by-id/virtio-nordgate-data."""
 
+SEED_SERIAL = "nordgate-seed"
+
+SHUT_DOWN_SECONDS = 60.0
+"""As long as a guest may take: nginx lets its requests finish for half a minute."""
+
 PLATFORM = "debian-13"
 
 
@@ -33,6 +38,8 @@ class GatewayDesign:
     uuid: str
     mac: str
     hypervisor: str
+    uri: str
+    pool_path: str
     profile: Profile
     vcpus: int
     memory: int
@@ -59,6 +66,25 @@ class GatewayDesign:
         return self.fingerprint[:12]
 
     @property
+    def data_name(self) -> str:
+        return f"{self.domain}-data.raw"
+
+    @property
+    def data_path(self) -> str:
+        """On the hypervisor."""
+        return f"{self.pool_path}/{self.data_name}"
+
+    def data_volume_request(self, pool: str) -> str:
+        """What `python -m hosts` is told about the data volume, which lies in that pool."""
+        request = {"uri": self.uri, "pool": pool, "name": self.data_name, "bytes": self.data_volume}
+        return json.dumps(request | {"domain": self.domain})
+
+    @property
+    def shut_down_request(self) -> str:
+        """What `python -m hosts` is told before the guest is deleted."""
+        return json.dumps({"uri": self.uri, "domain": self.domain, "within": SHUT_DOWN_SECONDS})
+
+    @property
     def url(self) -> str:
         return str(self.smoke_plan["url"])
 
@@ -73,7 +99,12 @@ def design(settings: Settings, stack: str, name: str, image_sha256: str) -> Gate
     profile = PROFILES[hardware.profile]
     console_log = f"{host.console_logs}/{domain}.log"
     stylesheet = domain_stylesheet(
-        profile, uuid=uuid, vcpus=hardware.vcpus, console_log=console_log, data_serial=DATA_SERIAL
+        profile,
+        uuid=uuid,
+        vcpus=hardware.vcpus,
+        console_log=console_log,
+        data_serial=DATA_SERIAL,
+        seed_serial=SEED_SERIAL,
     )
     guest = guest_settings(stack, name, gateway, settings.network, settings.authorized_keys, settings.facts.time_zone)
     seed = seed_documents(guest, gateway_settings(settings, stack, name), platform_named(PLATFORM))
@@ -84,6 +115,8 @@ def design(settings: Settings, stack: str, name: str, image_sha256: str) -> Gate
         uuid=uuid,
         mac=guest.mac,
         hypervisor=gateway.hypervisor,
+        uri=host.uri,
+        pool_path=host.pool_path,
         profile=profile,
         vcpus=hardware.vcpus,
         memory=hardware.memory,

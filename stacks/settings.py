@@ -164,6 +164,9 @@ class Stack(Model):
         description="What the region's latency budgets are multiplied by; above 1 for test stacks only, whose "
         "processors are emulated",
     )
+    parallel: bool = Field(
+        default=False, description="Make and replace all gateways at once, not each after the proof of the one before"
+    )
     protect_data: bool = Field(description="Refuse to delete the data volumes; true in production")
 
 

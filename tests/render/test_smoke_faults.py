@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +25,9 @@ from smoke.plan import parse_plan
 from smoke.progress import Progress
 from smoke.report import Result
 from smoke.verdict import Verdict
+from tests.render.authority import Authority, Pair
 from tests.render.backends import Backends, started
+from tests.render.conftest import Serve
 from tests.render.served import NAME, network_of_its_own, running
 from tests.render.sites import Site, rendered_case
 
@@ -63,12 +64,10 @@ FAULTS = [
 
 
 @contextmanager
-def gateway(
-    root: Path, folder: Path, fault: Fault | None = None, certificate: Path | None = None
-) -> Iterator[Backends]:
+def gateway(serve: Serve, fault: Fault | None = None) -> Iterator[Backends]:
     """The rendered gateway with the fault put in, served in a network of its own."""
     documents = rendered_case("served", "debian-13")
-    files = {path: file for path, file in documents.files.items() if path.startswith("/etc/nginx")}
+    files = dict(documents.files)
     servers = f"{NGINX}/servers.conf"
     # A check asks faster than the rate that this case lets one client have.
     files[servers] = GuestFile(files[servers].content.replace("limit_req zone", "# limit_req zone"))
@@ -83,22 +82,18 @@ def gateway(
             # At its usual level OpenSSL would still refuse it.
             text = text.replace("ssl_ciphers ", f"ssl_ciphers {ANYTHING}")
         files[path] = GuestFile(text)
-    folder.chmod(0o755)
-    site = Site.make(root, folder / "site", files)
-    if certificate:
-        shutil.copy(certificate.with_suffix(".crt"), site.folder / PATHS.certificate.lstrip("/"))
-        shutil.copy(certificate.with_suffix(".key"), site.folder / PATHS.key.lstrip("/"))
-    with network_of_its_own(), started() as backends, running(site, backends, documents.config_hash):
+    changed = dataclasses.replace(documents, files=files)
+    with network_of_its_own(), started() as backends, serve(changed, "debian-13", backends):
         yield backends
 
 
-def checked(root: Path, **settings: Any) -> Result:
+def checked(trusted: Path, **settings: Any) -> Result:
     plan = {
         "stack": "faults",
         "gateway": "gw1",
         "url": f"https://{NAME}",
         "connect": "127.0.0.1:443",
-        "trust": {"caFile": str(root / "throwaway.crt")},
+        "trust": {"caFile": str(trusted)},
         "paths": {"proxied": "/single/"},
         "load": None,
     }
@@ -109,26 +104,23 @@ def failing(result: Result) -> list[str]:
     return [line.what for line in result.lines if line.verdict is Verdict.FAIL]
 
 
-def test_a_gateway_without_fault_passes_every_proof(roots: dict[str, Path], tmp_path: Path) -> None:
-    root = roots["trixie"]
-    with gateway(root, tmp_path):
-        result = checked(root)
+def test_a_gateway_without_fault_passes_every_proof(serve: Serve, authority: Authority) -> None:
+    with gateway(serve):
+        result = checked(authority.certificate)
     assert (result.problem, failing(result)) == (None, [])
     assert len(result.lines) >= 12
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_a_fault_fails_the_check_and_is_named(fault: Fault, roots: dict[str, Path], tmp_path: Path) -> None:
-    root = roots["trixie"]
-    with gateway(root, tmp_path, fault):
-        result = checked(root)
+def test_a_fault_fails_the_check_and_is_named(fault: Fault, serve: Serve, authority: Authority) -> None:
+    with gateway(serve, fault):
+        result = checked(authority.certificate)
     assert result.verdict is Verdict.FAIL
     assert fault.failing in failing(result), failing(result)
 
 
-def test_an_expired_certificate_is_named(roots: dict[str, Path], tmp_path: Path) -> None:
-    root = roots["trixie"]
-    expired = tmp_path / "expired"
+def test_an_expired_certificate_is_named(roots: dict[str, Path], authority: Authority, tmp_path: Path) -> None:
+    expired = Pair(tmp_path / "expired.crt", tmp_path / "expired.key")
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, NAME)])
     yesterday = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
@@ -139,27 +131,30 @@ def test_an_expired_certificate_is_named(roots: dict[str, Path], tmp_path: Path)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
         .sign(key, hashes.SHA256())
     )
-    expired.with_suffix(".crt").write_bytes(made.public_bytes(Encoding.PEM))
-    expired.with_suffix(".key").write_bytes(
-        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
-    )
-    with gateway(root, tmp_path, certificate=expired):
-        result = checked(root, trust={"caFile": f"{expired}.crt"})
+    expired.certificate.write_bytes(made.public_bytes(Encoding.PEM))
+    expired.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    documents = rendered_case("served", "debian-13")
+    tmp_path.chmod(0o755)
+    site = Site.make(roots["trixie"], tmp_path / "site", documents.files, expired)
+    with (
+        network_of_its_own(),
+        started() as backends,
+        running(site, backends, documents.config_hash, authority.certificate),
+    ):
+        result = checked(expired.certificate)
     assert result.problem is not None
     assert "expired" in result.problem
 
 
-def test_a_slow_upstream_breaks_the_budget(roots: dict[str, Path], tmp_path: Path) -> None:
-    root = roots["trixie"]
-    with gateway(root, tmp_path) as backends:
+def test_a_slow_upstream_breaks_the_budget(serve: Serve, authority: Authority) -> None:
+    with gateway(serve) as backends:
         backends.delay = 0.05
-        result = checked(root, load=LOAD, budget={"p50": 40, "p99": 1000})
+        result = checked(authority.certificate, load=LOAD, budget={"p50": 40, "p99": 1000})
     assert failing(result) == ["p50"]
 
 
-def test_one_failing_request_in_two_hundred_is_found(roots: dict[str, Path], tmp_path: Path) -> None:
-    root = roots["trixie"]
-    with gateway(root, tmp_path) as backends:
+def test_one_failing_request_in_two_hundred_is_found(serve: Serve, authority: Authority) -> None:
+    with gateway(serve) as backends:
         backends.fail_every = 200
-        result = checked(root, load=LOAD, budget={"p99": 1000})
+        result = checked(authority.certificate, load=LOAD, budget={"p99": 1000})
     assert failing(result) == ["errors"]

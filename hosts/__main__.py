@@ -1,0 +1,36 @@
+"""`python -m hosts VERB`, with what it is about as JSON on the standard input: what the components run on deployments.
+
+create-volume, grow-volume, delete-volume   a gateway's data volume: see hosts.volumes
+shut-down                                   a gateway's guest, cleanly: see hosts.power
+"""
+
+from __future__ import annotations
+
+import sys
+
+from pydantic import ValidationError
+
+from hosts import power, volumes
+from hosts.problems import Problem
+
+
+def main(verb: str, text: str) -> None:
+    """Carry out one verb; a volume's path goes to the standard output."""
+    match verb:
+        case "create-volume":
+            print(volumes.create(volumes.DataVolume.model_validate_json(text)))
+        case "grow-volume":
+            print(volumes.grow(volumes.DataVolume.model_validate_json(text)))
+        case "delete-volume":
+            volumes.delete(volumes.DataVolume.model_validate_json(text))
+        case "shut-down":
+            power.shut_down(power.Guest.model_validate_json(text))
+        case _:
+            raise Problem(f"there is no verb {verb!r}.\n{__doc__}")
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1] if len(sys.argv) == 2 else "", sys.stdin.read())
+    except (Problem, ValidationError) as problem:
+        sys.exit(f"nordgate: {problem}")

@@ -1,0 +1,23 @@
+"""The file of a gateway's seed disk, where Pulumi takes it from."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from cloudinit.disk import seed_disk
+from stacks.design import GatewayDesign
+
+_FOLDER = Path(".nordgate/seeds")
+
+
+def write_seed(design: GatewayDesign, project: Path) -> str:
+    """Write the disk, unless a run before has; its path, relative to the project."""
+    path = _FOLDER / f"{design.domain}-{design.mark}.raw"
+    target = project / path
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = target.with_suffix(f".{os.getpid()}.tmp")
+        draft.write_bytes(seed_disk(design.seed))
+        draft.replace(target)
+    return str(path)
