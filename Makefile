@@ -55,8 +55,8 @@ lab-up: check ## Start the throw-away hypervisor of a test stack
 lab-down: tools ## End the throw-away hypervisor and delete all of it (FORCE=1: even with guests)
 	@$(PYTHON) -m tools.lab down "$(LAB)" $(if $(FORCE),--force)
 
-image: tools ## Bake the Debian 13 image that test stacks start from (REFRESH=1: with today's packages)
-	@$(PYTHON) -m tools.image bake $(if $(REFRESH),--refresh)
+image: tools ## Bake an image (RECIPE=debian-13; REFRESH=1: with today's packages)
+	@$(PYTHON) -m tools.image bake $(if $(RECIPE),--recipe $(RECIPE)) $(if $(REFRESH),--refresh)
 
 tools: ## Install or build what is missing: packages, Python environment, Pulumi and its plugins
 	@python3 -m tools.bootstrap
