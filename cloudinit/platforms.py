@@ -6,6 +6,7 @@ The declared platform decides what is rendered, never the machine that renders.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 Version = tuple[int, ...]
 
@@ -28,6 +29,19 @@ class Platform:
     kernel: str
     http3_module: bool
     sources: tuple[str, ...]
+    components: str = "main"
+    """Of the archive: those that the guest's packages are in."""
+    seed_bus: Literal["sata", "scsi"] = "sata"
+    """The bus on which the cloud image's kernel finds the CD-ROM with the seed."""
+
+    @property
+    def distribution(self) -> str:
+        return self.name.partition("-")[0]
+
+    @property
+    def archive_keyring(self) -> str:
+        """What the distribution's own archive is signed with, as its package of keys lays it down."""
+        return f"/usr/share/keyrings/{self.distribution}-archive-keyring.gpg"
 
     def nginx_at_least(self, wanted: str) -> bool:
         return version(self.nginx) >= version(wanted)
@@ -60,6 +74,8 @@ PLATFORMS: dict[str, Platform] = {
             kernel="6.1",
             http3_module=False,
             sources=("https://packages.debian.org/bookworm/nginx", "https://packages.debian.org/bookworm/cloud-init"),
+            # linux-image-cloud-amd64 6.1 has no AHCI driver; that of Debian 13 has.
+            seed_bus="scsi",
         ),
         Platform(
             name="debian-13",
@@ -82,6 +98,7 @@ PLATFORMS: dict[str, Platform] = {
             kernel="6.8",
             http3_module=False,
             sources=("https://packages.ubuntu.com/noble/nginx", "https://packages.ubuntu.com/noble/cloud-init"),
+            components="main universe",
         ),
         Platform(
             name="ubuntu-26.04",
@@ -93,6 +110,7 @@ PLATFORMS: dict[str, Platform] = {
             kernel="7.0",
             http3_module=True,
             sources=("https://packages.ubuntu.com/resolute/nginx", "https://packages.ubuntu.com/resolute/cloud-init"),
+            components="main universe",
         ),
     )
 }

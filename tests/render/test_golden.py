@@ -32,7 +32,8 @@ def tree(documents: SeedDocuments) -> Mapping[str, str]:
 def golden_sets() -> Iterator[tuple[str, SeedDocuments]]:
     for case in CASES:
         yield f"{case}-debian-13", rendered_case(case, "debian-13")
-    yield "everything-debian-12", rendered_case("everything", "debian-12")
+    for case in ("everything", "stock"):
+        yield f"{case}-debian-12", rendered_case(case, "debian-12")
 
 
 @pytest.mark.parametrize(
