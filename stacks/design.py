@@ -11,16 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cloudinit import PATHS, GuestSettings, SeedDocuments, platform_named, seed_documents
+from cloudinit import PATHS, PLATFORMS, SeedDocuments, seed_documents
 from hardware import PROFILES, Profile, derived_mac, derived_uuid, domain_stylesheet
 from stacks.image import declared
 from stacks.load import stack_file
-from stacks.settings import Settings
-
-DATA_SERIAL = "nordgate-data"
-"""How the guest finds its data volume: /dev/disk/by-id/virtio-nordgate-data."""
-
-PLATFORM = "debian-13"
+from stacks.settings import DATA_SERIAL, Settings
 
 
 @dataclass(frozen=True)
@@ -40,6 +35,8 @@ class GatewayDesign:
     """In bytes."""
     console_log: str
     """On the hypervisor."""
+    seed_bus: str
+    """On which the guest's kernel finds the CD-ROM with the seed."""
     stylesheet: str
     seed: SeedDocuments
     fingerprint: str
@@ -71,11 +68,17 @@ def design(settings: Settings, stack: str, name: str, image_sha256: str) -> Gate
     uuid = derived_uuid(stack, "domain", domain)
     mac = gateway.mac or derived_mac(stack, name)
     profile = PROFILES[hardware.profile]
+    platform = PLATFORMS[settings.image.platform]
     console_log = f"{host.console_logs}/{domain}.log"
     stylesheet = domain_stylesheet(
-        profile, uuid=uuid, vcpus=hardware.vcpus, console_log=console_log, data_serial=DATA_SERIAL
+        profile,
+        uuid=uuid,
+        vcpus=hardware.vcpus,
+        console_log=console_log,
+        data_serial=DATA_SERIAL,
+        seed_bus=platform.seed_bus,
     )
-    seed = seed_documents(_guest_settings(settings, domain, name, mac), settings.nginx, platform_named(PLATFORM))
+    seed = seed_documents(settings.guest(name, domain, mac), settings.nginx, platform)
     made_from = [seed.content_hash, image_sha256, stylesheet, hardware.vcpus, hardware.memory]
     return GatewayDesign(
         stack=stack,
@@ -88,25 +91,11 @@ def design(settings: Settings, stack: str, name: str, image_sha256: str) -> Gate
         memory=hardware.memory,
         data_volume=hardware.data_volume,
         console_log=console_log,
+        seed_bus=platform.seed_bus,
         stylesheet=stylesheet,
         seed=seed,
         fingerprint=hashlib.sha256(json.dumps(made_from).encode()).hexdigest(),
         smoke_plan=_smoke_plan(settings, stack, name, domain, console_log, seed),
-    )
-
-
-def _guest_settings(settings: Settings, domain: str, name: str, mac: str) -> GuestSettings:
-    network = settings.network
-    return GuestSettings(
-        name=domain,
-        address=f"{settings.gateways[name].address}/{network.cidr.prefixlen}",
-        mac=mac,
-        gateway_address=network.router,
-        resolvers=network.resolvers,
-        ntp_servers=network.time_servers,
-        management_networks=network.management,
-        authorized_keys=settings.authorized_keys,
-        data_serial=DATA_SERIAL,
     )
 
 

@@ -6,9 +6,9 @@ import re
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
-from cloudinit import GatewaySettings
+from cloudinit import PLATFORMS, GatewaySettings, GuestSettings, PackageSettings, broken_rules, platform_named
 from cloudinit.model import MacAddress
 from cloudinit.model import Settings as Model
 from cloudinit.problems import Problem, raise_all
@@ -18,6 +18,9 @@ from stacks.units import Duration, Size
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 HostPath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._/-]+$")]
 Endpoint = Annotated[str, StringConstraints(pattern=r"^127\.0\.0\.1:[0-9]{2,5}$")]
+
+DATA_SERIAL = "nordgate-data"
+"""How a guest finds its data volume: /dev/disk/by-id/virtio-nordgate-data."""
 
 
 class Hypervisor(Model):
@@ -50,6 +53,15 @@ class Image(Model):
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(
         default=None, description="checksum of `file`; without one, the manifest beside an image that was baked here"
     )
+    platform: str = Field(default="debian-13", description="the distribution that is on it")
+    packages: PackageSettings = Field(
+        default=PackageSettings(), description="whether they are on it, or come from a mirror at the first boot"
+    )
+
+    @field_validator("platform")
+    @classmethod
+    def _platform(cls, value: str) -> str:
+        return platform_named(value).name
 
 
 class Hardware(Model):
@@ -144,4 +156,35 @@ class Settings(Model):
                     found.append(Problem((*where, key), value, f"{value} is taken by {owners[value]}"))
                 owners[value] = f"gateways.{name}.{key}"
         raise_all("Settings", found)
+        raise_all("Settings", self._impossible_guests())
         return self
+
+    def guest(self, name: str, domain: str, mac: str) -> GuestSettings:
+        """What the gateway `name` is to be as a guest: the domain of that name, with that card."""
+        network = self.network
+        return GuestSettings(
+            name=domain,
+            address=f"{self.gateways[name].address}/{network.cidr.prefixlen}",
+            mac=mac,
+            gateway_address=network.router,
+            resolvers=network.resolvers,
+            ntp_servers=network.time_servers,
+            management_networks=network.management,
+            authorized_keys=self.authorized_keys,
+            data_serial=DATA_SERIAL,
+            packages=self.image.packages,
+        )
+
+    def _impossible_guests(self) -> list[Problem]:
+        found: list[Problem] = []
+        for name in self.gateways:
+            try:
+                guest = self.guest(name, name, "52:54:00:00:00:00")
+            except ValidationError as error:
+                found += [Problem(("gateways", name, *row["loc"]), row["input"], row["msg"]) for row in error.errors()]
+            else:
+                rules = broken_rules(guest, self.nginx, PLATFORMS[self.image.platform])
+                rules = [Problem(("nginx", *rule.where), rule.value, rule.rule) for rule in rules]
+                # The same of every gateway, but told once.
+                found += [rule for rule in rules if rule not in found]
+        return found

@@ -35,7 +35,7 @@
 
   <!-- q35 has no IDE, which the provider hard-codes. The device stays a CD-ROM, or every preview shows a change. -->
   <xsl:template match="/domain/devices/disk[@device='cdrom']/target">
-    <target dev="sda" bus="sata"/>
+    <target dev="sda" bus="{{ seed_bus }}"/>
   </xsl:template>
 
   <!-- What the kernel says before anything else can speak: kept on the hypervisor. -->
@@ -53,6 +53,9 @@
   <xsl:template match="/domain/devices">
     <xsl:copy>
       <xsl:apply-templates select="@*|node()"/>
+{% if seed_bus == "scsi" %}
+      <controller type="scsi" model="virtio-scsi"/>
+{% endif %}
       <controller type="usb" model="none"/>
       <memballoon model="none"/>
     </xsl:copy>

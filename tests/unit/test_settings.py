@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from stacks.design import design
 from stacks.load import load_file, parse, stack_names
 from stacks.problems import SettingsError
 from stacks.units import parse_duration, parse_size
@@ -52,6 +53,10 @@ def test_sizes_and_durations_carry_their_units() -> None:
         (lambda c: c["nordgate:hypervisors"]["host1"].update(uri="qemu+ssh://a@b:2222/system"), "has a port"),
         (lambda c: c["nordgate:hardware"].update(profile="fast"), "hardware.profile   fast:"),
         (lambda c: c.update({"nordgate:gateways": ["gw1"]}), "gateways"),
+        (lambda c: c["nordgate:image"].update(platform="debian-11"), '"debian-11" is not a known platform; known are'),
+        (lambda c: c["nordgate:image"].update(packages={"mode": "stock"}), "image.packages.mode   stock:"),
+        (lambda c: c["nordgate:image"].update(packages={"mirror": "ftp://a/"}), "image.packages.mirror   "),
+        (lambda c: c["nordgate:gateways"]["gw1"].update(address="10.81.0.255"), "is the network's or the broadcast"),
         (lambda c: c["nordgate:nginx"]["routes"][0].update(upstream="ap"), 'routes.0.upstream   "ap" is not one'),
     ],
 )  # fmt: skip
@@ -82,6 +87,23 @@ def test_two_gateways_cannot_share_an_address() -> None:
 def test_a_missing_stack_lists_the_known_ones() -> None:
     with pytest.raises(SettingsError, match=r"known: .*oslo-test"):
         load_file(PROJECT, "nowhere")
+
+
+def test_the_images_platform_decides_what_nginx_can() -> None:
+    def change(config: dict[str, Any]) -> None:
+        config["nordgate:image"]["platform"] = "debian-12"
+        config["nordgate:nginx"]["tls"] = {"http3": True}
+
+    assert "nginx.tls.http3   True: nginx 1.22.1 of Debian 12 (bookworm) has no HTTP/3" in broken(change)
+
+
+def test_the_seed_and_the_machine_follow_the_images_platform() -> None:
+    config = copy.deepcopy(GOOD)
+    config["nordgate:image"] |= {"platform": "debian-12", "packages": {"mode": "install"}}
+    made = design(parse(config, ""), "oslo-test", "gw1", "0" * 64)
+    assert "nginx" in yaml.safe_load(made.seed.user_data)["packages"]
+    assert "http2 on;" not in "".join(file.content for file in made.seed.files.values())
+    assert 'bus="scsi"' in made.stylesheet
 
 
 def test_settings_cannot_be_changed() -> None:
