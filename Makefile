@@ -13,12 +13,12 @@ export PULUMI_BACKEND_URL := file://$(CURDIR)/.nordgate/state
 export PULUMI_CONFIG_PASSPHRASE := nordgate-test
 LAB := $(STACK:-test=)
 YES := --yes
-PREPARE := lab-up image state
+PREPARE := lab-up supplies state
 endif
 PREPARE := check $(PREPARE)
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview destroy check verify smoke ssh console lab-up lab-down image tools state lint test test-all
+.PHONY: help up preview destroy check verify smoke ssh console lab-up lab-down image supplies tools state lint test test-all
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ lab-down: tools ## End the throw-away hypervisor and delete all of it (FORCE=1: 
 
 image: tools ## Bake an image (RECIPE=debian-13; REFRESH=1: with today's packages)
 	@$(PYTHON) -m tools.image bake $(if $(RECIPE),--recipe $(RECIPE)) $(if $(REFRESH),--refresh)
+
+supplies: tools
+	@$(PYTHON) -m tools.supplies $(STACK)
 
 tools: ## Install or build what is missing: packages, Python environment, Pulumi and its plugins
 	@python3 -m tools.bootstrap
