@@ -54,7 +54,9 @@ def seed_documents(
     """The seed of one guest. `made_of` names what else it is made from, such as the hash of its image."""
     raise_all("GatewaySettings", broken_rules(guest, gateway, platform))
     nginx, config_hash = nginx_files(guest, gateway, platform)
-    files = dict(sorted({**system_files(guest, gateway), **source_files(guest.packages, platform), **nginx}.items()))
+    files = dict(
+        sorted({**system_files(guest, gateway, platform), **source_files(guest.packages, platform), **nginx}.items())
+    )
     user_data = "#cloud-config\n" + yaml_text(cloud_config(guest, files))
     network = yaml_text(network_config(guest))
     identity = {"instance": guest.instance or guest.name, "hostname": guest.hostname or guest.name}
@@ -100,14 +102,15 @@ def cloud_config(guest: GuestSettings, files: Mapping[str, GuestFile]) -> dict[s
         config["timezone"] = guest.timezone
     config.update(package_config(guest))
     config["write_files"] = [_write_file(path, file) for path, file in files.items()]
-    start = ["systemctl", "start", "nordgate-boot.service"]
+    # Not waited for: its failure is told by itself, and is none of cloud-init's.
+    start = ["systemctl", "start", "--no-block", "nordgate-boot.service"]
     if guest.packages.mode == "install":
         # After the packages, in cloud-init's last stage. The agent first, for it tells what failed: its package leaves
         # the start to udev, which has seen the agent's channel long ago.
-        config["runcmd"] = [["systemctl", "start", "qemu-guest-agent.service", "--no-block"], start]
+        config["runcmd"] = [["systemctl", "start", "--no-block", "qemu-guest-agent.service"], start]
     else:
         # As soon as the files are there, beside the rest of the boot: the last module of an early stage.
-        config["bootcmd"] = [[*start, "--no-block"]]
+        config["bootcmd"] = [start]
         config["cloud_init_modules"] = list(_MODULES)
         config["cloud_config_modules"] = []
         config["cloud_final_modules"] = []

@@ -13,6 +13,8 @@ _INSTALLED = (
     "chrony",
     "e2fsprogs",
     "logrotate",
+    # Debian 12's nftables knows the protocols' names from it, and does not depend on it.
+    "netbase",
     "nftables",
     "nginx",
     "openssl",

@@ -31,6 +31,8 @@ class Platform:
     sources: tuple[str, ...]
     components: str = "main"
     """Of the archive: those that the guest's packages are in."""
+    leap_second_list: bool = True
+    """chrony reads leap seconds from a list since 4.6; before, from a time zone."""
     seed_bus: Literal["sata", "scsi"] = "sata"
     """The bus on which the cloud image's kernel finds the CD-ROM with the seed."""
 
@@ -76,6 +78,7 @@ PLATFORMS: dict[str, Platform] = {
             sources=("https://packages.debian.org/bookworm/nginx", "https://packages.debian.org/bookworm/cloud-init"),
             # linux-image-cloud-amd64 6.1 has no AHCI driver; that of Debian 13 has.
             seed_bus="scsi",
+            leap_second_list=False,
         ),
         Platform(
             name="debian-13",
@@ -98,6 +101,7 @@ PLATFORMS: dict[str, Platform] = {
             kernel="6.8",
             http3_module=False,
             sources=("https://packages.ubuntu.com/noble/nginx", "https://packages.ubuntu.com/noble/cloud-init"),
+            leap_second_list=False,
             components="main universe",
         ),
         Platform(

@@ -7,6 +7,7 @@ from cloudinit.files import PATHS, GuestFile
 from cloudinit.gateway import GatewaySettings
 from cloudinit.guest import GuestSettings
 from cloudinit.kernel import KernelSetting
+from cloudinit.platforms import Platform
 from cloudinit.text import rendered
 
 _UNITS = "/etc/systemd/system"
@@ -14,7 +15,7 @@ _ROTATE_MINUTES = 15
 _PROGRAMS = ("blkid", "e2fsck", "findmnt", "mkfs.ext4", "nginx", "openssl", "wipefs")
 
 
-def system_files(guest: GuestSettings, gateway: GatewaySettings) -> dict[str, GuestFile]:
+def system_files(guest: GuestSettings, gateway: GatewaySettings, platform: Platform) -> dict[str, GuestFile]:
     """Every such file, by its path in the guest."""
     kernel = gateway.kernel.declared(gateway.ports)
     files = {
@@ -28,7 +29,7 @@ def system_files(guest: GuestSettings, gateway: GatewaySettings) -> dict[str, Gu
         f"{_UNITS}/nordgate-logrotate.timer": GuestFile(_LOGROTATE_TIMER),
         f"{_UNITS}/multi-user.target.d/nordgate.conf": GuestFile(_wanted_units(guest)),
         "/etc/nordgate/logrotate.conf": _template("logrotate.conf", gateway=gateway, rotate_minutes=_ROTATE_MINUTES),
-        "/etc/chrony/chrony.conf": _template("chrony.conf", guest=guest),
+        "/etc/chrony/chrony.conf": _template("chrony.conf", guest=guest, platform=platform),
         "/etc/ssh/sshd_config.d/10-nordgate.conf": GuestFile(_SSHD),
         "/etc/systemd/journald.conf.d/nordgate.conf": GuestFile(
             f"[Journal]\n# The system's disk is small; requests are logged on the data volume.\n"

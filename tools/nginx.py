@@ -1,5 +1,7 @@
 """Unpacks a distribution's own nginx into a folder, so that a rendered configuration can be tried with it.
 
+And what else reads a rendered file in a guest: chrony and nftables.
+
     python3 -m tools.nginx [SUITE ...]
 
 Nothing is installed and nothing starts. Standard library only: it runs before the virtual environment exists.
@@ -21,7 +23,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 FOLDER = CHECKOUT / ".nordgate" / "nginx"
 SUITES = ("bookworm", "trixie")
 # cloud-init for the schema of its user-data; testssl.sh is only unpacked, as everything here.
-PACKAGES = ("ca-certificates", "cloud-init", "nginx", "openssl")
+PACKAGES = ("ca-certificates", "chrony", "cloud-init", "netbase", "nftables", "nginx", "openssl")
 EXTRA = {"trixie": ("testssl.sh", "bsdextrautils", "procps", "gawk")}
 
 _ACCOUNTS = {
