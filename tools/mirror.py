@@ -35,12 +35,12 @@ def public_key() -> str:
 
 def fill(recipe: str, suite: str, status: Path, packages: Sequence[str]) -> None:
     """See that guests of that image can install `packages`. `status` is dpkg's record of what is in the image."""
-    product, mark = f"mirror-{recipe}", fingerprint(suite, *packages, status, Path(__file__))
-    folder = SERVED / recipe
+    product, folder = f"mirror-{recipe}", SERVED / recipe
     with _alone():
+        mark = fingerprint(suite, *packages, status, _public_key(), Path(__file__))
         if folder.is_dir() and stamped(product, mark):
             return
-        with phase(f"Package mirror of {recipe}", usually="20 s"), tempfile.TemporaryDirectory(dir=_HOME) as work:
+        with phase(f"Package mirror of {recipe}", usually="5 s"), tempfile.TemporaryDirectory(dir=_HOME) as work:
             made = Path(work) / "made"
             _download(suite, status, packages, Path(work), made / "pool")
             for name in (suite, f"{suite}-updates", f"{suite}-security"):
@@ -122,5 +122,4 @@ def _index(mirror: Path, suite: str, pool: str | None) -> None:
     options = [f"--option=APT::FTPArchive::Release::{name}={value}" for name, value in names.items()]
     release = folder / "Release"
     release.write_text(run("apt-ftparchive", ["apt-ftparchive", *options, "release", folder]))
-    _public_key()
     _gpg(_KEY, "--output", folder / "InRelease", "--clearsign", release)

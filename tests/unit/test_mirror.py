@@ -69,7 +69,7 @@ def test_the_key_is_made_once(home: Path) -> None:
     assert not list(home.glob("tmp*"))
 
 
-def test_a_filled_mirror_is_filled_once_and_again_for_another_image(
+def test_a_filled_mirror_is_filled_again_only_for_another_image_or_key(
     home: Path, package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: dict[str, str] = {}
@@ -89,5 +89,8 @@ def test_a_filled_mirror_is_filled_once_and_again_for_another_image(
         status.write_text(text)
         mirror.fill("image", "trixie", status, ["hello"])
     assert downloads == ["trixie", "trixie"]
+    (home / "key").rename(home / "lost")
+    mirror.fill("image", "trixie", status, ["hello"])
+    assert downloads == ["trixie", "trixie", "trixie"]
     suites = sorted(path.name for path in (home / "served/image/dists").iterdir())
     assert suites == ["trixie", "trixie-security", "trixie-updates"]
