@@ -13,12 +13,12 @@ export PULUMI_BACKEND_URL := file://$(CURDIR)/.nordgate/state
 export PULUMI_CONFIG_PASSPHRASE := nordgate-test
 LAB := $(STACK:-test=)
 YES := --yes
-PREPARE := lab-up image state
+PREPARE := lab-up supplies state
 endif
 PREPARE := check $(PREPARE)
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview destroy check drift render diff new-region verify smoke ssh console lab-up lab-down image tools python state report stacks comment fold lint test test-all
+.PHONY: help up preview destroy check drift render diff new-region verify smoke ssh console lab-up lab-down image supplies tools python state report stacks comment fold lint test test-all
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,8 +68,11 @@ lab-up: check ## Start the throw-away hypervisor of a test stack
 lab-down: tools ## End the throw-away hypervisor and delete all of it (FORCE=1: even with guests)
 	@$(PYTHON) -m tools.lab down "$(LAB)" $(if $(FORCE),--force)
 
-image: tools ## Bake the Debian 13 image that test stacks start from (REFRESH=1: with today's packages)
-	@$(PYTHON) -m tools.image bake $(if $(REFRESH),--refresh)
+image: tools ## Bake an image (RECIPE=debian-13; REFRESH=1: with today's packages)
+	@$(PYTHON) -m tools.image bake $(if $(RECIPE),--recipe $(RECIPE)) $(if $(REFRESH),--refresh)
+
+supplies: tools
+	@$(PYTHON) -m tools.supplies $(STACK)
 
 report: python ## Print the smoke reports of STACK as Markdown
 	@$(PYTHON) -m operations report $(STACK)

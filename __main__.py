@@ -46,7 +46,7 @@ region = Region(
 pulumi.export("urls", {name: gateway.url for name, gateway in region.gateways.items()})
 pulumi.export("addresses", {name: str(gateway.address) for name, gateway in settings.gateways.items()})
 pulumi.export("region", describe(settings))
-pulumi.export("versions", versions())
+pulumi.export("versions", versions(settings))
 pulumi.export("image", image.sha256)
 pulumi.export("smoke", {name: gateway.smoke.result for name, gateway in region.gateways.items()})
 pulumi.export("proofs", region.proofs)

@@ -7,11 +7,12 @@ Pure: values in, text out. Nothing here reads the clock, the environment or the 
 """
 
 from cloudinit.checks import Check, checks_for
-from cloudinit.documents import SeedDocuments, packages, seed_documents
+from cloudinit.documents import SeedDocuments, seed_documents
 from cloudinit.files import PATHS, GuestFile
 from cloudinit.gateway import GatewaySettings
-from cloudinit.guest import GuestSettings
+from cloudinit.guest import GuestSettings, PackageSettings
 from cloudinit.kernel import KernelSettings
+from cloudinit.packages import packages
 from cloudinit.platforms import PLATFORMS, Platform, platform_named
 from cloudinit.routing import Route, UpstreamGroup, UpstreamServer
 from cloudinit.rules import broken_rules
@@ -24,6 +25,7 @@ __all__ = [
     "GuestFile",
     "GuestSettings",
     "KernelSettings",
+    "PackageSettings",
     "Platform",
     "Route",
     "SeedDocuments",

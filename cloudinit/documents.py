@@ -10,23 +10,12 @@ from cloudinit.files import GuestFile
 from cloudinit.gateway import GatewaySettings
 from cloudinit.guest import GuestSettings
 from cloudinit.nginx import hash_of, nginx_files
+from cloudinit.packages import package_config, source_files
 from cloudinit.platforms import Platform
 from cloudinit.problems import raise_all
 from cloudinit.rules import broken_rules
 from cloudinit.system import system_files
 from cloudinit.text import yaml_text
-
-_INSTALLED = (
-    "ca-certificates",
-    "chrony",
-    "e2fsprogs",
-    "logrotate",
-    "nftables",
-    "nginx",
-    "openssl",
-    "qemu-guest-agent",
-    "sudo",
-)
 
 # Where nothing is installed, all that cloud-init does fits in one stage: loading the modules of the others costs
 # seconds where the CPU is emulated.
@@ -59,18 +48,15 @@ class SeedDocuments:
     files: Mapping[str, GuestFile]
 
 
-def packages(guest: GuestSettings) -> tuple[str, ...]:
-    """The packages that must be in the guest, from its image or installed at its first boot."""
-    return tuple(sorted((*_INSTALLED, *(["unattended-upgrades"] if guest.unattended_upgrades else []))))
-
-
 def seed_documents(
     guest: GuestSettings, gateway: GatewaySettings, platform: Platform, made_of: Sequence[str] = ()
 ) -> SeedDocuments:
     """The seed of one guest. `made_of` names what else it is made from, such as the hash of its image."""
     raise_all("GatewaySettings", broken_rules(guest, gateway, platform))
     nginx, config_hash = nginx_files(guest, gateway, platform)
-    files = dict(sorted({**system_files(guest, gateway, platform), **nginx}.items()))
+    files = dict(
+        sorted({**system_files(guest, gateway, platform), **source_files(guest.packages, platform), **nginx}.items())
+    )
     user_data = "#cloud-config\n" + yaml_text(cloud_config(guest, files))
     network = yaml_text(network_config(guest))
     identity = {"instance": guest.instance or guest.name, "hostname": guest.hostname or guest.name}
@@ -114,15 +100,17 @@ def cloud_config(guest: GuestSettings, files: Mapping[str, GuestFile]) -> dict[s
     }
     if guest.timezone != "Etc/UTC":
         config["timezone"] = guest.timezone
-    config.update(_packages(guest))
+    config.update(package_config(guest))
     config["write_files"] = [_write_file(path, file) for path, file in files.items()]
-    start = ["systemctl", "start", "nordgate-boot.service"]
+    # Not waited for: its failure is told by itself, and is none of cloud-init's.
+    start = ["systemctl", "start", "--no-block", "nordgate-boot.service"]
     if guest.packages.mode == "install":
-        # After the packages, in cloud-init's last stage.
-        config["runcmd"] = [start]
+        # After the packages, in cloud-init's last stage. The agent first, for it tells what failed: its package leaves
+        # the start to udev, which has seen the agent's channel long ago.
+        config["runcmd"] = [["systemctl", "start", "--no-block", "qemu-guest-agent.service"], start]
     else:
         # As soon as the files are there, beside the rest of the boot: the last module of an early stage.
-        config["bootcmd"] = [[*start, "--no-block"]]
+        config["bootcmd"] = [start]
         config["cloud_init_modules"] = list(_MODULES)
         config["cloud_config_modules"] = []
         config["cloud_final_modules"] = []
@@ -149,23 +137,6 @@ def network_config(guest: GuestSettings) -> dict[str, Any]:
     if guest.mtu is not None:
         card["mtu"] = guest.mtu
     return {"version": 2, "ethernets": {"uplink": card}}
-
-
-def _packages(guest: GuestSettings) -> dict[str, Any]:
-    settings = guest.packages
-    if settings.mode == "preinstalled":
-        return {"package_update": False, "package_upgrade": False}
-    apt: dict[str, Any] = {}
-    if settings.proxy:
-        apt["proxy"] = settings.proxy
-    if settings.mirror:
-        apt["primary"] = [{"arches": ["default"], "uri": settings.mirror}]
-    if settings.security_mirror:
-        apt["security"] = [{"arches": ["default"], "uri": settings.security_mirror}]
-    if settings.mirror or settings.security_mirror:
-        apt["preserve_sources_list"] = False
-    config: dict[str, Any] = {"apt": apt} if apt else {}
-    return {**config, "package_update": True, "package_upgrade": False, "packages": list(packages(guest))}
 
 
 def _write_file(path: str, file: GuestFile) -> dict[str, Any]:

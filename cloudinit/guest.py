@@ -16,6 +16,10 @@ _KEY_TYPES = (
     "|sk-ssh-ed25519@openssh\\.com|sk-ecdsa-sha2-nistp256@openssh\\.com"
 )
 _KEY = re.compile(rf"({_KEY_TYPES}) [A-Za-z0-9+/]+={{0,3}}( [ -~]*)?")
+_PUBLIC_KEY = re.compile(
+    r"-----BEGIN PGP PUBLIC KEY BLOCK-----\n([A-Za-z]+: [ -~]+\n)*\n[A-Za-z0-9+/=\n]+\n"
+    r"-----END PGP PUBLIC KEY BLOCK-----\n?"
+)
 _URL = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9._~/%+-]*)?")
 _ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}")
 _SERIAL = re.compile(r"[A-Za-z0-9_-]{1,20}")
@@ -28,8 +32,13 @@ class PackageSettings(Settings):
         default="preinstalled", description="`install` is for a stock cloud image: cloud-init installs them."
     )
     proxy: str | None = Field(default=None, description="HTTP proxy for apt.")
-    mirror: str | None = Field(default=None, description="Package mirror, in place of the image's own.")
-    security_mirror: str | None = None
+    mirror: str | None = Field(
+        default=None, description="Package mirror in place of the image's own: the release, -updates and -security."
+    )
+    security_mirror: str | None = Field(default=None, description="Has -security, where `mirror` has not.")
+    key: str | None = Field(
+        default=None, description="Armoured OpenPGP public key of the mirror. Default: the distribution's keys."
+    )
 
     @field_validator("proxy", "mirror", "security_mirror")
     @classmethod
@@ -37,6 +46,30 @@ class PackageSettings(Settings):
         if value is not None and not _URL.fullmatch(value):
             raise ValueError(f'"{value}" is not an http or https URL without user, query or fragment')
         return value
+
+    @field_validator("key")
+    @classmethod
+    def _is_public_key(cls, value: str | None) -> str | None:
+        if value is not None and "PRIVATE KEY" in value:
+            raise ValueError("holds a private key; only a public one belongs here")
+        if value is not None and not _PUBLIC_KEY.fullmatch(value):
+            raise ValueError("is not one armoured OpenPGP public key, as `gpg --armor --export` writes it")
+        return value
+
+    @model_validator(mode="after")
+    def _is_used(self) -> PackageSettings:
+        found = []
+        for name, alias, needed, rule in (
+            ("mirror", "mirror", self.mode == "install", "is used with `mode: install` only"),
+            ("proxy", "proxy", self.mode == "install", "is used with `mode: install` only"),
+            ("security_mirror", "securityMirror", self.mirror, "needs a `mirror` for everything else"),
+            ("key", "key", self.mirror, "needs the `mirror` that is signed with it"),
+        ):
+            value = getattr(self, name)
+            if value is not None and not needed:
+                found.append(Problem((alias,), value, rule))
+        raise_all("PackageSettings", found)
+        return self
 
 
 class GuestSettings(Settings):

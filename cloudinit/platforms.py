@@ -37,9 +37,23 @@ class Platform:
     """The distribution's own page of each package is below this address."""
     kernel_package: str
 
+    components: str = "main"
+    """Of the archive: those that the guest's packages are in."""
+    leap_second_list: bool = True
+    """chrony reads leap seconds from a list since 4.6; before, from a time zone."""
+
     def source(self, package: str) -> str:
         """Where the distribution says which version of a package it has."""
         return f"{self.packages}/{package}"
+
+    @property
+    def distribution(self) -> str:
+        return self.name.partition("-")[0]
+
+    @property
+    def archive_keyring(self) -> str:
+        """What the distribution's own archive is signed with, as its package of keys lays it down."""
+        return f"/usr/share/keyrings/{self.distribution}-archive-keyring.gpg"
 
     def nginx_at_least(self, wanted: str) -> bool:
         return version(self.nginx) >= version(wanted)
@@ -67,6 +81,7 @@ PLATFORMS: dict[str, Platform] = {
             http3_module=False,
             packages="https://packages.debian.org/bookworm",
             kernel_package="linux-image-amd64",
+            leap_second_list=False,
         ),
         Platform(
             name="debian-13",
@@ -91,6 +106,8 @@ PLATFORMS: dict[str, Platform] = {
             http3_module=False,
             packages="https://packages.ubuntu.com/noble",
             kernel_package="linux-image-virtual",
+            leap_second_list=False,
+            components="main universe",
         ),
         Platform(
             name="ubuntu-26.04",
@@ -103,6 +120,7 @@ PLATFORMS: dict[str, Platform] = {
             http3_module=True,
             packages="https://packages.ubuntu.com/resolute",
             kernel_package="linux-image-virtual",
+            components="main universe",
         ),
     )
 }

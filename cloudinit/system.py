@@ -29,7 +29,7 @@ def system_files(guest: GuestSettings, gateway: GatewaySettings, platform: Platf
         f"{_UNITS}/nordgate-logrotate.timer": GuestFile(_LOGROTATE_TIMER),
         f"{_UNITS}/multi-user.target.d/nordgate.conf": GuestFile(_wanted_units(guest)),
         "/etc/nordgate/logrotate.conf": _template("logrotate.conf", gateway=gateway, rotate_minutes=_ROTATE_MINUTES),
-        "/etc/chrony/chrony.conf": _template("chrony.conf", guest=guest),
+        "/etc/chrony/chrony.conf": _template("chrony.conf", guest=guest, platform=platform),
         "/etc/ssh/sshd_config.d/10-nordgate.conf": GuestFile(_SSHD),
         "/etc/systemd/journald.conf.d/nordgate.conf": GuestFile(
             f"[Journal]\n# The system's disk is small; requests are logged on the data volume.\n"

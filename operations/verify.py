@@ -79,7 +79,6 @@ def compare(design: GatewayDesign, domain_xml: str) -> list[Finding]:
         Finding("cpu mode", profile.cpu_mode, attribute("cpu", "mode")),
         Finding("cpu cores", str(design.vcpus), attribute("cpu/topology", "cores")),
         Finding("network card", design.mac, attribute("devices/interface/mac", "address")),
-        Finding("seed bus", "sata", attribute("devices/disk[@device='cdrom']/target", "bus")),
         Finding("console log", design.console_log, attribute("devices/serial/log", "file")),
         Finding("disks", "2", str(len(disks))),
         Finding("data volume serial", DATA_SERIAL, disks[-1].findtext("serial") or "(none)" if disks else "(none)"),

@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cloudinit import PATHS, GatewaySettings, GuestSettings, SeedDocuments, checks_for, platform_named, seed_documents
+from cloudinit import (
+    PATHS,
+    PLATFORMS,
+    GatewaySettings,
+    GuestSettings,
+    PackageSettings,
+    SeedDocuments,
+    checks_for,
+    seed_documents,
+)
 from hardware import PROFILES, Profile, derived_mac, derived_uuid, domain_stylesheet
 from stacks.files import stack_file
 from stacks.image import declared
@@ -25,8 +34,6 @@ SEED_SERIAL = "nordgate-seed"
 
 SHUT_DOWN_SECONDS = 60.0
 """As long as a guest may take: nginx lets its requests finish for half a minute."""
-
-PLATFORM = "debian-13"
 
 
 @dataclass(frozen=True)
@@ -97,6 +104,7 @@ def design(settings: Settings, stack: str, name: str, image_sha256: str) -> Gate
     domain = f"{stack}-{name}"
     uuid = derived_uuid(stack, "domain", domain)
     profile = PROFILES[hardware.profile]
+    platform = PLATFORMS[settings.image.platform]
     console_log = f"{host.console_logs}/{domain}.log"
     stylesheet = domain_stylesheet(
         profile,
@@ -106,8 +114,16 @@ def design(settings: Settings, stack: str, name: str, image_sha256: str) -> Gate
         data_serial=DATA_SERIAL,
         seed_serial=SEED_SERIAL,
     )
-    guest = guest_settings(stack, name, gateway, settings.network, settings.authorized_keys, settings.facts.time_zone)
-    seed = seed_documents(guest, gateway_settings(settings, stack, name), platform_named(PLATFORM))
+    guest = guest_settings(
+        stack,
+        name,
+        gateway,
+        settings.network,
+        settings.authorized_keys,
+        settings.facts.time_zone,
+        settings.image.packages,
+    )
+    seed = seed_documents(guest, gateway_settings(settings, stack, name), platform)
     made_from = [seed.content_hash, image_sha256, stylesheet, hardware.vcpus, hardware.memory]
     return GatewayDesign(
         stack=stack,
@@ -130,7 +146,13 @@ def design(settings: Settings, stack: str, name: str, image_sha256: str) -> Gate
 
 
 def guest_settings(
-    stack: str, name: str, gateway: Gateway, network: Network, authorized_keys: tuple[str, ...], time_zone: str
+    stack: str,
+    name: str,
+    gateway: Gateway,
+    network: Network,
+    authorized_keys: tuple[str, ...],
+    time_zone: str,
+    packages: PackageSettings,
 ) -> GuestSettings:
     """The guest of the gateway `name`, as cloudinit wants to know it. Raises pydantic's ValidationError."""
     return GuestSettings(
@@ -144,6 +166,7 @@ def guest_settings(
         authorized_keys=authorized_keys,
         timezone=time_zone,
         data_serial=DATA_SERIAL,
+        packages=packages,
     )
 
 
@@ -183,7 +206,7 @@ def _smoke_plan(
         "guest": {
             "checks": [
                 dataclasses.asdict(check)
-                for check in checks_for(settings.nginx, platform_named(PLATFORM), seed.config_hash)
+                for check in checks_for(settings.nginx, PLATFORMS[settings.image.platform], seed.config_hash)
             ],
             "files": {path: hashlib.sha256(file.content.encode()).hexdigest() for path, file in seed.files.items()},
             "accessLog": f"{PATHS.log}/{settings.nginx.log.file}",
@@ -201,9 +224,9 @@ def _smoke_plan(
     }
 
 
-def versions() -> dict[str, str]:
+def versions(settings: Settings) -> dict[str, str]:
     """What the gateways are declared to run: the platform, and what its own packages are."""
-    platform = platform_named(PLATFORM)
+    platform = PLATFORMS[settings.image.platform]
     return {"platform": platform.name, "nginx": platform.nginx, "openssl": platform.openssl, "kernel": platform.kernel}
 
 

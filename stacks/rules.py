@@ -9,12 +9,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from cloudinit import GatewaySettings, broken_rules, platform_named
+from cloudinit import PLATFORMS, GatewaySettings, broken_rules
 from cloudinit.gateway import LogSettings
 from cloudinit.problems import Problem
-from stacks.design import PLATFORM, guest_settings
+from stacks.design import guest_settings
 from stacks.files import is_test
-from stacks.settings import Gateway, Hardware, Hypervisor, Network, RoundTrips, Smoke, rotated_megabytes
+from stacks.settings import Gateway, Hardware, Hypervisor, Image, Network, RoundTrips, Smoke, rotated_megabytes
 from stacks.units import shown
 
 TIME_ZONES = {"norway": ("Europe/Oslo", "Arctic/Longyearbyen"), "united-kingdom": ("Europe/London", "Europe/Belfast")}
@@ -146,13 +146,14 @@ def guests_can_be_made(
     authorized_keys: tuple[str, ...],
     time_zone: str,
     nginx: GatewaySettings,
+    image: Image,
 ) -> Iterator[Problem]:
     """What cloudinit asks of a guest's settings and of how nginx's fit them. The first gateway speaks for all."""
     name, gateway = next(iter(gateways.items()))
     if gateway.address not in network.cidr or (network.router and network.router not in network.cidr):
         return
     try:
-        guest = guest_settings(stack, name, gateway, network, authorized_keys, time_zone)
+        guest = guest_settings(stack, name, gateway, network, authorized_keys, time_zone, image.packages)
     except ValidationError as error:
         found: dict[tuple[str | int, ...], Problem] = {}
         for detail in error.errors():
@@ -163,7 +164,7 @@ def guests_can_be_made(
             found.setdefault(where, Problem(where, None, detail["msg"].removeprefix("Value error, ")))
         yield from found.values()
         return
-    yield from _of_nginx(broken_rules(guest, nginx, platform_named(PLATFORM)))
+    yield from _of_nginx(broken_rules(guest, nginx, PLATFORMS[image.platform]))
 
 
 _SETTINGS_OF_GUESTS: dict[str, tuple[str | int, ...]] = {

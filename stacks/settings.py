@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from cloudinit import GatewaySettings
+from cloudinit import GatewaySettings, PackageSettings, platform_named
 from cloudinit.gateway import LogSettings
 from cloudinit.model import MacAddress, Text
 from cloudinit.model import Settings as Model
@@ -55,6 +55,15 @@ class Image(Model):
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(
         default=None, description="checksum of `file`; without one, the manifest beside an image that was baked here"
     )
+    platform: str = Field(default="debian-13", description="the distribution that is on it")
+    packages: PackageSettings = Field(
+        default=PackageSettings(), description="whether they are on it, or come from a mirror at the first boot"
+    )
+
+    @field_validator("platform")
+    @classmethod
+    def _platform(cls, value: str) -> str:
+        return platform_named(value).name
 
 
 class Hardware(Model):

@@ -1,5 +1,7 @@
 """Unpacks a distribution's own nginx into a folder, so that a rendered configuration can be tried with it.
 
+And what else reads a rendered file in a guest: chrony and nftables.
+
     python3 -m tools.nginx [SUITE ...]
 
 Nothing is installed and nothing starts. Standard library only: it runs before the virtual environment exists.
@@ -23,8 +25,8 @@ SUITES = ("bookworm", "trixie")
 # cloud-init for the schema of its user-data, logrotate and its shell for what rotates the logs, linux-libc-dev because
 # it has the kernel's version and little else; testssl.sh is only unpacked, as everything here.
 PACKAGES = (
-    *("ca-certificates", "cloud-init", "coreutils", "dash", "linux-libc-dev", "logrotate", "nftables"),
-    *("nginx", "openssl"),
+    *("ca-certificates", "chrony", "cloud-init", "coreutils", "dash", "linux-libc-dev", "logrotate", "netbase"),
+    *("nftables", "nginx", "openssl"),
 )
 EXTRA = {"trixie": ("testssl.sh", "bash", "bsdextrautils", "gawk", "grep", "procps", "sed")}
 

@@ -55,6 +55,9 @@
   <xsl:template match="/domain/devices">
     <xsl:copy>
       <xsl:apply-templates select="@*|node()"/>
+{% if seed_bus == "scsi" %}
+      <controller type="scsi" model="virtio-scsi"/>
+{% endif %}
       <controller type="usb" model="none"/>
       <memballoon model="none"/>
     </xsl:copy>

@@ -17,8 +17,9 @@ SOURCE = Path(__file__).parents[2]
 STACK = "e2e-test"
 LAB = "e2e"
 PORT = 8743
-_TOOLS = ("bin", "images", "packages", "pulumi", "stamps", "venv", "venvs")
+_TOOLS = ("bin", "images", "mirror", "packages", "pulumi", "stamps", "venv", "venvs")
 _BOUND = 900
+"""Seconds for one command."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,13 @@ class Ended:
 
 
 class Project:
-    """A checkout in `folder`: the same files as this one, the same tools, and no state."""
+    """A checkout in `folder`: the same files as this one, the same tools, and no state.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    Its stack is called `LAB-test` and reached at `port` of 127.0.0.1.
+    """
+
+    def __init__(self, folder: Path, lab: str = LAB, port: int = PORT) -> None:
+        self.folder, self.lab, self.stack, self.port = folder, lab, f"{lab}-test", port
         subprocess.run(["git", "init", "-q", str(folder)], check=True)
         listing = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -44,19 +48,19 @@ class Project:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(SOURCE / name, folder / name)
         (folder / ".nordgate").mkdir()
-        for name in _TOOLS:
+        for name in filter(lambda name: (SOURCE / ".nordgate" / name).exists(), _TOOLS):
             # Linked file by file where that can be done: built once, and gone with the folder.
             built, linked = str(SOURCE / ".nordgate" / name), str(folder / ".nordgate")
             copies = (["cp", "--archive", "--link", built, linked], ["cp", "--archive", built, linked])
             assert any(subprocess.run(copy, check=False, capture_output=True).returncode == 0 for copy in copies), name
         text = (folder / "stacks/Pulumi.oslo-test.yaml").read_text()
-        text = text.replace("/lab/oslo/", f"/lab/{LAB}/").replace("127.0.0.1:8443", f"127.0.0.1:{PORT}")
-        self.stack_file.write_text(text)
+        text = text.replace("/lab/oslo/", f"/lab/{lab}/").replace("127.0.0.1:8443", f"127.0.0.1:{port}")
+        self.stack_file.write_text(text.replace("api.oslo-test.localhost", f"api.{self.stack}.localhost"))
         subprocess.run(["git", "add", "-A"], cwd=folder, check=True)
 
     @property
     def stack_file(self) -> Path:
-        return self.folder / "stacks" / f"Pulumi.{STACK}.yaml"
+        return self.folder / "stacks" / f"Pulumi.{self.stack}.yaml"
 
     def edit(self, before: str, after: str) -> None:
         """Replace one piece of the stack file, or of its region's."""
@@ -68,7 +72,7 @@ class Project:
 
     def make(self, target: str, *variables: str, typed: str = "") -> Ended:
         """Type `make TARGET`, with the stack chosen."""
-        command = ["make", "--no-print-directory", target, f"STACK={STACK}", *variables]
+        command = ["make", "--no-print-directory", target, f"STACK={self.stack}", *variables]
         return _run(command, self.folder, _fresh_environment(), typed)
 
     def pulumi(self, *words: str) -> Ended:
@@ -81,7 +85,7 @@ class Project:
             "PULUMI_CONFIG_PASSPHRASE": "nordgate-test",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
         }
-        command = [f"{nordgate}/bin/pulumi", *words, "--stack", STACK, "--non-interactive"]
+        command = [f"{nordgate}/bin/pulumi", *words, "--stack", self.stack, "--non-interactive"]
         return _run(command, self.folder, environment)
 
     def outputs(self) -> dict[str, Any]:
@@ -93,7 +97,7 @@ class Project:
         log = self.folder / ".nordgate" / "killed.log"
         with log.open("w") as output:
             process = subprocess.Popen(
-                ["make", "--no-print-directory", target, f"STACK={STACK}"],
+                ["make", "--no-print-directory", target, f"STACK={self.stack}"],
                 cwd=self.folder, env=_fresh_environment(),
                 stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
@@ -125,17 +129,17 @@ def _run(command: list[str], folder: Path, environment: dict[str, str], typed: s
 
 def leftovers(project: Project) -> list[str]:
     """Whatever of the lab is still on this machine: processes, mounts, files, listeners."""
-    mark = f"/var/lib/nordgate/lab/{LAB}"
+    mark = f"/var/lib/nordgate/lab/{project.lab}"
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
-        if mark in words or str(project.folder) in words or f"{STACK}-gw1" in words:
+        if mark in words or str(project.folder) in words or f"{project.stack}-gw1" in words:
             found.append(f"process {process.name}: {words[:150]}")
     found += [f"mount {line}" for line in Path("/proc/mounts").read_text().splitlines() if mark in line]
-    found += [f"file {path}" for path in Path("/var/lib/nordgate").glob(f"lab/{LAB}*")]
+    found += [f"file {path}" for path in Path("/var/lib/nordgate").glob(f"lab/{project.lab}*")]
     listening = subprocess.run(["ss", "-Hltn"], capture_output=True, text=True, check=True).stdout
-    found += [f"listener {line}" for line in listening.splitlines() if f":{PORT} " in line]
+    found += [f"listener {line}" for line in listening.splitlines() if f":{project.port} " in line]
     return found

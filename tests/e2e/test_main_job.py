@@ -5,6 +5,7 @@ The tests share one stack and run in this order.
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import shutil
@@ -109,7 +110,7 @@ def test_a_second_up_changes_nothing(project: Project) -> None:
 def test_another_directory_sees_no_change(project: Project, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(project.folder, elsewhere, symlinks=True)
-    moved = Project.__new__(Project)
+    moved = copy.copy(project)
     moved.folder = elsewhere
     ended = moved.pulumi("preview", "--expect-no-changes")
     assert ended.code == 0, ended.output

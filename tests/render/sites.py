@@ -67,6 +67,10 @@ class Site:
 
     def test(self) -> str:
         """What `nginx -t` complains about; empty when it finds nothing at all."""
-        script = f"set -e; ip link set lo up; {self.shell('nginx -t -q')}"
+        return self.run("nginx -t -q")
+
+    def run(self, command: str) -> str:
+        """What `command` says, and its exit code where it fails."""
+        script = f"set -e; ip link set lo up; {self.shell(command)}"
         done = subprocess.run([*_APART, "sh", "-c", script], capture_output=True, text=True, timeout=60)
         return done.stdout + done.stderr + (f"code {done.returncode}" if done.returncode else "")

@@ -15,7 +15,8 @@ from tests.render.sites import CASES, rendered_case
 def golden_sets() -> Iterator[tuple[str, SeedDocuments]]:
     for case in CASES:
         yield f"{case}-debian-13", rendered_case(case, "debian-13")
-    yield "everything-debian-12", rendered_case("everything", "debian-12")
+    for case in ("everything", "stock"):
+        yield f"{case}-debian-12", rendered_case(case, "debian-12")
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,26 @@ def test_the_syntax_is_the_platforms(
     assert values(block, "ssl_reject_handshake") == [["on"]]
 
 
+@pytest.mark.parametrize("platform", DEBIAN)
+@pytest.mark.parametrize(
+    ("path", "command"),
+    [
+        ("/etc/chrony/chrony.conf", "chronyd -p -u root -f {file}"),
+        ("/etc/nftables.conf", "nft --check --file {file}"),
+    ],
+)
+def test_the_distributions_own_programs_accept_their_files(
+    path: str, command: str, platform: str, roots: dict[str, Path], pair: Pair, tmp_path: Path
+) -> None:
+    documents = rendered_case("everything", platform)
+    site = Site.make(roots[PLATFORMS[platform].suite], tmp_path / "site", documents.files, pair)
+    (site.folder / "run/tried").write_text(documents.files[path].content)
+    said = site.run(command.format(file="/run/tried"))
+    assert "code" not in said, said
+    (site.folder / "run/tried").write_text(documents.files[path].content + "nonsense\n")
+    assert "code" in site.run(command.format(file="/run/tried"))
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_every_proxied_location_keeps_its_upstream_connections(
     case: str, roots: dict[str, Path], pair: Pair, tmp_path: Path

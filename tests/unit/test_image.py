@@ -17,7 +17,7 @@ from tools.image.boot import Archive, load_order
 from tools.image.disk import partition_table
 from tools.image.host import sources_from
 from tools.image.manifest import Manifest
-from tools.image.recipe import HERE, RECIPE, digest, load
+from tools.image.recipe import DEFAULT, HERE, RECIPES, digest, load, names
 from tools.image.tree import listed
 
 MODULES_DEP = """\
@@ -56,44 +56,73 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def test_the_same_files_are_the_same_recipe_wherever_they_lie(recipe_copy: Path) -> None:
-    assert digest(recipe_copy) == digest()
+    assert digest(code=recipe_copy) == digest()
 
 
 def test_a_changed_overlay_file_is_another_recipe(recipe_copy: Path) -> None:
-    with (recipe_copy / "recipe/root/etc/cloud/cloud.cfg").open("a") as file:
+    with (recipe_copy / "recipes/debian-13/root/etc/cloud/cloud.cfg").open("a") as file:
         file.write("# more\n")
-    assert digest(recipe_copy) != digest()
+    assert digest(code=recipe_copy) != digest()
 
 
 def test_a_moved_overlay_file_is_another_recipe(recipe_copy: Path) -> None:
-    (recipe_copy / "recipe/root/etc/fstab").rename(recipe_copy / "recipe/root/etc/fstab.d")
-    assert digest(recipe_copy) != digest()
+    (recipe_copy / "recipes/debian-13/root/etc/fstab").rename(recipe_copy / "recipes/debian-13/root/etc/fstab.d")
+    assert digest(code=recipe_copy) != digest()
 
 
 def test_an_executable_bit_is_part_of_the_recipe(recipe_copy: Path) -> None:
-    (recipe_copy / "recipe/root/etc/fstab").chmod(0o755)
-    assert digest(recipe_copy) != digest()
+    (recipe_copy / "recipes/debian-13/root/etc/fstab").chmod(0o755)
+    assert digest(code=recipe_copy) != digest()
 
 
 def test_changed_code_of_the_bake_is_another_recipe(recipe_copy: Path) -> None:
     (recipe_copy / "disk.py").write_text("")
-    assert digest(recipe_copy) != digest()
+    assert digest(code=recipe_copy) != digest()
+
+
+def test_another_recipe_changes_nothing(recipe_copy: Path) -> None:
+    with (recipe_copy / "recipes/stock/recipe.toml").open("a") as file:
+        file.write("# more\n")
+    assert digest(code=recipe_copy) == digest()
+    assert digest("debian-13-stock", recipe_copy) != digest("debian-13-stock")
+
+
+def test_an_unknown_recipe_is_a_problem_that_names_the_known_ones() -> None:
+    with pytest.raises(Problem, match="debian-12-stock, debian-13, debian-13-stock"):
+        load("debian-11")
+
+
+@pytest.mark.parametrize(("name", "suite"), [("debian-12-stock", "bookworm"), ("debian-13-stock", "trixie")])
+def test_a_stock_image_has_nothing_of_ours(name: str, suite: str) -> None:
+    recipe = load(name)
+    assert recipe.suite == suite
+    assert recipe.init is None, "it boots by the distribution's initrd"
+    assert not {"nginx", "qemu-guest-agent", "chrony", "nftables"} & set(recipe.packages)
+    assert [path for part in ("masked.txt", "skipped-rules.txt") for path in recipe.files(part)] == []
+    assert not recipe.excluded_paths
+
+
+def test_two_stock_images_differ_in_their_suite_and_packages_only() -> None:
+    twelve, thirteen = load("debian-12-stock"), load("debian-13-stock")
+    assert set(twelve.packages) < set(thirteen.packages)
+    assert (twelve.disk, twelve.kernel, twelve.variant) == (thirteen.disk, thirteen.kernel, thirteen.variant)
 
 
 def test_compiled_python_is_no_part_of_the_recipe(recipe_copy: Path) -> None:
     (recipe_copy / "__pycache__").mkdir()
     (recipe_copy / "__pycache__/disk.pyc").write_text("")
-    assert digest(recipe_copy) == digest()
+    assert digest(code=recipe_copy) == digest()
 
 
-def test_the_recipe_names_no_package_twice() -> None:
-    packages = load().packages
+@pytest.mark.parametrize("name", names())
+def test_a_recipe_names_no_package_twice(name: str) -> None:
+    packages = load(name).packages
     assert len(packages) == len(set(packages))
 
 
 @pytest.mark.parametrize("name", ["masked.txt", "skipped-rules.txt"])
 def test_nothing_is_switched_off_twice(name: str) -> None:
-    names = listed(RECIPE / name)
+    names = listed(RECIPES / DEFAULT / name)
     assert names
     assert len(names) == len(set(names))
 

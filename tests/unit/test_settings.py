@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from cloudinit import PackageSettings
+from stacks.design import design
 from stacks.files import stack_names
 from stacks.load import load_file, parse
 from stacks.problems import SettingsError
@@ -52,6 +54,9 @@ def test_sizes_and_durations_carry_their_units() -> None:
         (lambda c: c["nordgate:hypervisors"]["host1"].update(uri="qemu+ssh://a@b:2222/system"), "has a port"),
         (lambda c: c["nordgate:hardware"].update(profile="fast"), "hardware.profile   fast:"),
         (lambda c: c.update({"nordgate:gateways": ["gw1"]}), "gateways"),
+        (lambda c: c["nordgate:image"].update(platform="debian-11"), '"debian-11" is not a known platform; known are'),
+        (lambda c: c["nordgate:image"].update(packages={"mode": "stock"}), "image.packages.mode   stock:"),
+        (lambda c: c["nordgate:image"].update(packages={"mirror": "ftp://a/"}), "image.packages.mirror   "),
     ],
 )  # fmt: skip
 def test_a_broken_setting_is_named_with_its_value_and_its_rule(
@@ -81,6 +86,14 @@ def test_two_gateways_cannot_share_an_address() -> None:
 def test_a_missing_stack_lists_the_known_ones() -> None:
     with pytest.raises(SettingsError, match=r"known: .*oslo-test"):
         load_file(PROJECT, "nowhere")
+
+
+def test_the_seed_follows_the_images_platform() -> None:
+    settings = load_file(PROJECT, "oslo-test")
+    image = settings.image.model_copy(update={"platform": "debian-12", "packages": PackageSettings(mode="install")})
+    made = design(settings.model_copy(update={"image": image}), "oslo-test", "gw1", "0" * 64)
+    assert "nginx" in yaml.safe_load(made.seed.user_data)["packages"]
+    assert "http2 on;" not in "".join(file.content for file in made.seed.files.values())
 
 
 def test_settings_cannot_be_changed() -> None:

@@ -23,7 +23,13 @@ def transform(stylesheet: str, base: str, folder: Path) -> ElementTree.Element:
 
 
 def stylesheet(profile: str = "portable", **changed: object) -> str:
-    arguments = {"uuid": "u-u-i-d", "vcpus": 2, "console_log": "/logs/gw1.log", "data_serial": "nordgate-data"}
+    arguments = {
+        "uuid": "u-u-i-d",
+        "vcpus": 2,
+        "console_log": "/logs/gw1.log",
+        "data_serial": "nordgate-data",
+        "seed_bus": "sata",
+    }
     return domain_stylesheet(PROFILES[profile], **(arguments | changed))  # type: ignore[index,arg-type]
 
 
@@ -71,6 +77,13 @@ def test_the_seed_disk_stays_a_cdrom_and_moves_to_sata(domain: ElementTree.Eleme
     assert target is not None
     assert target.get("bus") == "sata"
     assert domain.findtext("devices/disk[@device='cdrom']/serial") == "cloudinit"
+
+
+def test_the_seed_disk_can_be_on_virtio_scsi_for_kernels_without_ahci(tmp_path: Path) -> None:
+    domain = transform(stylesheet(seed_bus="scsi"), "domain.xml", tmp_path)
+    assert [target.get("bus") for target in domain.findall("devices/disk[@device='cdrom']/target")] == ["scsi"]
+    # Without it libvirt adds a controller for which cloud kernels have no driver.
+    assert domain.find("devices/controller[@type='scsi'][@model='virtio-scsi']") is not None
 
 
 def test_the_serial_console_is_logged(domain: ElementTree.Element) -> None:

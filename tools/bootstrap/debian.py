@@ -16,11 +16,13 @@ class Package:
 
 
 INSTALLED = (
+    Package("apt-utils", "apt-ftparchive: the index of the lab's package mirror"),
     Package("ca-certificates", "Go and curl check registries against it"),
     Package("curl", "a client that the served gateway is tried with"),
     Package("dosfstools", "mkfs.vfat for the image's boot partition"),
     Package("e2fsprogs", "mkfs.ext4 for the image's root, without mounting it"),
     Package("genisoimage", "mkisofs: the libvirt provider makes seed disks with it"),
+    Package("gpg", "signs that index"),
     Package("iproute2", "ip: the lab's namespace"),
     Package("iptables", "libvirt's rules for a closed network, inside the lab's namespace"),
     Package("libvirt-clients", "virsh: readiness, verification, consoles"),

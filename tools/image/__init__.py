@@ -1,4 +1,4 @@
-"""Bakes the guests' disk image from Debian packages and the files in `recipe/`.
+"""Bakes the guests' disk images from Debian packages and the files in `recipes/`.
 
 Run it as `python3 -m tools.image`. Standard library only: it runs before the virtual environment exists.
 """

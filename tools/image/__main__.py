@@ -1,4 +1,4 @@
-"""`python3 -m tools.image [bake] [--refresh]`: see that the image is there, and say where."""
+"""`python3 -m tools.image [bake] [--recipe NAME] [--refresh]`: see that the image is there, and say where."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from types import FrameType
 
 from tools.console import run_tool
 from tools.image.bake import ensure
+from tools.image.recipe import DEFAULT, names
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:
@@ -16,12 +17,13 @@ def _stop(_signal: int, _frame: FrameType | None) -> None:
 
 def main() -> None:
     """Parse the command line and bake."""
-    parser = argparse.ArgumentParser(prog="python3 -m tools.image", description="Bake the guests' disk image.")
+    parser = argparse.ArgumentParser(prog="python3 -m tools.image", description="Bake a disk image for guests.")
     parser.add_argument("command", nargs="?", choices=["bake"], default="bake", help="bake it if it is not there")
     parser.add_argument("--refresh", action="store_true", help="bake again, to take in security updates")
+    parser.add_argument("--recipe", default=DEFAULT, help=f"which one: {', '.join(names())}")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, _stop)
-    print(ensure(options.refresh).file)
+    print(ensure(options.recipe, options.refresh).file)
 
 
 run_tool(main)

@@ -13,26 +13,38 @@ from pathlib import Path
 from tools.console import Problem, phase
 from tools.image import boot, disk, host, manifest, tree
 from tools.image.manifest import Manifest
-from tools.image.recipe import digest, load
+from tools.image.recipe import DEFAULT, Recipe, digest, load
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 FOLDER = Path(".nordgate/images")
 _WORK = ".bake-"
+_HASH = 16
+"""Digits of the content's hash in an image's name."""
 
 
-def ensure(refresh: bool = False, checkout: Path = CHECKOUT) -> Manifest:
-    """The image of the present recipe, baked only when it is not there; `refresh` bakes it anyway."""
-    name = digest()
-    record = checkout / FOLDER / "debian-13.json"
+def record_of(name: str) -> Path:
+    """Where the manifest of the recipe `name`'s image lies, relative to the checkout."""
+    return FOLDER / f"{name}.json"
+
+
+def status_of(name: str) -> Path:
+    """Where dpkg's record of what is installed in that image lies, relative to the checkout."""
+    return FOLDER / f"{name}.status"
+
+
+def ensure(name: str = DEFAULT, refresh: bool = False, checkout: Path = CHECKOUT) -> Manifest:
+    """The image of the recipe as it is now, baked only when it is not there; `refresh` bakes it anyway."""
+    mark = digest(name)
+    record = checkout / record_of(name)
     found = manifest.read(record)
-    if found and not refresh and manifest.is_current(found, name, checkout):
+    if found and not refresh and manifest.is_current(found, mark, checkout):
         return found
     record.parent.mkdir(parents=True, exist_ok=True)
     with _alone(record.parent):
         found = manifest.read(record)
-        if found and not refresh and manifest.is_current(found, name, checkout):
+        if found and not refresh and manifest.is_current(found, mark, checkout):
             return found
-        return _bake(name, record, checkout)
+        return _bake(load(name), mark, checkout)
 
 
 @contextmanager
@@ -49,8 +61,8 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def _bake(name: str, record: Path, checkout: Path) -> Manifest:
-    recipe = load()
+def _bake(recipe: Recipe, mark: str, checkout: Path) -> Manifest:
+    record = checkout / record_of(recipe.name)
     host.prepare(record.parent)
     with tempfile.TemporaryDirectory(prefix=_WORK, dir=record.parent) as temporary:
         work = Path(temporary)
@@ -61,31 +73,33 @@ def _bake(name: str, record: Path, checkout: Path) -> Manifest:
             with phase("Lay the recipe's files over them"):
                 tree.customize(recipe, root)
                 release = boot.kernel_release(root)
-                kernel = (root / f"boot/vmlinuz-{release}").rename(work / "vmlinuz")
+                kernel = boot.kernel(root)
                 initrd = boot.initrd(recipe, root)
                 tree.clean(recipe, root)
             with phase("Put the disk together"):
                 disk.assemble(recipe, root, kernel, initrd, raw)
                 disk.pack(raw, packed)
             with phase("Hash it"):
-                baked = _describe(name, packed, raw, root, release)
+                baked = _describe(recipe.name, mark, packed, raw, root, release)
         except OSError as error:
             if error.errno == 28:
                 raise Problem("the disk is full; free some space and bake again.") from error
             raise
-        for old in record.parent.glob("debian-13-*.qcow2"):
+        for old in record.parent.glob(f"{recipe.name}-{'[0-9a-f]' * _HASH}.qcow2"):
             if old.name != Path(baked.file).name:
                 old.unlink()
         packed.replace(checkout / baked.file)
+        shutil.copyfile(root / "var/lib/dpkg/status", work / "status")
+        (work / "status").replace(checkout / status_of(recipe.name))
         baked.write(record)
     return baked
 
 
-def _describe(recipe: str, packed: Path, raw: Path, root: Path, release: str) -> Manifest:
+def _describe(name: str, recipe: str, packed: Path, raw: Path, root: Path, release: str) -> Manifest:
     with packed.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return Manifest(
-        file=str(FOLDER / f"debian-13-{sha256[:16]}.qcow2"),
+        file=str(FOLDER / f"{name}-{sha256[:_HASH]}.qcow2"),
         sha256=sha256,
         bytes=packed.stat().st_size,
         virtual_size=raw.stat().st_size,

@@ -1,7 +1,7 @@
-"""Kernel and initial ramdisk: a static busybox, a script and the drivers of the root disk.
+"""Kernel and initial ramdisk: the distribution's, or a static busybox, a script and the drivers of the root disk.
 
-Debian's own initrd carries udev and a second systemd's worth of work; this one is through in a blink. It
-knows one thing, how to find a root file system on an ordinary virtual disk, and says so when it cannot.
+Debian's own initrd carries udev and a second systemd's worth of work; ours is through in a blink. It knows one
+thing, how to find a root file system on an ordinary virtual disk, and says so when it cannot.
 """
 
 from __future__ import annotations
@@ -23,6 +23,11 @@ def kernel_release(tree: Path) -> str:
     return found[0]
 
 
+def kernel(tree: Path) -> bytes:
+    """The kernel in `tree`, as the boot loader wants it."""
+    return (tree / f"boot/vmlinuz-{kernel_release(tree)}").read_bytes()
+
+
 def load_order(dependencies: str, wanted: list[str]) -> list[str]:
     """Paths of the modules `wanted` and of what they need, in the order to load them, from modules.dep."""
     needs = {path: rest.split() for path, _, rest in (line.partition(":") for line in dependencies.splitlines())}
@@ -30,7 +35,7 @@ def load_order(dependencies: str, wanted: list[str]) -> list[str]:
     order: list[str] = []
     for name in wanted:
         if name not in by_name:
-            raise Problem(f"the kernel has no module {name!r}; correct tools/image/recipe/recipe.toml.")
+            raise Problem(f"the kernel has no module {name!r}; correct the recipe's [kernel].")
         path = by_name[name]
         # modules.dep lists what is needed last first.
         order += [each for each in (*reversed(needs[path]), path) if each not in order]
@@ -42,13 +47,20 @@ def _module_name(path: str) -> str:
 
 
 def initrd(recipe: Recipe, tree: Path) -> bytes:
-    """The initial ramdisk for the kernel in `tree`, uncompressed: it is small, and inflating it takes time."""
+    """The initial ramdisk for the kernel in `tree`: ours where the recipe has one, else the distribution's."""
+    if recipe.init is None:
+        return (tree / f"boot/initrd.img-{kernel_release(tree)}").read_bytes()
+    return _own_initrd(recipe, recipe.init, tree)
+
+
+def _own_initrd(recipe: Recipe, init: Path, tree: Path) -> bytes:
+    # Not compressed: it is small, and inflating it takes time.
     modules = tree / "usr/lib/modules" / kernel_release(tree)
     dependencies = (modules / "modules.dep").read_text()
     archive = Archive(recipe.timestamp)
     for folder in _FOLDERS:
         archive.add(folder, 0o040755)
-    archive.add("init", 0o100755, (recipe.folder / "init").read_bytes())
+    archive.add("init", 0o100755, init.read_bytes())
     archive.add("bin/busybox", 0o100755, (tree / "usr/bin/busybox").read_bytes())
     files: dict[str, Path] = {}
     for when, names in _stages(recipe.kernel):

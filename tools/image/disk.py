@@ -25,7 +25,7 @@ LABEL linux
 """
 
 
-def assemble(recipe: Recipe, tree: Path, kernel: Path, initrd: bytes, raw: Path) -> None:
+def assemble(recipe: Recipe, tree: Path, kernel: bytes, initrd: bytes, raw: Path) -> None:
     """Make `raw`, a whole disk that holds `tree` and boots `kernel`."""
     disk = recipe.disk
     with raw.open("wb") as file:
@@ -75,12 +75,12 @@ def _root_file_system(recipe: Recipe, tree: Path, raw: Path) -> None:
     )
 
 
-def _boot_file_system(recipe: Recipe, kernel: Path, initrd: bytes, raw: Path) -> None:
+def _boot_file_system(recipe: Recipe, kernel: bytes, initrd: bytes, raw: Path) -> None:
     disk = recipe.disk
     environment = {"SOURCE_DATE_EPOCH": str(recipe.timestamp), "MTOOLS_SKIP_CHECK": "1", "TZ": "UTC"}
     files = raw.parent / "boot"
     files.mkdir()
-    (files / "vmlinuz").write_bytes(kernel.read_bytes())
+    (files / "vmlinuz").write_bytes(kernel)
     (files / "initrd").write_bytes(initrd)
     command_line = " ".join(recipe.kernel.command_line)
     (files / "syslinux.cfg").write_text(_SYSLINUX_CFG.format(root=disk.root_uuid, options=command_line))

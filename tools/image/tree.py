@@ -20,13 +20,13 @@ _REMOVED = (
     "var/cache/ldconfig/aux-cache",
     "var/lib/systemd/random-seed",
 )
-_EMPTIED = ("boot", "run", "tmp", "var/cache/apt", "var/cache/debconf", "var/lib/apt/lists", "var/log", "var/tmp")
+_EMPTIED = ("run", "tmp", "var/cache/apt", "var/cache/debconf", "var/lib/apt/lists", "var/log", "var/tmp")
 
 
 def unpack(recipe: Recipe, tree: Path) -> None:
-    """Install the packages of the recipe into `tree`."""
+    """Install the packages of the recipe into `tree`, without what they only recommend."""
     command = [
-        *("mmdebstrap", "--mode=root", "--variant=apt", "--architectures=amd64", "--quiet"),
+        *("mmdebstrap", "--mode=root", f"--variant={recipe.variant}", "--architectures=amd64", "--quiet"),
         *("--keyring", str(KEYRING), f"--include={','.join(recipe.packages)}"),
         '--aptopt=Apt::Install-Recommends "false"',
         '--aptopt=Acquire::Languages "none"',
@@ -40,20 +40,23 @@ def unpack(recipe: Recipe, tree: Path) -> None:
 
 def customize(recipe: Recipe, tree: Path) -> None:
     """Lay our files over the packages' and run the recipe's script in the new system."""
-    shutil.copytree(recipe.folder / "root", tree, symlinks=True, dirs_exist_ok=True)
-    for name in listed(recipe.folder / "masked.txt"):
-        _nothing(tree / "etc/systemd" / name)
-    for name in listed(recipe.folder / "skipped-rules.txt"):
-        _nothing(tree / "etc/udev/rules.d" / name)
-    script = tree / "customize.sh"
-    shutil.copyfile(recipe.folder / "customize.sh", script)
+    for overlay in recipe.files("root"):
+        shutil.copytree(overlay, tree, symlinks=True, dirs_exist_ok=True)
+    for path in recipe.files("masked.txt"):
+        for name in listed(path):
+            _nothing(tree / "etc/systemd" / name)
+    for path in recipe.files("skipped-rules.txt"):
+        for name in listed(path):
+            _nothing(tree / "etc/udev/rules.d" / name)
     environment = {
         "SOURCE_DATE_EPOCH": str(recipe.timestamp),
         "SYSTEMD_OFFLINE": "1",
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
     }
-    run_apart(["chroot", tree, "sh", "/customize.sh"], env=environment)
-    script.unlink()
+    for path in recipe.files("customize.sh"):
+        script = Path(shutil.copy(path, tree))
+        run_apart(["chroot", tree, "sh", "/customize.sh"], env=environment)
+        script.unlink()
 
 
 def listed(path: Path) -> list[str]:
@@ -78,7 +81,8 @@ def clean(recipe: Recipe, tree: Path) -> None:
     """Remove what a bake leaves behind and make every time stamp at most the recipe's."""
     for name in _REMOVED:
         (tree / name).unlink(missing_ok=True)
-    for name in _EMPTIED:
+    # What boots with an initrd of ours never looks there.
+    for name in (*_EMPTIED, *(["boot"] if recipe.init else [])):
         empty(tree / name)
     for folder, folders, files in os.walk(tree, topdown=False):
         for name in [*files, *folders]:

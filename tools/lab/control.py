@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tools.console import Problem, phase
-from tools.lab.layout import BACKEND_PORTS, LABS, Forward, Lab
+from tools.lab.layout import BACKEND_PORTS, LABS, MIRROR_PORT, Forward, Lab
 
 _CHECKOUT = Path(__file__).parents[2]
 _MOUNT_POINTS = LABS / "mount-points.json"
@@ -195,7 +195,7 @@ def _answers(lab: Lab) -> bool:
     if virsh.returncode:
         return False
     listening = subprocess.run([*enter(lab), "ss", "-Hltun"], capture_output=True, text=True, check=False).stdout
-    return all(f":{port} " in listening for port in (*BACKEND_PORTS, 123))
+    return all(f":{port} " in listening for port in (*BACKEND_PORTS, MIRROR_PORT, 123))
 
 
 def _answer_for(lab: Lab, addresses: Sequence[str]) -> None:

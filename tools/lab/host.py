@@ -12,7 +12,8 @@ import sys
 import time
 from pathlib import Path
 
-from tools.lab.layout import BACKEND_PORTS, Lab
+from tools.lab.layout import BACKEND_PORTS, MIRROR_PORT, Lab
+from tools.mirror import SERVED
 
 _RESTART_PAUSE = 0.5
 """Seconds before a service that ended is started again."""
@@ -40,6 +41,10 @@ def _services(lab: Lab, chronyd: str, forwards: list[str]) -> dict[str, list[str
     }
     for number, port in enumerate(BACKEND_PORTS, start=1):
         services[f"backend {number}"] = [sys.executable, "-m", "tools.lab.backend", f"backend-{number}", str(port)]
+    services["package mirror"] = [
+        *(sys.executable, "-m", "http.server", str(MIRROR_PORT)),
+        *("--directory", str(SERVED), "--protocol", "HTTP/1.1"),
+    ]
     if forwards:
         services["forwards"] = [sys.executable, "-m", "tools.lab.forward", *forwards]
     return services

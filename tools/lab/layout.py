@@ -15,6 +15,9 @@ LABS = Path("/var/lib/nordgate/lab")
 BACKEND_PORTS = (9001, 9002)
 """The two API backends, on every address inside the namespace."""
 
+MIRROR_PORT = 9080
+"""The package mirror, there too: http://ADDRESS:9080/RECIPE, what `tools.mirror` has filled."""
+
 _QEMU_USER = "libvirt-qemu"
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
