@@ -14,12 +14,14 @@ from stacks.design import GatewayDesign
 class GuestArgs:
     """`image_id`, `network_id` and `pool` are what other resources make on the guest's hypervisor.
 
-    The guest stands on the host's `bridge`, or in the network that was made for lack of one.
+    The guest stands on the host's `bridge` or, by `macvtap`, on its network card, or in the network that was made for
+    lack of both.
     """
 
     design: GatewayDesign
     image_id: pulumi.Input[str]
     bridge: str | None
+    macvtap: str | None
     network_id: pulumi.Input[str] | None
     pool: pulumi.Input[str]
     provider: libvirt.Provider
@@ -35,7 +37,7 @@ class Guest(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: GuestArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("nordgate:guest:Guest", name, None, opts)
-        design = args.design
+        design, machine = args.design, args.design.machine
 
         def options(**extra: object) -> pulumi.ResourceOptions:
             return pulumi.ResourceOptions(parent=self, provider=args.provider, **extra)  # type: ignore[arg-type]
@@ -43,7 +45,7 @@ class Guest(pulumi.ComponentResource):
         # Root and seed of the next guest are made before, and those of the last deleted after, the domain's turn.
         root = libvirt.Volume(
             f"{name}-root",
-            name=f"{design.domain}-root-{design.mark}.qcow2",
+            name=design.root_volume,
             pool=args.pool,
             base_volume_id=args.image_id,
             format="qcow2",
@@ -51,9 +53,9 @@ class Guest(pulumi.ComponentResource):
         )
         data = libvirt.Volume(
             f"{name}-data",
-            name=f"{design.domain}-data.raw",
+            name=design.data_volume,
             pool=args.pool,
-            size=design.data_volume,
+            size=design.data_bytes,
             format="raw",
             # Every argument of a volume replaces it: an edit of settings must never do that to data.
             opts=options(protect=args.protect_data, ignore_changes=["size", "format", "pool"]),
@@ -70,11 +72,11 @@ class Guest(pulumi.ComponentResource):
         domain = libvirt.Domain(
             f"{name}-domain",
             name=design.domain,
-            type=design.profile.accelerator,
+            type=machine.profile.accelerator,
             machine="q35",
-            cpu=libvirt.DomainCpuArgs(mode=design.profile.cpu_mode),
-            vcpu=design.vcpus,
-            memory=design.memory >> 20,
+            cpu=libvirt.DomainCpuArgs(mode=machine.profile.cpu_mode),
+            vcpu=machine.vcpus,
+            memory=machine.memory >> 20,
             autostart=True,
             # Readiness is waited for, with progress and a bound, by the smoke check.
             qemu_agent=False,
@@ -82,7 +84,11 @@ class Guest(pulumi.ComponentResource):
             cloudinit=seed.id,
             network_interfaces=[
                 libvirt.DomainNetworkInterfaceArgs(
-                    bridge=args.bridge, network_id=args.network_id, mac=design.mac, wait_for_lease=False
+                    bridge=args.bridge,
+                    macvtap=args.macvtap,
+                    network_id=args.network_id,
+                    mac=machine.mac,
+                    wait_for_lease=False,
                 )
             ],
             consoles=[libvirt.DomainConsoleArgs(type="pty", target_port="0", target_type="serial")],
@@ -92,7 +98,8 @@ class Guest(pulumi.ComponentResource):
                 # The provider accepts these edits and never applies them; "#initerror" is a start that failed.
                 replace_on_changes=[
                     "disks", "cloudinit", "cpu", "machine", "networkInterfaces[*].bridge",
-                    "networkInterfaces[*].networkId", "networkInterfaces[*].mac", "#initerror",
+                    "networkInterfaces[*].macvtap", "networkInterfaces[*].networkId", "networkInterfaces[*].mac",
+                    "#initerror",
                 ],
             ),
         )  # fmt: skip

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cloudinit import PATHS, GuestSettings, SeedDocuments, platform_named, seed_documents
-from hardware import PROFILES, Profile, derived_mac, derived_uuid, domain_stylesheet
+from hardware import Machine, derived_mac, derived_uuid, domain_stylesheet
 from stacks.image import declared
 from stacks.load import stack_file
 from stacks.settings import Settings
@@ -29,17 +29,10 @@ class GatewayDesign:
 
     stack: str
     name: str
-    uuid: str
-    mac: str
     hypervisor: str
-    profile: Profile
-    vcpus: int
-    memory: int
-    """In bytes."""
-    data_volume: int
-    """In bytes."""
-    console_log: str
-    """On the hypervisor."""
+    machine: Machine
+    data_bytes: int
+    """Size of the data volume."""
     stylesheet: str
     seed: SeedDocuments
     fingerprint: str
@@ -58,6 +51,14 @@ class GatewayDesign:
         return self.fingerprint[:12]
 
     @property
+    def root_volume(self) -> str:
+        return f"{self.domain}-root-{self.mark}.qcow2"
+
+    @property
+    def data_volume(self) -> str:
+        return f"{self.domain}-data.raw"
+
+    @property
     def url(self) -> str:
         return str(self.smoke_plan["url"])
 
@@ -68,30 +69,33 @@ def design(settings: Settings, stack: str, name: str, image_sha256: str) -> Gate
     host = settings.hypervisors[gateway.hypervisor]
     hardware = settings.hardware
     domain = f"{stack}-{name}"
-    uuid = derived_uuid(stack, "domain", domain)
-    mac = gateway.mac or derived_mac(stack, name)
-    profile = PROFILES[hardware.profile]
-    console_log = f"{host.console_logs}/{domain}.log"
-    stylesheet = domain_stylesheet(
-        profile, uuid=uuid, vcpus=hardware.vcpus, console_log=console_log, data_serial=DATA_SERIAL
+    machine = Machine(
+        profile=hardware,
+        uuid=derived_uuid(stack, "domain", domain),
+        mac=gateway.mac or derived_mac(stack, name),
+        vcpus=hardware.vcpus,
+        memory=hardware.memory,
+        console_log=f"{host.console_logs}/{domain}.log",
+        pool_path=host.pool_path,
+        data_serial=DATA_SERIAL,
+        pinning=gateway.pinning,
+        nvme_controller=gateway.nvme_controller,
     )
-    seed = seed_documents(_guest_settings(settings, domain, name, mac), settings.nginx, platform_named(PLATFORM))
-    made_from = [seed.content_hash, image_sha256, stylesheet, hardware.vcpus, hardware.memory]
+    stylesheet = domain_stylesheet(machine)
+    seed = seed_documents(
+        _guest_settings(settings, domain, name, machine.mac), settings.nginx, platform_named(PLATFORM)
+    )
+    made_from = [seed.content_hash, image_sha256, stylesheet, machine.vcpus, machine.memory]
     return GatewayDesign(
         stack=stack,
         name=name,
-        uuid=uuid,
-        mac=mac,
         hypervisor=gateway.hypervisor,
-        profile=profile,
-        vcpus=hardware.vcpus,
-        memory=hardware.memory,
-        data_volume=hardware.data_volume,
-        console_log=console_log,
+        machine=machine,
+        data_bytes=hardware.data_volume,
         stylesheet=stylesheet,
         seed=seed,
         fingerprint=hashlib.sha256(json.dumps(made_from).encode()).hexdigest(),
-        smoke_plan=_smoke_plan(settings, stack, name, domain, console_log, seed),
+        smoke_plan=_smoke_plan(settings, stack, name, domain, machine.console_log, seed),
     )
 
 

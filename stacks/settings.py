@@ -12,10 +12,12 @@ from cloudinit import GatewaySettings
 from cloudinit.model import MacAddress
 from cloudinit.model import Settings as Model
 from cloudinit.problems import Problem, raise_all
-from hardware import ProfileName
-from stacks.units import Duration, Size
+from hardware import PciAddress, Pinning
+from stacks.hardware import Hardware, share_problems
+from stacks.units import Duration
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+Device = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9.-]{0,14}$")]
 HostPath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._/-]+$")]
 Endpoint = Annotated[str, StringConstraints(pattern=r"^127\.0\.0\.1:[0-9]{2,5}$")]
 
@@ -25,9 +27,15 @@ class Hypervisor(Model):
 
     uri: str = Field(description="libvirt connection, such as qemu+ssh://deploy@host1/system")
     pool_path: HostPath = Field(description="folder of the storage pool that the stack makes there, on the host's NVMe")
-    bridge: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9.-]{0,14}$")] | None = Field(
+    bridge: Device | None = Field(
         default=None,
-        description="the host's bridge that leads to the clients; without one, the stack makes a closed network there",
+        description="the host's bridge that leads to the clients; with neither bridge nor macvtap, the stack makes a "
+        "closed network there",
+    )
+    macvtap: Device | None = Field(
+        default=None,
+        description="instead of a bridge: the host's network card, on which every guest gets a macvtap device. The "
+        "host itself cannot reach its guests that way",
     )
     console_logs: HostPath = Field(
         default="/var/log/libvirt/qemu", description="folder on the host for the guests' serial console logs"
@@ -42,6 +50,14 @@ class Hypervisor(Model):
             raise ValueError(f'"{value}" has a port, which the published libvirt plugin cannot use with SSH')
         return value
 
+    @model_validator(mode="after")
+    def _one_way_out(self) -> Self:
+        if self.bridge and self.macvtap:
+            raise_all(
+                "Hypervisor", [Problem(("macvtap",), self.macvtap, f"bridge: {self.bridge} is set too: one of them")]
+            )
+        return self
+
 
 class Image(Model):
     """The disk that guests start from."""
@@ -50,15 +66,6 @@ class Image(Model):
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(
         default=None, description="checksum of `file`; without one, the manifest beside an image that was baked here"
     )
-
-
-class Hardware(Model):
-    """What every gateway of the stack is made of."""
-
-    profile: ProfileName = Field(description="how the guest meets the host: see docs/architecture.md")
-    vcpus: int = Field(ge=1, le=64, description="virtual processors per gateway")
-    memory: Size = Field(ge=256 << 20, description="memory per gateway, such as 4GiB")
-    data_volume: Size = Field(ge=64 << 20, description="size of the volume for logs and TLS keys, fully preallocated")
 
 
 class Network(Model):
@@ -79,6 +86,12 @@ class Gateway(Model):
     mac: MacAddress | None = Field(default=None, description="without one, derived from stack and name")
     entry: Endpoint | None = Field(
         default=None, description="127.0.0.1:PORT that leads to the gateway's 443 where its address cannot be reached"
+    )
+    pinning: Pinning | None = Field(default=None, description="the host's cores that are the gateway's own")
+    nvme_controller: PciAddress | None = Field(
+        default=None,
+        description='PCI address of an NVMe controller that the host hands to this guest alone: "0000:65:00.0", with '
+        "the quotes",
     )
 
 
@@ -143,5 +156,6 @@ class Settings(Model):
                 if value is not None and value in owners:
                     found.append(Problem((*where, key), value, f"{value} is taken by {owners[value]}"))
                 owners[value] = f"gateways.{name}.{key}"
+        found += share_problems(self.hardware, self.gateways)
         raise_all("Settings", found)
         return self

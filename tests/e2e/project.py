@@ -30,10 +30,16 @@ class Ended:
 
 
 class Project:
-    """A checkout in `folder`: the same files as this one, the same tools, and no state."""
+    """A checkout in `folder`: the same files as this one, the same tools, and no state.
 
-    def __init__(self, folder: Path) -> None:
+    Its stack is `LAB-test`, reached at `port` of 127.0.0.1.
+    """
+
+    stack = STACK
+
+    def __init__(self, folder: Path, lab: str = LAB, port: int = PORT) -> None:
         self.folder = folder
+        self.stack = f"{lab}-test"
         subprocess.run(["git", "init", "-q", str(folder)], check=True)
         listing = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -50,13 +56,13 @@ class Project:
             copies = (["cp", "--archive", "--link", built, linked], ["cp", "--archive", built, linked])
             assert any(subprocess.run(copy, check=False, capture_output=True).returncode == 0 for copy in copies), name
         text = (folder / "stacks/Pulumi.oslo-test.yaml").read_text()
-        text = text.replace("/lab/oslo/", f"/lab/{LAB}/").replace("127.0.0.1:8443", f"127.0.0.1:{PORT}")
-        self.stack_file.write_text(text.replace("api.oslo-test.localhost", f"api.{STACK}.localhost"))
+        text = text.replace("/lab/oslo/", f"/lab/{lab}/").replace("127.0.0.1:8443", f"127.0.0.1:{port}")
+        self.stack_file.write_text(text.replace("api.oslo-test.localhost", f"api.{self.stack}.localhost"))
         subprocess.run(["git", "add", "-A"], cwd=folder, check=True)
 
     @property
     def stack_file(self) -> Path:
-        return self.folder / "stacks" / f"Pulumi.{STACK}.yaml"
+        return self.folder / "stacks" / f"Pulumi.{self.stack}.yaml"
 
     def edit(self, before: str, after: str) -> None:
         """Replace one piece of the stack file."""
@@ -66,7 +72,7 @@ class Project:
 
     def make(self, target: str, *variables: str, typed: str = "") -> Ended:
         """Type `make TARGET`, with the stack chosen."""
-        command = ["make", "--no-print-directory", target, f"STACK={STACK}", *variables]
+        command = ["make", "--no-print-directory", target, f"STACK={self.stack}", *variables]
         return _run(command, self.folder, _fresh_environment(), typed)
 
     def pulumi(self, *words: str) -> Ended:
@@ -79,7 +85,7 @@ class Project:
             "PULUMI_CONFIG_PASSPHRASE": "nordgate-test",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
         }
-        command = [f"{nordgate}/bin/pulumi", *words, "--stack", STACK, "--non-interactive"]
+        command = [f"{nordgate}/bin/pulumi", *words, "--stack", self.stack, "--non-interactive"]
         return _run(command, self.folder, environment)
 
     def outputs(self) -> dict[str, Any]:
@@ -91,7 +97,7 @@ class Project:
         log = self.folder / ".nordgate" / "killed.log"
         with log.open("w") as output:
             process = subprocess.Popen(
-                ["make", "--no-print-directory", target, f"STACK={STACK}"],
+                ["make", "--no-print-directory", target, f"STACK={self.stack}"],
                 cwd=self.folder, env=_fresh_environment(),
                 stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
