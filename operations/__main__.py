@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from hosts.problems import Problem as HostProblem
@@ -14,6 +15,9 @@ from operations.verify import verify
 from stacks.load import load_file
 from stacks.problems import SettingsError
 from tools.console import Problem, run_tool
+
+WRONG_USAGE = 2
+"""The exit code for a command line or a stack file that is wrong, as argparse has it."""
 
 _VERBS = {
     "check": "name every mistake in the stack file",
@@ -39,7 +43,10 @@ def main() -> int:
     stack = arguments.stack
     try:
         return _carry_out(arguments.verb, stack, getattr(arguments, "gateway", ""))
-    except (SettingsError, HostProblem) as error:
+    except SettingsError as error:
+        print(f"nordgate: {error}", file=sys.stderr)
+        return WRONG_USAGE
+    except HostProblem as error:
         raise Problem(str(error)) from None
 
 

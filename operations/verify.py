@@ -33,7 +33,7 @@ class Finding:
 
 
 def verify(stack: str, settings: Settings) -> int:
-    """Print one line per setting that differs, and a count. 0: all agree, 1: some differ, 3: could not tell."""
+    """Print one line per setting that differs, and a count. 0: all agree, 1: some differ, 3: could not tell of all."""
     console = Console()
     codes = [PASS]
     for design in designs(settings, stack, Path.cwd()):

@@ -6,14 +6,21 @@ import copy
 import dataclasses
 import json
 import re
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from operations.verify import compare, compare_flags
+from hosts.agent import GuestAgent
+from hosts.problems import AgentSilent, HypervisorProblem
+from hosts.virsh import Hypervisor
+from operations.verify import compare, compare_flags, verify
 from stacks.design import GatewayDesign, design
-from stacks.load import parse
+from stacks.load import load_file, parse
 from tests.unit.hardware.samples import machine
 
 PROJECT = Path(__file__).parents[2]
@@ -103,6 +110,56 @@ def test_features_are_looked_up_by_the_kernels_names() -> None:
 def test_a_guest_with_a_processor_less_is_noticed() -> None:
     findings = compare_flags(machine(vcpus=2), "flags : fpu aes\n")
     assert [finding.what for finding in findings if not finding.agrees] == ["guest sees vcpus"]
+
+
+@pytest.fixture
+def ask(declared: GatewayDesign, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Verifies a stack whose one guest answers like this, and returns the exit code."""
+
+    def answer(
+        state: str = "running", xml: str = LIVE, cpuinfo: str = "flags : fpu aes\n", silent: bool = False
+    ) -> int:
+        def read_file(*_: object) -> bytes:
+            if silent:
+                raise AgentSilent("the guest agent does not answer.")
+            return cpuinfo.encode()
+
+        def virsh(_: Hypervisor, verb: str, *__: str) -> str:
+            if not state:
+                raise HypervisorProblem("cannot reach libvirt.")
+            return state if verb == "domstate" else xml
+
+        monkeypatch.setattr(Hypervisor, "virsh", virsh)
+        monkeypatch.setattr(GuestAgent, "read_file", read_file)
+        monkeypatch.setattr("operations.verify.designs", lambda *_: [declared])
+        return verify(STACK, load_file(PROJECT, "oslo-test"))
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "said"),
+    [
+        ({}, 0, " 0 differ"),
+        ({"xml": LIVE.replace("cache='none'", "cache='writeback'")}, 1, "disk 1 cache"),
+        ({"cpuinfo": "flags : fpu avx2 aes\n"}, 1, "guest sees avx2"),
+        ({"state": "shut off"}, 1, "shut off"),
+        ({"silent": True}, 3, "cannot tell: the guest agent does not answer."),
+        ({"state": ""}, 3, "cannot tell: cannot reach libvirt."),
+    ],
+)
+def test_the_exit_code_tells_drift_from_ignorance(
+    ask: Callable[..., int], answer: dict[str, Any], code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ask(**answer) == code
+    assert said in capsys.readouterr().out
+
+
+def test_a_stack_that_does_not_exist_is_wrong_usage() -> None:
+    command = [sys.executable, "-m", "operations", "verify", "nowhere"]
+    ended = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert "there is no such stack" in ended.stderr
 
 
 def test_the_smoke_plan_is_json_and_names_the_guest(declared: GatewayDesign) -> None:
