@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_libvirt as libvirt
 
+from components.root import flat_root, overlay_root
 from stacks.design import GatewayDesign
 
 
@@ -25,6 +26,7 @@ class GuestArgs:
     network_id: pulumi.Input[str] | None
     pool: pulumi.Input[str]
     provider: libvirt.Provider
+    uri: str
     protect_data: bool
 
 
@@ -43,14 +45,14 @@ class Guest(pulumi.ComponentResource):
             return pulumi.ResourceOptions(parent=self, provider=args.provider, **extra)  # type: ignore[arg-type]
 
         # Root and seed of the next guest are made before, and those of the last deleted after, the domain's turn.
-        root = libvirt.Volume(
-            f"{name}-root",
-            name=design.root_volume,
-            pool=args.pool,
-            base_volume_id=args.image_id,
-            format="qcow2",
-            opts=options(delete_before_replace=False),
-        )
+        kept = options(delete_before_replace=False)
+        if machine.profile.root == "flat":
+            of_command = pulumi.ResourceOptions(parent=self, delete_before_replace=False)
+            root_id = flat_root(
+                name, design.root_volume, args.image_id, args.pool, machine.pool_path, args.uri, of_command
+            )
+        else:
+            root_id = overlay_root(name, design.root_volume, args.image_id, args.pool, kept)
         data = libvirt.Volume(
             f"{name}-data",
             name=design.data_volume,
@@ -67,7 +69,7 @@ class Guest(pulumi.ComponentResource):
             user_data=design.seed.user_data,
             meta_data=design.seed.meta_data,
             network_config=design.seed.network_config,
-            opts=options(delete_before_replace=False),
+            opts=kept,
         )
         domain = libvirt.Domain(
             f"{name}-domain",
@@ -80,7 +82,7 @@ class Guest(pulumi.ComponentResource):
             autostart=True,
             # Readiness is waited for, with progress and a bound, by the smoke check.
             qemu_agent=False,
-            disks=[libvirt.DomainDiskArgs(volume_id=root.id), libvirt.DomainDiskArgs(volume_id=data.id)],
+            disks=[libvirt.DomainDiskArgs(volume_id=root_id), libvirt.DomainDiskArgs(volume_id=data.id)],
             cloudinit=seed.id,
             network_interfaces=[
                 libvirt.DomainNetworkInterfaceArgs(

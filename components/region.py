@@ -62,6 +62,7 @@ class Region(pulumi.ComponentResource):
                     network_id=networks[host_name].id if host_name in networks else None,
                     pool=hypervisor.pool.name,
                     provider=hypervisor.provider,
+                    uri=settings.hypervisors[host_name].uri,
                     protect_data=settings.protect_data,
                 ),
                 child,

@@ -39,6 +39,7 @@ def facts(machine: Machine) -> tuple[Fact, ...]:
         *_pinning_facts(machine),
         *_memory_facts(machine),
         Fact("disks", "2", _count("devices/disk[@device='disk']")),
+        Fact("root format", "raw" if profile.root == "flat" else "qcow2", _attribute("devices/disk[1]/driver", "type")),
         *(fact for disk in (1, 2) for fact in _disk_facts(machine, disk)),
         Fact("data volume serial", machine.data_serial, _text("devices/disk[2]/serial")),
         Fact("seed bus", "sata", _attribute("devices/disk[@device='cdrom']/target", "bus")),

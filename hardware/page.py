@@ -35,6 +35,8 @@ Every profile has one socket with as many cores as the guest has virtual process
 random numbers, a serial console with a log on the host, and the guest agent's channel; no screen, no USB, no balloon.
 Disks go to libvirt by path: see [decision 0006](decisions/0006-disks-by-path.md).
 
+What AES instructions change inside a guest is measured in [aes.md](aes.md).
+
 Give emulated guests one processor. With two, QEMU 7.2 emulates on two threads, and a kernel that patches its own code
 on one while the other runs it panics now and then (`Oops: int3` in an interrupt; seen with a network time stamp
 switched on under load).

@@ -52,7 +52,7 @@ class GatewayDesign:
 
     @property
     def root_volume(self) -> str:
-        return f"{self.domain}-root-{self.mark}.qcow2"
+        return f"{self.domain}-root-{self.mark}." + ("raw" if self.machine.profile.root == "flat" else "qcow2")
 
     @property
     def data_volume(self) -> str:

@@ -145,3 +145,38 @@ def allowed_cores(pid_file: str) -> dict[str, str]:
     command = [*IN_THE_LAB, "sh", "-c", script, "sh", pid_file]
     lines = subprocess.run(command, cwd=SOURCE, capture_output=True, text=True, check=True).stdout.splitlines()
     return {name: allowed.split()[1] for name, allowed in zip(lines[::2], lines[1::2], strict=True)}
+
+
+@pytest.fixture
+def pool(hypervisor: Hypervisor) -> Iterator[str]:
+    hypervisor.virsh("pool-create-as", "sample", "dir", "--target", POOL)
+    yield "sample"
+    hypervisor.virsh("pool-destroy", "sample")
+
+
+def test_a_flat_root_is_the_whole_image(hypervisor: Hypervisor, pool: str) -> None:
+    image = Path(POOL) / "image.qcow2"
+    (Path(POOL) / "content").write_bytes(b"content" * 100_000 + bytes(4 << 20) + b"end")
+    subprocess.run(["qemu-img", "convert", "-O", "qcow2", f"{POOL}/content", str(image)], check=True)
+    hypervisor.virsh("pool-refresh", pool)
+    left = Path(POOL) / "root.raw"
+    left.write_bytes(b"half a copy")
+    command = [sys.executable, "-m", "hosts.volumes", "copy", "--uri", str(hypervisor.uri), "--pool", pool]
+    command += ["--name", "root.raw", "--image", str(image)]
+    done = subprocess.run(command, cwd=SOURCE, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    subprocess.run(["qemu-img", "compare", "-f", "qcow2", "-F", "raw", str(image), str(left)], check=True)
+
+    command[3] = "delete"
+    assert subprocess.run(command, cwd=SOURCE, check=False).returncode == 0
+    assert not left.exists()
+    assert subprocess.run(command, cwd=SOURCE, check=False).returncode == 0, "there is nothing left to delete"
+
+
+def test_a_copy_that_fails_says_why(hypervisor: Hypervisor, pool: str) -> None:
+    command = [sys.executable, "-m", "hosts.volumes", "copy", "--uri", str(hypervisor.uri), "--pool", pool]
+    command += ["--name", "root.raw", "--image", "/nowhere.qcow2"]
+    done = subprocess.run(command, cwd=SOURCE, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("copy root.raw: ")
+    assert "Storage volume not found" in done.stderr

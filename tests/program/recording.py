@@ -65,9 +65,13 @@ class _Monitor(mocks.MockMonitor):
         return super().RegisterResource(request)  # type: ignore[no-untyped-call]
 
 
-def run_program(stack: str, project: Path) -> list[Registered]:
-    """Everything that `__main__.py` registers for the stack, whose image is pretended to be there."""
+def run_program(stack: str, project: Path, **hardware: Any) -> list[Registered]:
+    """Everything that `__main__.py` registers for the stack, whose image is pretended to be there.
+
+    `hardware` are settings of the stack's hardware to change.
+    """
     document = yaml.safe_load((PROJECT / "stacks" / f"Pulumi.{stack}.yaml").read_text())
+    document["config"]["nordgate:hardware"].update(hardware)
     config = {key: value if isinstance(value, str) else json.dumps(value) for key, value in document["config"].items()}
     manifest = project / document["config"]["nordgate:image"]["file"]
     manifest.parent.mkdir(parents=True, exist_ok=True)

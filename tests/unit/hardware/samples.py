@@ -61,7 +61,12 @@ def provider_document(made: Machine, way: str = "network") -> str:
         found = domain.find(path)
         assert found is not None
         found.text = value
-    for path, name, value in (("cpu", "mode", made.profile.cpu_mode), ("devices/interface/mac", "address", made.mac)):
+    root = "raw" if made.profile.root == "flat" else "qcow2"
+    for path, name, value in (
+        ("cpu", "mode", made.profile.cpu_mode),
+        ("devices/interface/mac", "address", made.mac),
+        ("devices/disk/driver", "type", root),
+    ):
         found = domain.find(path)
         assert found is not None
         found.set(name, value)

@@ -35,7 +35,7 @@ def test_latency_leaves_nothing_to_wait_for() -> None:
 
 def test_balanced_is_latency_without_what_the_host_must_set_aside() -> None:
     differing = {name for name, value in PROFILES["latency"] if value != getattr(PROFILES["balanced"], name)}
-    assert differing == {"pinned", "hugepages", "locked_memory", "share_pages"}
+    assert differing == {"pinned", "hugepages", "locked_memory", "share_pages", "root"}
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ CHANGES: dict[str, Any] = {
     "share_pages": False,
     "iothreads": 1,
     "iothread_mapping": True,
+    "root": "flat",
     "disk_cache": "writeback",
     "disk_io": "io_uring",
     "disk_discard": "ignore",
@@ -125,9 +126,10 @@ def test_the_data_volume_alone_carries_the_serial() -> None:
     assert [disk.findtext("serial") for disk in disks] == [None, "nordgate-data"]
 
 
-def test_the_root_stays_an_overlay_and_the_data_raw() -> None:
-    drivers = [driver.get("type") for driver in domain(machine()).findall("devices/disk[@device='disk']/driver")]
-    assert drivers == ["qcow2", "raw"]
+@pytest.mark.parametrize(("root", "drivers"), [("overlay", ["qcow2", "raw"]), ("flat", ["raw", "raw"])])
+def test_disks_keep_the_format_that_the_provider_found(root: str, drivers: list[str]) -> None:
+    found = domain(machine(root=root)).findall("devices/disk[@device='disk']/driver")
+    assert [driver.get("type") for driver in found] == drivers
 
 
 def test_the_seed_disk_stays_a_cdrom_and_moves_to_sata() -> None:
