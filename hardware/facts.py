@@ -64,6 +64,7 @@ def _processor_facts(machine: Machine) -> list[Fact]:
     profile = machine.profile
     migratable = "off" if profile.cpu_mode == "host-passthrough" else NONE
     return [
+        Fact("cpu check", machine.cpu_check, _attribute("cpu", "check")),
         Fact("cpu migratable", migratable, _attribute("cpu", "migratable")),
         Fact("cpu cores", str(machine.cores), _attribute("cpu/topology", "cores")),
         Fact("cpu threads per core", str(profile.threads_per_core), _attribute("cpu/topology", "threads")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
@@ -59,6 +59,11 @@ class Machine:
     data_serial: str
     pinning: Pinning | None = None
     nvme_controller: PciAddress | None = None
+
+    @property
+    def cpu_check(self) -> Literal["full", "none"]:
+        """Whether libvirt compares the processor that QEMU made with the one that was asked for."""
+        return "full" if self.profile.require_aes else "none"
 
     @property
     def cores(self) -> int:

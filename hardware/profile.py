@@ -40,8 +40,9 @@ class Profile(BaseModel):
     )
     require_aes: bool = Field(
         default=True,
-        description="The guest does not start on a processor without AES instructions: TLS without them costs many "
-        "times as much.",
+        description="The guest does not start on a processor without AES instructions, without which TLS costs many "
+        "times as much. libvirt then checks all that QEMU made of the processor (`check='full'`), and names what is "
+        "missing.",
     )
     disabled_cpu_features: tuple[CpuFeature, ...] = Field(
         default=(),

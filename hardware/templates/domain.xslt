@@ -48,8 +48,11 @@
 {% endif %}
   </xsl:template>
 
+{% if profile.require_aes %}
+  <!-- Unchecked, a processor without a required feature is only warned of in QEMU's log. -->
+{% endif %}
   <xsl:template match="/domain/cpu">
-    <cpu mode="{{ profile.cpu_mode }}" check="none"{% if profile.cpu_mode == "host-passthrough" %} migratable="off"{% endif %}>
+    <cpu mode="{{ profile.cpu_mode }}" check="{{ machine.cpu_check }}"{% if profile.cpu_mode == "host-passthrough" %} migratable="off"{% endif %}>
       <topology sockets="1" cores="{{ machine.cores }}" threads="{{ profile.threads_per_core }}"/>
 {% if profile.require_aes %}
       <feature policy="require" name="aes"/>

@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 import pytest
 
 from hardware import PROFILES, Machine, Pinning, facts, requires
+from hosts.problems import HypervisorProblem
 from hosts.virsh import Hypervisor
 from tests.e2e.project import SOURCE, Project
 from tests.unit.hardware.samples import EVERYTHING, WAYS, domain_xml, machine
@@ -85,9 +86,10 @@ def version_of(text: str) -> tuple[int, ...]:
 
 
 @contextmanager
-def started(hypervisor: Hypervisor, made: Machine, folder: Path) -> Iterator[None]:
+def started(hypervisor: Hypervisor, made: Machine, folder: Path, required: str = "aes") -> Iterator[None]:
     """While QEMU runs that machine, with its processors stopped: no guest's code runs in it."""
     text = domain_xml(made, "bridge").replace("/lab/base/", f"/lab/{LAB}/")
+    text = text.replace('policy="require" name="aes"', f'policy="require" name="{required}"')
     for disk in ElementTree.fromstring(text).findall("devices/disk"):
         source, driver = disk.find("source"), disk.find("driver")
         assert source is not None
@@ -125,6 +127,14 @@ def test_qemu_has_every_thread_and_queue(hypervisor: Hypervisor, tmp_path: Path)
         assert network.count("hostnet0") == 4
         places = [(cpu["props"]["core-id"], cpu["props"]["thread-id"]) for cpu in ask("query-hotpluggable-cpus")]
         assert sorted(places) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+
+
+def test_a_processor_without_a_required_feature_is_refused(hypervisor: Hypervisor, tmp_path: Path) -> None:
+    """Every processor here has AES; none that QEMU emulates has AVX-512, which stands in for it."""
+    made = machine("portable", **HERE)
+    refused = pytest.raises(HypervisorProblem, match="missing features: avx512f")
+    with refused, started(hypervisor, made, tmp_path, required="avx512f"):
+        pass
 
 
 def test_threads_run_where_they_are_pinned(hypervisor: Hypervisor, tmp_path: Path) -> None:

@@ -36,8 +36,9 @@
     </memoryBacking>
   </xsl:template>
 
+  <!-- Unchecked, a processor without a required feature is only warned of in QEMU's log. -->
   <xsl:template match="/domain/cpu">
-    <cpu mode="host-passthrough" check="none" migratable="off">
+    <cpu mode="host-passthrough" check="full" migratable="off">
       <topology sockets="1" cores="4" threads="1"/>
       <feature policy="require" name="aes"/>
     </cpu>
