@@ -1,6 +1,7 @@
 """A guest with and without AES instructions, on an overlay and on a flat root: what it sees, and how fast it encrypts.
 
-The figures are in docs/aes.md: `.nordgate/venv/bin/python -m pytest tests/e2e/test_processor.py --long -s`.
+The figures are in docs/aes.md: `.nordgate/venv/bin/python -m pytest tests/e2e/test_processor.py --long -s`. With
+`--update-golden` too, what libvirt says of the guest is captured for the unit tests of `verify`.
 """
 
 from __future__ import annotations
@@ -13,13 +14,23 @@ import pytest
 
 from hosts.agent import GuestAgent
 from hosts.virsh import Hypervisor
-from tests.e2e.project import Project
+from tests.e2e.project import SOURCE, Project
 
 LAB, PORT = "hardware-guest", 8748
 POOL = Path("/var/lib/nordgate/lab") / LAB / "pool"
+LIVE = SOURCE / "tests/unit/base/live-domain.xml"
 VOLUME = "    dataVolume: 128MiB\n"
-OVERRIDES = "    diskCache: none\n    diskIo: native\n    iothreads: 2\n    sharePages: false\n"
-MASKED = "    requireAes: false\n    disabledCpuFeatures: [aes]\n    root: flat\n"
+OVERRIDES = """\
+    diskCache: none
+    diskIo: native
+    iothreads: 2
+    sharePages: false
+    disabledCpuFeatures: [avx2]
+"""
+MASKED = (
+    "    disabledCpuFeatures: [avx2]\n",
+    "    disabledCpuFeatures: [avx2, aes]\n    requireAes: false\n    root: flat\n",
+)
 SPEED = ("openssl", "speed", "-seconds", "3", "-bytes", "8192", "-evp", "aes-128-gcm")
 
 pytestmark = pytest.mark.long
@@ -64,13 +75,15 @@ def roots() -> list[str]:
     return [path.suffix[1:] for path in POOL.glob(f"{LAB}-test-gw1-root-*")]
 
 
-def test_aes_is_shown_and_can_be_hidden(project: Project, agent: GuestAgent) -> None:
+def test_aes_is_shown_and_can_be_hidden(project: Project, agent: GuestAgent, request: pytest.FixtureRequest) -> None:
     deployed(project, VOLUME, VOLUME + OVERRIDES)
+    if request.config.getoption("--update-golden"):
+        LIVE.write_text(agent.hypervisor.virsh("dumpxml", agent.domain))
     assert "aes" in flags(agent)
     assert roots() == ["qcow2"]
     shown = speed(agent)
 
-    deployed(project, VOLUME, VOLUME + MASKED)
+    deployed(project, *MASKED)
     assert "aes" not in flags(agent)
     assert roots() == ["raw"]
     hidden = speed(agent)
