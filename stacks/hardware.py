@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from cloudinit.problems import Problem, raise_all
 from hardware import (
@@ -21,8 +21,16 @@ from hardware import (
 from stacks.units import Size
 
 
+def _without_defaults(schema: dict[str, Any]) -> None:
+    """An editor must not show one profile's value as that of all."""
+    for field in schema["properties"].values():
+        field.pop("default", None)
+
+
 class Hardware(Profile):
     """What every gateway of the stack is made of: a profile, and any of its fields set otherwise."""
+
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
 
     profile: ProfileName = Field(description="how the guest meets the host: see docs/hardware.md")
     vcpus: int = Field(ge=1, le=64, description="virtual processors per gateway")

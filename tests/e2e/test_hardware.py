@@ -104,9 +104,10 @@ def started(hypervisor: Hypervisor, made: Machine, folder: Path, required: str =
             hypervisor.virsh("destroy", made.uuid)
 
 
-def test_qemu_has_every_thread_and_queue(hypervisor: Hypervisor, tmp_path: Path) -> None:
+@pytest.mark.parametrize("disk_io", ["native", "io_uring"])
+def test_qemu_has_every_thread_and_queue(hypervisor: Hypervisor, disk_io: str, tmp_path: Path) -> None:
     made = machine(
-        "portable", **HERE, threads_per_core=2, iothreads=2, disk_cache="none", disk_io="native", share_pages=False,
+        "portable", **HERE, threads_per_core=2, iothreads=2, disk_cache="none", disk_io=disk_io, share_pages=False,
         disabled_cpu_features=("avx2",),
     )  # fmt: skip
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from stacks.hardware import Hardware
 from stacks.load import parse
 from stacks.problems import SettingsError
 from stacks.settings import Settings
@@ -49,6 +50,12 @@ def test_a_profiles_fields_hold_where_the_stack_file_is_silent() -> None:
     hardware = changed(("hardware.diskIo", "io_uring"), ("hardware.sharePages", True)).hardware
     assert (hardware.disk_io, hardware.share_pages) == ("io_uring", True)
     assert (hardware.hugepages, hardware.pinned, hardware.disk_cache) == ("1GiB", True, "none")
+
+
+def test_an_editor_is_shown_no_profiles_value_as_that_of_all() -> None:
+    schema = Hardware.model_json_schema()
+    assert schema["required"] == ["profile", "vcpus", "memory", "dataVolume"]
+    assert [name for name, field in schema["properties"].items() if "default" in field] == []
 
 
 CONTROLLER = "0000:65:00.0"
