@@ -45,8 +45,9 @@ class Pinning(BaseModel):
 class Machine:
     """Everything about one guest that its domain's stylesheet sets, and that `verify` holds it to.
 
-    `memory` is in bytes. `console_log` and `pool_path`, the folder of the volumes, are paths on the hypervisor.
-    `data_serial` (20 characters at most) is how the guest finds its data volume, the second disk.
+    `memory` is in bytes. `console_log`, `pool_path`, the folder of the volumes, and `data_path`, the data volume, are
+    paths on the hypervisor. `data_serial` (20 characters at most) is how the guest finds its data volume, the second
+    disk; `seed_bus` is where its kernel finds the CD-ROM.
     """
 
     profile: Profile
@@ -56,7 +57,9 @@ class Machine:
     memory: int
     console_log: str
     pool_path: str
+    data_path: str
     data_serial: str
+    seed_bus: Literal["sata", "scsi"] = "sata"
     pinning: Pinning | None = None
     nvme_controller: PciAddress | None = None
 

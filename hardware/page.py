@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from hardware.machine import Pinning
 from hardware.profile import PROFILES, Profile
-from hardware.requirements import Version, every_requirement
+from hardware.requirements import every_requirement
 
 _HEAD = """\
 <!-- Made by `python -m hardware > docs/hardware.md`; a test fails when it is stale. -->
@@ -99,8 +99,7 @@ def hardware_page() -> str:
     parts += [f"| `{field.alias}` | {field.description} |\n" for field in Pinning.model_fields.values()]
     parts.append(_CONTROLLER)
     for needed in every_requirement():
-        versions = f"{_dotted(needed.libvirt)} | {_dotted(needed.qemu)}"
-        parts.append(f"| {needed.feature} | `{needed.setting}` | {versions} |\n")
+        parts.append(f"| {needed.feature} | `{needed.setting}` | {needed.libvirt} | {needed.qemu} |\n")
     return "".join(parts)
 
 
@@ -112,7 +111,3 @@ def _shown(profile: BaseModel, name: str) -> str:
     if value is None:
         return "null"
     return f"[{', '.join(value)}]" if isinstance(value, tuple) else str(value)
-
-
-def _dotted(version: Version) -> str:
-    return ".".join(map(str, version))

@@ -7,16 +7,14 @@ from typing import NamedTuple
 
 from hardware.profile import Profile
 
-Version = tuple[int, int, int]
-
 
 class Requirement(NamedTuple):
     """A feature, the setting that asks for it, and the first versions that have it."""
 
     feature: str
     setting: str
-    libvirt: Version
-    qemu: Version
+    libvirt: str
+    qemu: str
 
 
 # From the "Since" notes of libvirt's formatdomain page. Of both programs, each release here is older than that of
@@ -24,16 +22,16 @@ class Requirement(NamedTuple):
 _RULES: tuple[tuple[Callable[[Profile], bool], Requirement], ...] = (
     (
         lambda profile: profile.cpu_mode == "maximum",
-        Requirement("processor mode maximum", "cpuMode: maximum", (7, 1, 0), (2, 9, 0)),
+        Requirement("processor mode maximum", "cpuMode: maximum", "7.1", "2.9"),
     ),
     (
         lambda profile: profile.cpu_mode == "host-passthrough",
-        Requirement("processor features that block migration", "cpuMode: host-passthrough", (6, 5, 0), (2, 12, 0)),
+        Requirement("processor features that block migration", "cpuMode: host-passthrough", "6.5", "2.12"),
     ),
-    (lambda profile: profile.disk_io == "io_uring", Requirement("io_uring", "diskIo: io_uring", (6, 3, 0), (5, 0, 0))),
+    (lambda profile: profile.disk_io == "io_uring", Requirement("io_uring", "diskIo: io_uring", "6.3", "5.0")),
     (
         lambda profile: profile.iothread_mapping,
-        Requirement("disk queues mapped to I/O threads", "iothreadMapping: true", (10, 0, 0), (9, 0, 0)),
+        Requirement("disk queues mapped to I/O threads", "iothreadMapping: true", "10.0", "9.0"),
     ),
 )
 

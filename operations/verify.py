@@ -68,15 +68,15 @@ def verify(stack: str, settings: Settings) -> int:
 def compare(design: GatewayDesign, domain_xml: str) -> list[Finding]:
     """Every setting of the machine in `domain_xml`, as libvirt reports it."""
     domain = ElementTree.fromstring(domain_xml)  # noqa: S314 - libvirt wrote it
-    disks = domain.findall("devices/disk[@device='disk']/source")
-    volumes = {
-        f"{what} volume": (f"{design.machine.pool_path}/{name}", disks[number].get("file", "(none)"))
-        for number, (what, name) in enumerate((("root", design.root_volume), ("data", design.data_volume)))
-        if number < len(disks)
-    }
+    root = domain.find("devices/disk/source")
     return [
         *(Finding(fact.what, fact.declared, fact.read(domain)) for fact in facts(design.machine)),
-        *(Finding(what, declared, found) for what, (declared, found) in volumes.items()),
+        # Its name is made of the fingerprint, which is made of all of the above.
+        Finding(
+            "root volume",
+            f"{design.machine.pool_path}/{design.root_volume}",
+            root.get("file", "(none)") if root is not None else "(none)",
+        ),
     ]
 
 

@@ -56,11 +56,16 @@ class GatewayDesign:
 
     @property
     def data_volume(self) -> str:
-        return f"{self.domain}-data.raw"
+        return data_volume(self.domain)
 
     @property
     def url(self) -> str:
         return str(self.smoke_plan["url"])
+
+
+def data_volume(domain: str) -> str:
+    """The name of a guest's data volume, for as long as the gateway lives."""
+    return f"{domain}-data.raw"
 
 
 def design(settings: Settings, stack: str, name: str, image_sha256: str) -> GatewayDesign:
@@ -77,6 +82,7 @@ def design(settings: Settings, stack: str, name: str, image_sha256: str) -> Gate
         memory=hardware.memory,
         console_log=f"{host.console_logs}/{domain}.log",
         pool_path=host.pool_path,
+        data_path=f"{host.pool_path}/{data_volume(domain)}",
         data_serial=DATA_SERIAL,
         pinning=gateway.pinning,
         nvme_controller=gateway.nvme_controller,

@@ -42,9 +42,9 @@ def main() -> None:
                 project.edit(line + anchor, anchor)
                 if not captured.exists():
                     raise SystemExit(f"the provider never came to a domain:\n{ended.output}")
-                (BASE / f"{name}.xml").write_text(captured.read_text().rstrip() + "\n")
+                (BASE / f"domain-{name}.xml").write_text(captured.read_text().rstrip() + "\n")
                 captured.unlink()
-                print(BASE / f"{name}.xml")
+                print(BASE / f"domain-{name}.xml")
         finally:
             project.make("lab-down", "FORCE=1")
 

@@ -93,7 +93,7 @@
 
   <!-- q35 has no IDE, which the provider hard-codes. The device stays a CD-ROM, or every preview shows a change. -->
   <xsl:template match="/domain/devices/disk[@device='cdrom']/target">
-    <target dev="sda" bus="sata"/>
+    <target dev="sda" bus="{{ machine.seed_bus }}"/>
   </xsl:template>
 
   <xsl:template match="/domain/devices/interface/model">
@@ -122,6 +122,9 @@
           <address domain="0x{{ pci.domain }}" bus="0x{{ pci.bus }}" slot="0x{{ pci.slot }}" function="0x{{ pci.function }}"/>
         </source>
       </hostdev>
+{% endif %}
+{% if machine.seed_bus == "scsi" %}
+      <controller type="scsi" model="virtio-scsi"/>
 {% endif %}
       <controller type="usb" model="none"/>
       <memballoon model="none"/>

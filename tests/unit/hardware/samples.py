@@ -28,6 +28,7 @@ def machine(profile: str = "balanced", **changed: Any) -> Machine:
         "memory": 4 << 30,
         "console_log": "/logs/gw1.log",
         "pool_path": "/srv/pool",
+        "data_path": "/srv/pool/base-test-gw1-data.raw",
         "data_serial": "nordgate-data",
         "pinning": PINNING if chosen.pinned else None,
     }
@@ -55,7 +56,7 @@ SAMPLES = {
 
 def provider_document(made: Machine, way: str = "network") -> str:
     """What the provider writes for that machine: the captured document, with the few arguments that it was given."""
-    domain = ElementTree.parse(BASE / f"{way}.xml").getroot()
+    domain = ElementTree.parse(BASE / f"domain-{way}.xml").getroot()
     domain.set("type", made.profile.accelerator)
     for path, value in (("memory", str(made.memory >> 20)), ("vcpu", str(made.vcpus))):
         found = domain.find(path)

@@ -102,7 +102,7 @@ def test_what_is_the_gateways_own_is_seen_by_verify(changed: dict[str, Any], wha
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", SAMPLES)
 def test_no_disk_and_no_network_card_is_added_or_removed(name: str, way: str) -> None:
-    before, after = ElementTree.parse(BASE / f"{way}.xml"), domain(SAMPLES[name], way)
+    before, after = ElementTree.parse(BASE / f"domain-{way}.xml"), domain(SAMPLES[name], way)
     for path in ("devices/disk", "devices/interface"):
         assert [found.get("device") for found in after.findall(path)] == [
             found.get("device") for found in before.findall(path)
@@ -116,9 +116,9 @@ def test_no_disk_and_no_network_card_is_added_or_removed(name: str, way: str) ->
 def test_disks_are_files_by_their_path_in_the_pool() -> None:
     disks = domain(machine()).findall("devices/disk")
     assert [disk.get("type") for disk in disks] == ["file", "file", "file"]
-    volumes = [source.get("volume") for source in ElementTree.parse(BASE / "network.xml").findall(".//source[@volume]")]
+    captured = ElementTree.parse(BASE / "domain-network.xml").findall(".//source[@volume]")
     paths = [source.get("file") for disk in disks[:2] if (source := disk.find("source")) is not None]
-    assert paths == [f"/srv/pool/{volume}" for volume in volumes]
+    assert paths == [f"/srv/pool/{source.get('volume')}" for source in captured]
 
 
 def test_the_data_volume_alone_carries_the_serial() -> None:
@@ -130,6 +130,15 @@ def test_the_data_volume_alone_carries_the_serial() -> None:
 def test_disks_keep_the_format_that_the_provider_found(root: str, drivers: list[str]) -> None:
     found = domain(machine(root=root)).findall("devices/disk[@device='disk']/driver")
     assert [driver.get("type") for driver in found] == drivers
+
+
+def test_a_seed_disk_on_scsi_brings_the_controller_that_cloud_kernels_know() -> None:
+    found = domain(machine(seed_bus="scsi"))
+    assert differing(machine(seed_bus="scsi"), found) == set()
+    assert [controller.get("model") for controller in found.findall("devices/controller[@type='scsi']")] == [
+        "virtio-scsi"
+    ]
+    assert domain(machine()).find("devices/controller[@type='scsi']") is None
 
 
 def test_the_seed_disk_stays_a_cdrom_and_moves_to_sata() -> None:
