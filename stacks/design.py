@@ -91,7 +91,9 @@ def design(settings: Settings, stack: str, name: str, image_sha256: str) -> Gate
     seed = seed_documents(
         _guest_settings(settings, domain, name, machine.mac), settings.nginx, platform_named(PLATFORM)
     )
-    made_from = [seed.content_hash, image_sha256, stylesheet, machine.vcpus, machine.memory]
+    # The rest of the hardware is in the stylesheet.
+    by_provider = [machine.vcpus, machine.memory, hardware.accelerator, hardware.root]
+    made_from = [seed.content_hash, image_sha256, stylesheet, *by_provider]
     return GatewayDesign(
         stack=stack,
         name=name,

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
+from stacks.design import design
 from stacks.hardware import Hardware
 from stacks.load import parse
 from stacks.problems import SettingsError
 from stacks.settings import Settings
+from tests.unit.hardware.test_stylesheet import CHANGES
 
 STACK_FILE = Path(__file__).parents[3] / "stacks" / "Pulumi.oslo-test.yaml"
 
@@ -56,6 +58,23 @@ def test_an_editor_is_shown_no_profiles_value_as_that_of_all() -> None:
     schema = Hardware.model_json_schema()
     assert schema["required"] == ["profile", "vcpus", "memory", "dataVolume"]
     assert [name for name, field in schema["properties"].items() if "default" in field] == []
+
+
+@pytest.mark.parametrize("field", CHANGES)
+def test_another_value_of_any_field_is_another_guest(field: str) -> None:
+    """Proved anew, too: a guest's UUID stays the same, and only its fingerprint tells the smoke check of it."""
+    unpinned = [(f"gateways.{name}.pinning", None) for name in ("gw1", "gw2")]
+    settings = changed(("hardware.profile", "balanced"), ("hardware.vcpus", 4), *unpinned)
+    other = settings.model_copy(update={"hardware": settings.hardware.model_copy(update={field: CHANGES[field]})})
+    before, after = (design(each, "oslo-test", "gw1", "0" * 64) for each in (settings, other))
+    assert (before.fingerprint != after.fingerprint) == (field != "pinned"), "pinning is each gateway's own"
+
+
+def test_a_larger_data_volume_is_the_same_guest() -> None:
+    before, after = (
+        design(changed(("hardware.dataVolume", size)), "oslo-test", "gw1", "0" * 64) for size in ("1GiB", "2GiB")
+    )
+    assert before.fingerprint == after.fingerprint
 
 
 CONTROLLER = "0000:65:00.0"
