@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import json
 import re
@@ -21,27 +20,20 @@ from hosts.virsh import Hypervisor
 from operations.verify import compare, compare_flags, verify
 from stacks.design import GatewayDesign, design
 from stacks.load import load_file, parse
+from tests.e2e.test_processor import LAB, OVERRIDES, VOLUME
 from tests.unit.hardware.samples import machine
 
 PROJECT = Path(__file__).parents[2]
 LIVE = (Path(__file__).parent / "base" / "live-domain.xml").read_text()
-"""What libvirt 9.0 said of the running guest of the stack below."""
+"""What libvirt 9.0 said of the running guest of the end-to-end test, which captures it."""
 
-STACK = "hardware-test"
-OVERRIDES = {
-    "diskCache": "none",
-    "diskIo": "native",
-    "iothreads": 2,
-    "sharePages": False,
-    "disabledCpuFeatures": ["avx2"],
-}
+STACK = f"{LAB}-test"
 
 
 @pytest.fixture
 def declared() -> GatewayDesign:
-    text = (PROJECT / "stacks/Pulumi.oslo-test.yaml").read_text().replace("/lab/oslo/", "/lab/hardware/")
-    config = copy.deepcopy(yaml.safe_load(text)["config"])
-    config["nordgate:hardware"].update(OVERRIDES)
+    text = (PROJECT / "stacks/Pulumi.oslo-test.yaml").read_text().replace("/lab/oslo/", f"/lab/{LAB}/")
+    config = yaml.safe_load(text.replace(VOLUME, VOLUME + OVERRIDES))["config"]
     # The guest's documents are of their day; the fingerprint of all of them is in the name of its root volume.
     mark = re.search(r"-root-([0-9a-f]{12})\.qcow2", LIVE)
     assert mark
