@@ -9,6 +9,7 @@ import pulumi
 import pulumi_command as command
 import pulumi_libvirt as libvirt
 
+from components.root import flat_root, overlay_root
 from stacks.design import GatewayDesign
 
 HOSTS = ".nordgate/venv/bin/python -m hosts"
@@ -19,14 +20,15 @@ HOSTS = ".nordgate/venv/bin/python -m hosts"
 class GuestArgs:
     """`image_id`, `network_id` and `pool` are what other resources make on the guest's hypervisor.
 
-    `seed_disk` is the seed's file, relative to the project. The guest stands on the host's `bridge`, or in the
-    network that was made for lack of one.
+    `seed_disk` is the seed's file, relative to the project. The guest stands on the host's `bridge` or, by
+    `macvtap`, on its network card, or in the network that was made for lack of both.
     """
 
     design: GatewayDesign
     seed_disk: str
     image_id: pulumi.Input[str]
     bridge: str | None
+    macvtap: str | None
     network_id: pulumi.Input[str] | None
     pool: pulumi.Output[str]
     provider: libvirt.Provider
@@ -46,7 +48,7 @@ class Guest(pulumi.ComponentResource):
     """
 
     def __init__(self, name: str, args: GuestArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        design = args.design
+        design, machine = args.design, args.design.machine
         files = {path: file.content for path, file in design.seed.files.items()}
         super().__init__("nordgate:guest:Guest", name, {"files": files}, opts)
         child = pulumi.ResourceOptions(parent=self)
@@ -55,17 +57,17 @@ class Guest(pulumi.ComponentResource):
             return pulumi.ResourceOptions(parent=self, provider=args.provider, **extra)  # type: ignore[arg-type]
 
         # Root and seed of the next guest are made before, and those of the last deleted after, the domain's turn.
-        root = libvirt.Volume(
-            f"{name}-root",
-            name=f"{design.domain}-root-{design.mark}.qcow2",
-            pool=args.pool,
-            base_volume_id=args.image_id,
-            format="qcow2",
-            opts=options(delete_before_replace=False),
-        )
+        if machine.profile.root == "flat":
+            of_command = pulumi.ResourceOptions(parent=self, delete_before_replace=False)
+            root_id = flat_root(
+                name, design.root_volume, args.image_id, args.pool, machine.pool_path, design.uri, of_command
+            )
+        else:
+            kept = options(delete_before_replace=False)
+            root_id = overlay_root(name, design.root_volume, args.image_id, args.pool, kept)
         seed = libvirt.Volume(
             f"{name}-seed",
-            name=f"{design.domain}-seed-{design.mark}.raw",
+            name=design.seed_volume,
             pool=args.pool,
             source=args.seed_disk,
             format="raw",
@@ -84,22 +86,26 @@ class Guest(pulumi.ComponentResource):
         domain = libvirt.Domain(
             f"{name}-domain",
             name=design.domain,
-            type=design.profile.accelerator,
+            type=machine.profile.accelerator,
             machine="q35",
-            cpu=libvirt.DomainCpuArgs(mode=design.profile.cpu_mode),
-            vcpu=design.vcpus,
-            memory=design.memory >> 20,
+            cpu=libvirt.DomainCpuArgs(mode=machine.profile.cpu_mode),
+            vcpu=machine.vcpus,
+            memory=machine.memory >> 20,
             autostart=True,
             # Readiness is waited for, with progress and a bound, by the smoke check.
             qemu_agent=False,
             disks=[
-                libvirt.DomainDiskArgs(volume_id=root.id),
-                libvirt.DomainDiskArgs(volume_id=design.data_path),
+                libvirt.DomainDiskArgs(volume_id=root_id),
+                libvirt.DomainDiskArgs(volume_id=machine.data_path),
                 libvirt.DomainDiskArgs(volume_id=seed.id),
             ],
             network_interfaces=[
                 libvirt.DomainNetworkInterfaceArgs(
-                    bridge=args.bridge, network_id=args.network_id, mac=design.mac, wait_for_lease=False
+                    bridge=args.bridge,
+                    macvtap=args.macvtap,
+                    network_id=args.network_id,
+                    mac=machine.mac,
+                    wait_for_lease=False,
                 )
             ],
             consoles=[libvirt.DomainConsoleArgs(type="pty", target_port="0", target_type="serial")],
@@ -110,7 +116,8 @@ class Guest(pulumi.ComponentResource):
                 # The provider accepts these edits and never applies them; "#initerror" is a start that failed.
                 replace_on_changes=[
                     "disks", "cpu", "machine", "networkInterfaces[*].bridge",
-                    "networkInterfaces[*].networkId", "networkInterfaces[*].mac", "#initerror",
+                    "networkInterfaces[*].macvtap", "networkInterfaces[*].networkId", "networkInterfaces[*].mac",
+                    "#initerror",
                 ],
             ),
         )  # fmt: skip

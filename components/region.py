@@ -36,7 +36,7 @@ class RegionArgs:
 
 
 class Region(pulumi.ComponentResource):
-    """hypervisors → pool, image and, where there is no bridge, network on each → gateways, each proved."""
+    """hypervisors → pool, image and, where there is no way out, network on each → gateways, each proved."""
 
     def __init__(self, name: str, args: RegionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("nordgate:region:Region", name, None, opts)
@@ -55,7 +55,7 @@ class Region(pulumi.ComponentResource):
                 BaseImageArgs(stack, args.image, hypervisor.pool.name, hypervisor.provider),
                 child,
             )
-            if not host.bridge:
+            if not (host.bridge or host.macvtap):
                 networks[host_name] = Network(
                     f"{host_name}-network", NetworkArgs(stack, str(settings.network.cidr), hypervisor.provider), child
                 )
@@ -73,6 +73,8 @@ class Region(pulumi.ComponentResource):
                     seed_disk=args.seed_disks[gateway_name],
                     image_id=images[host_name].volume_id,
                     bridge=settings.hypervisors[host_name].bridge,
+                    macvtap=settings.hypervisors[host_name].macvtap,
+                    macvtap=settings.hypervisors[host_name].macvtap,
                     network_id=networks[host_name].id if host_name in networks else None,
                     pool=hypervisor.pool.name,
                     provider=hypervisor.provider,

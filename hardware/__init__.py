@@ -1,16 +1,29 @@
 """What a guest is made of: typed profiles, and the stylesheets that put them into libvirt's XML. Imports no Pulumi."""
 
+from hardware.facts import Fact, facts
 from hardware.identity import derived_mac, derived_uuid
-from hardware.profile import PROFILES, Profile, ProfileName
+from hardware.machine import Machine, PciAddress, Pinning, pinning_problems, shared_cores
+from hardware.profile import PROFILES, Profile, ProfileName, profile_problems
+from hardware.requirements import Requirement, requires
 from hardware.stylesheet import domain_stylesheet, network_stylesheet, pool_stylesheet
 
 __all__ = [
     "PROFILES",
+    "Fact",
+    "Machine",
+    "PciAddress",
+    "Pinning",
     "Profile",
     "ProfileName",
+    "Requirement",
     "derived_mac",
     "derived_uuid",
     "domain_stylesheet",
+    "facts",
     "network_stylesheet",
+    "pinning_problems",
     "pool_stylesheet",
+    "profile_problems",
+    "requires",
+    "shared_cores",
 ]

@@ -1,47 +1,188 @@
-"""Hardware profiles: how a guest meets the processor, memory and disks of its host."""
+"""Hardware profiles: how a guest meets the processor, memory, disks and network of its host."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
-ProfileName = Literal["portable", "balanced"]
+ProfileName = Literal["portable", "balanced", "latency"]
+CpuFeature = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,40}$")]
+Queues = Literal["perVcpu"] | Annotated[int, Field(ge=1, le=64)]
+
+PAGE_BYTES = {"2MiB": 2 << 20, "1GiB": 1 << 30}
+"""The huge pages of x86-64, in bytes."""
 
 
 class Profile(BaseModel):
-    """What the hypervisor gives every guest of a stack. A change of any field replaces the guests, one by one."""
+    """What the hypervisor gives every guest of a stack. A change of any field replaces the guests, one by one.
+
+    The defaults are `balanced`; PROFILES has the others, as what is different from it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
     accelerator: Literal["kvm", "qemu"] = Field(
+        default="kvm",
         description="`kvm` runs guests on the processor itself; `qemu` emulates one, about twenty times slower. "
-        "Never guessed: a /dev/kvm that exists can still hang a guest."
+        "Never guessed: a /dev/kvm that exists can still hang a guest.",
     )
     cpu_mode: Literal["host-passthrough", "maximum"] = Field(
-        description="`host-passthrough` shows the guest the host's own processor, AES-NI included, and needs kvm; "
-        "`maximum` is all that the emulator can do."
+        default="host-passthrough",
+        description="`host-passthrough` shows the guest the host's own processor, AES-NI and all that blocks live "
+        "migration included, and needs kvm; `maximum` is all that the emulator can do.",
     )
-    require_aes: bool = Field(description="The guest does not start on a processor without AES instructions.")
-    disabled_cpu_features: tuple[str, ...] = Field(
-        default=(), description="Processor features hidden from the guest, by libvirt's names."
+    threads_per_core: Literal[1, 2] = Field(
+        default=1,
+        description="Threads of each core in the topology that the guest sees. 2 only where `pinning.cpus` lists the "
+        "two hyper-threads of each host core side by side; otherwise the guest's scheduler is misled.",
+    )
+    require_aes: bool = Field(
+        default=True,
+        description="The guest does not start on a processor without AES instructions, without which TLS costs many "
+        "times as much. libvirt then checks all that QEMU made of the processor (`check='full'`), and names what is "
+        "missing.",
+    )
+    disabled_cpu_features: tuple[CpuFeature, ...] = Field(
+        default=(),
+        description="Processor features hidden from the guest, by libvirt's names. For measurements, and for "
+        "features that a processor has and does badly.",
+    )
+    pinned: bool = Field(
+        default=False,
+        description="Every virtual processor has a host core of its own, and QEMU's other threads stay off these; "
+        "each gateway then says which, under `pinning`. For hosts whose cores are set aside for guests.",
+    )
+    hugepages: Literal["2MiB", "1GiB"] | None = Field(
+        default=None,
+        description="Size of the host's huge pages that hold the guest's memory: fewer TLB misses, no page fault "
+        "after the start. Reserved on the host beforehand (`vm.nr_hugepages`, `hugepagesz=1G hugepages=N`); a guest "
+        "that finds too few does not start.",
+    )
+    locked_memory: bool = Field(
+        default=False,
+        description="The host never swaps the guest's memory. Needs as much free memory as the guest has.",
+    )
+    share_pages: bool = Field(
+        default=True,
+        description="The host may merge equal pages of several guests (KSM). It saves memory, and the first write to a "
+        "merged page waits for a copy.",
+    )
+    iothreads: int = Field(
+        default=2,
+        ge=0,
+        le=16,
+        description="Threads of QEMU that do nothing but disk I/O. They are dealt out to the disks in turn, root "
+        "first; 0 leaves disk I/O to QEMU's main thread.",
+    )
+    iothread_mapping: bool = Field(
+        default=False,
+        description="Every disk spreads its queues over all I/O threads, instead of one thread for each disk. For "
+        "several queues on fast NVMe.",
+    )
+    root: Literal["overlay", "flat"] = Field(
+        default="overlay",
+        description="`overlay` is there at once and shares the image with the host's other guests; `flat` is a raw "
+        "copy of the image: some seconds for each guest, and no lookup in qcow2's tables between guest and disk.",
     )
     disk_cache: Literal["none", "writeback", "unsafe"] = Field(
+        default="none",
         description="`none` writes past the host's page cache, for data on NVMe; `unsafe` also ignores flushes: test "
-        "stacks only, where a host crash may lose everything."
+        "stacks only, where a host crash may lose everything.",
     )
     disk_io: Literal["native", "io_uring", "threads"] = Field(
-        description="How QEMU submits I/O. `native` needs a cache mode of `none`."
+        default="native",
+        description="How QEMU submits I/O. `native` (Linux AIO) needs a cache mode of `none`; `io_uring` takes fewer "
+        "system calls. Which is faster depends on kernel and disk: measure both on the host.",
     )
+    disk_discard: Literal["unmap", "ignore"] = Field(
+        default="unmap",
+        description="Whether blocks that the guest frees are freed on the host. `ignore` where an NVMe stalls on it.",
+    )
+    disk_queues: Queues = Field(
+        default="perVcpu",
+        description="Queues of each disk. `perVcpu`: no virtual processor waits for the lock of another's queue.",
+    )
+    network_backend: Literal["vhost", "qemu"] = Field(
+        default="vhost",
+        description="Who moves packets between guest and host: a thread of the host's kernel, or QEMU itself, which "
+        "emulation needs.",
+    )
+    network_queues: Queues = Field(
+        default="perVcpu",
+        description="Queue pairs of the network card, each with an interrupt and a thread of its own. `perVcpu` "
+        "suits nginx, with one worker on each virtual processor.",
+    )
+
+    def queues(self, declared: Queues, vcpus: int) -> int:
+        """`declared` as a number, for a guest of that many virtual processors."""
+        return vcpus if declared == "perVcpu" else declared
 
 
 PROFILES: dict[ProfileName, Profile] = {
     # Runs wherever QEMU does. The data of a lab is worth nothing, so no flush waits for a disk.
     "portable": Profile(
-        accelerator="qemu", cpu_mode="maximum", require_aes=True, disk_cache="unsafe", disk_io="threads"
+        accelerator="qemu",
+        cpu_mode="maximum",
+        iothreads=0,
+        disk_cache="unsafe",
+        disk_io="threads",
+        network_backend="qemu",
     ),
-    "balanced": Profile(
-        accelerator="kvm", cpu_mode="host-passthrough", require_aes=True, disk_cache="none", disk_io="native"
-    ),
+    "balanced": Profile(),
+    "latency": Profile(pinned=True, hugepages="1GiB", locked_memory=True, share_pages=False, root="flat"),
 }
+
+
+def profile_problems(profile: Profile, vcpus: int, memory: int) -> list[tuple[str, str]]:
+    """What cannot be in this combination, for guests of that size (memory in bytes): setting and rule."""
+    found: list[tuple[str, str]] = []
+
+    def rule(holds: bool, setting: str, words: str) -> None:
+        if not holds:
+            found.append((setting, words))
+
+    emulated = profile.accelerator == "qemu"
+    rule(
+        not (emulated and profile.cpu_mode == "host-passthrough"),
+        "cpuMode",
+        "host-passthrough needs accelerator: kvm; emulation has maximum",
+    )
+    rule(
+        not (emulated and profile.network_backend == "vhost"),
+        "networkBackend",
+        "vhost needs accelerator: kvm; emulation has qemu",
+    )
+    rule(not (emulated and profile.pinned), "pinned", "emulated processors cannot be pinned: set accelerator: kvm")
+    rule(
+        vcpus % profile.threads_per_core == 0,
+        "threadsPerCore",
+        f"{vcpus} vcpus are not a whole number of cores with {profile.threads_per_core} threads",
+    )
+    rule(
+        not (profile.require_aes and "aes" in profile.disabled_cpu_features),
+        "disabledCpuFeatures",
+        "hides aes, which requireAes demands: set requireAes: false too",
+    )
+    if profile.hugepages:
+        rule(
+            memory % PAGE_BYTES[profile.hugepages] == 0,
+            "hugepages",
+            f"memory, {memory >> 20} MiB, is no whole number of {profile.hugepages} pages",
+        )
+    rule(
+        not profile.iothread_mapping or profile.iothreads > 0,
+        "iothreadMapping",
+        "needs iothreads: at least one of them",
+    )
+    rule(
+        profile.disk_io != "native" or profile.disk_cache == "none",
+        "diskIo",
+        f"native needs diskCache: none, and it is {profile.disk_cache}",
+    )
+    for setting, queues in (("diskQueues", profile.disk_queues), ("networkQueues", profile.network_queues)):
+        rule(
+            profile.queues(queues, vcpus) <= vcpus, setting, f"{queues} queues for {vcpus} vcpus: more than can be used"
+        )
+    return found

@@ -6,32 +6,48 @@ single space of its stylesheet changes.
 
 from __future__ import annotations
 
+import re
+
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from hardware.profile import Profile
+from hardware.machine import Machine, cpuset
+from hardware.profile import PAGE_BYTES
+
+
+def _literal(value: object) -> object:
+    """XSLT takes braces in an attribute of the result for an expression, unless they are doubled."""
+    return value.replace("{", "{{").replace("}", "}}") if isinstance(value, str) else value
+
 
 _TEMPLATES = Environment(
-    loader=PackageLoader("hardware"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    loader=PackageLoader("hardware"),
+    autoescape=True,
+    finalize=_literal,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
 )
 
 
-def domain_stylesheet(
-    profile: Profile, *, uuid: str, vcpus: int, console_log: str, data_serial: str, seed_serial: str
-) -> str:
-    """What makes the provider's domain a gateway: identity, processor, disk drivers, serial log.
+def domain_stylesheet(machine: Machine) -> str:
+    """What makes the provider's domain a gateway's machine.
 
-    `console_log` is a path on the hypervisor; `data_serial` and `seed_serial` (20 characters at most) are how the
-    guest can tell its data volume, the second disk, and its seed, the third. Disks and network cards are neither
-    added nor removed: the provider would see a difference at every preview.
+    Disks and network cards are neither added nor removed: the provider would see a difference at every preview.
     """
+    profile = machine.profile
     return _TEMPLATES.get_template("domain.xslt").render(
+        machine=machine,
         profile=profile,
-        uuid=uuid,
-        vcpus=vcpus,
-        console_log=console_log,
-        data_serial=data_serial,
-        seed_serial=seed_serial,
+        pinning=machine.pinning,
+        cpuset=cpuset,
+        page_kib=PAGE_BYTES[profile.hugepages] >> 10 if profile.hugepages else None,
+        pci=pci_parts(machine.nvme_controller) if machine.nvme_controller else None,
     )
+
+
+def pci_parts(address: str) -> dict[str, str]:
+    """`0000:65:00.0` as libvirt wants it: domain, bus, slot and function, in hexadecimal."""
+    return dict(zip(("domain", "bus", "slot", "function"), re.split("[:.]", address), strict=True))
 
 
 def pool_stylesheet(uuid: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from hosts.problems import Problem as HostProblem
@@ -16,6 +17,9 @@ from operations.verify import verify
 from stacks.load import load_file
 from stacks.problems import SettingsError
 from tools.console import Problem, run_tool
+
+WRONG_USAGE = 2
+"""The exit code for a command line or a stack file that is wrong, as argparse has it."""
 
 _VERBS = {
     "check": "name every mistake in the stack file",
@@ -64,7 +68,10 @@ def main() -> int:
         else:
             return _carry_out(arguments.verb, arguments.stack, getattr(arguments, "gateway", ""))
         return 0
-    except (SettingsError, HostProblem) as error:
+    except SettingsError as error:
+        print(f"nordgate: {error}", file=sys.stderr)
+        return WRONG_USAGE
+    except HostProblem as error:
         raise Problem(str(error)) from None
 
 

@@ -129,7 +129,10 @@ def _recorded(stack: str) -> Recorded:
         for resource in resources
         if resource.get("id") and resource["type"] in {f"libvirt:index/{kind}:{kind.title()}" for kind in _KINDS}
     }
-    checks = tuple(resource["urn"] for resource in resources if resource["type"] == "command:local:Command")
+    commands = [resource for resource in resources if resource["type"] == "command:local:Command"]
+    # A command's own identifier says nothing; one that copies a root volume has the volume's path as a trigger.
+    identifiers |= {str(trigger) for command in commands for trigger in command.get("inputs", {}).get("triggers", [])}
+    checks = tuple(command["urn"] for command in commands if "SmokeCheck$" in command["urn"])
     return Recorded(frozenset(identifiers), frozenset(marked), checks, bool(latest.get("pending_operations")))
 
 

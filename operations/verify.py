@@ -9,9 +9,11 @@ from xml.etree import ElementTree
 from rich.console import Console
 from rich.table import Table
 
+from hardware import Machine, facts
+from hosts.agent import GuestAgent
 from hosts.problems import Problem as HostProblem
 from hosts.virsh import Hypervisor
-from stacks.design import DATA_SERIAL, GatewayDesign, designs
+from stacks.design import GatewayDesign, designs
 from stacks.settings import Settings
 
 PASS, DRIFT, CANNOT_TELL = 0, 1, 3
@@ -31,19 +33,24 @@ class Finding:
 
 
 def verify(stack: str, settings: Settings) -> int:
-    """Print one line per setting that differs, and a count. 0: all agree, 1: some differ, 3: could not tell."""
+    """Print one line per setting that differs, and a count. 0: all agree, 1: some differ, 3: could not tell of all."""
     console = Console()
-    worst = PASS
+    codes = [PASS]
     for design in designs(settings, stack, Path.cwd()):
         hypervisor = Hypervisor(settings.hypervisors[design.hypervisor].uri)
+        findings: list[Finding] = []
+        unknown = ""
         try:
             state = hypervisor.virsh("domstate", design.domain).strip()
-            xml = hypervisor.virsh("dumpxml", design.domain)
+            findings += [
+                Finding("state", "running", state),
+                *compare(design, hypervisor.virsh("dumpxml", design.domain)),
+            ]
+            if state == "running":
+                cpuinfo = GuestAgent(hypervisor, design.domain).read_file("/proc/cpuinfo").decode()
+                findings += compare_flags(design.machine, cpuinfo)
         except HostProblem as problem:
-            console.print(f"{design.domain}: cannot tell: {problem}")
-            worst = max(worst, CANNOT_TELL)
-            continue
-        findings = [Finding("state", "running", state), *compare(design, xml)]
+            unknown = str(problem)
         differing = [finding for finding in findings if not finding.agrees]
         console.print(f"{design.domain}: {len(findings)} settings, {len(differing)} differ")
         if differing:
@@ -51,43 +58,48 @@ def verify(stack: str, settings: Settings) -> int:
             for finding in differing:
                 table.add_row(finding.what, finding.declared, finding.found)
             console.print(table)
-            worst = max(worst, DRIFT)
-    return worst
+            codes.append(DRIFT)
+        if unknown:
+            console.print(f"{design.domain}: cannot tell: {unknown}")
+            codes.append(CANNOT_TELL)
+    return max(codes)
 
 
 def compare(design: GatewayDesign, domain_xml: str) -> list[Finding]:
-    """Every setting that `domain_xml`, as libvirt reports it, can be asked for."""
+    """Every setting of the machine in `domain_xml`, as libvirt reports it."""
     domain = ElementTree.fromstring(domain_xml)  # noqa: S314 - libvirt wrote it
-    profile = design.profile
-
-    def text(path: str) -> str:
-        return (domain.findtext(path) or "(none)").strip()
-
-    def attribute(path: str, name: str) -> str:
-        element = domain.find(path)
-        return element.get(name, "(none)") if element is not None else "(none)"
-
-    disks = domain.findall("devices/disk[@device='disk']")
-    findings = [
-        Finding("uuid", design.uuid, text("uuid")),
-        Finding("accelerator", profile.accelerator, domain.get("type", "")),
-        Finding("vcpus", str(design.vcpus), text("vcpu")),
-        Finding("memory KiB", str(design.memory >> 10), text("memory")),
+    root = domain.find("devices/disk/source")
+    return [
+        *(Finding(fact.what, fact.declared, fact.read(domain)) for fact in facts(design.machine)),
+        # Its name is made of the fingerprint, which is made of all of the above.
         Finding(
-            "machine", "q35", "q35" if "q35" in attribute("os/type", "machine") else attribute("os/type", "machine")
+            "root volume",
+            f"{design.machine.pool_path}/{design.root_volume}",
+            root.get("file", "(none)") if root is not None else "(none)",
         ),
-        Finding("cpu mode", profile.cpu_mode, attribute("cpu", "mode")),
-        Finding("cpu cores", str(design.vcpus), attribute("cpu/topology", "cores")),
-        Finding("network card", design.mac, attribute("devices/interface/mac", "address")),
-        Finding("console log", design.console_log, attribute("devices/serial/log", "file")),
-        Finding("disks", "2", str(len(disks))),
-        Finding("data volume serial", DATA_SERIAL, disks[-1].findtext("serial") or "(none)" if disks else "(none)"),
     ]
-    if profile.require_aes:
-        findings.append(Finding("cpu aes", "require", attribute("cpu/feature[@name='aes']", "policy")))
-    for number, disk in enumerate(disks, start=1):
-        driver = disk.find("driver")
-        found = driver.attrib if driver is not None else {}
-        findings.append(Finding(f"disk {number} cache", profile.disk_cache, found.get("cache", "(none)")))
-        findings.append(Finding(f"disk {number} io", profile.disk_io, found.get("io", "(none)")))
-    return findings
+
+
+def compare_flags(machine: Machine, cpuinfo: str) -> list[Finding]:
+    """What the guest itself sees of its processors in /proc/cpuinfo: how many, and the features that matter."""
+    flags = [set(line.partition(":")[2].split()) for line in cpuinfo.splitlines() if line.startswith("flags")]
+    everywhere = set.intersection(*flags) if flags else set()
+    anywhere = set().union(*flags)
+    wanted = {"aes": "shown"} if machine.profile.require_aes else {}
+    hidden = {_kernels_name(feature): "hidden" for feature in machine.profile.disabled_cpu_features}
+    return [
+        Finding("guest sees vcpus", str(machine.vcpus), str(len(flags))),
+        *(
+            Finding(f"guest sees {flag}", word, "shown" if flag in everywhere else "hidden")
+            for flag, word in wanted.items()
+        ),
+        *(
+            Finding(f"guest sees {flag}", word, "shown" if flag in anywhere else "hidden")
+            for flag, word in hidden.items()
+        ),
+    ]
+
+
+def _kernels_name(feature: str) -> str:
+    """Linux writes `sse4_1` for libvirt's `sse4.1`."""
+    return feature.replace(".", "_").replace("-", "_")

@@ -22,7 +22,7 @@ from cloudinit import (
     checks_for,
     seed_documents,
 )
-from hardware import PROFILES, Profile, derived_mac, derived_uuid, domain_stylesheet
+from hardware import Machine, derived_mac, derived_uuid, domain_stylesheet
 from stacks.files import stack_file
 from stacks.image import declared
 from stacks.settings import Gateway, Network, Settings
@@ -42,19 +42,11 @@ class GatewayDesign:
 
     stack: str
     name: str
-    uuid: str
-    mac: str
     hypervisor: str
     uri: str
-    pool_path: str
-    profile: Profile
-    vcpus: int
-    memory: int
-    """In bytes."""
-    data_volume: int
-    """In bytes."""
-    console_log: str
-    """On the hypervisor."""
+    machine: Machine
+    data_bytes: int
+    """Size of the data volume."""
     stylesheet: str
     seed: SeedDocuments
     fingerprint: str
@@ -73,17 +65,16 @@ class GatewayDesign:
         return self.fingerprint[:12]
 
     @property
-    def data_name(self) -> str:
-        return f"{self.domain}-data.raw"
+    def root_volume(self) -> str:
+        return f"{self.domain}-root-{self.mark}." + ("raw" if self.machine.profile.root == "flat" else "qcow2")
 
     @property
-    def data_path(self) -> str:
-        """On the hypervisor."""
-        return f"{self.pool_path}/{self.data_name}"
+    def seed_volume(self) -> str:
+        return f"{self.domain}-seed-{self.mark}.raw"
 
     def data_volume_request(self, pool: str) -> str:
         """What `python -m hosts` is told about the data volume, which lies in that pool."""
-        request = {"uri": self.uri, "pool": pool, "name": self.data_name, "bytes": self.data_volume}
+        request = {"uri": self.uri, "pool": pool, "name": data_volume(self.domain), "bytes": self.data_bytes}
         return json.dumps(request | {"domain": self.domain})
 
     @property
@@ -96,24 +87,18 @@ class GatewayDesign:
         return str(self.smoke_plan["url"])
 
 
+def data_volume(domain: str) -> str:
+    """The name of a guest's data volume, for as long as the gateway lives."""
+    return f"{domain}-data.raw"
+
+
 def design(settings: Settings, stack: str, name: str, image_sha256: str) -> GatewayDesign:
     """The gateway `name` of the stack, on an image with that checksum."""
     gateway = settings.gateways[name]
     host = settings.hypervisors[gateway.hypervisor]
     hardware = settings.hardware
     domain = f"{stack}-{name}"
-    uuid = derived_uuid(stack, "domain", domain)
-    profile = PROFILES[hardware.profile]
     platform = PLATFORMS[settings.image.platform]
-    console_log = f"{host.console_logs}/{domain}.log"
-    stylesheet = domain_stylesheet(
-        profile,
-        uuid=uuid,
-        vcpus=hardware.vcpus,
-        console_log=console_log,
-        data_serial=DATA_SERIAL,
-        seed_serial=SEED_SERIAL,
-    )
     guest = guest_settings(
         stack,
         name,
@@ -124,24 +109,35 @@ def design(settings: Settings, stack: str, name: str, image_sha256: str) -> Gate
         settings.image.packages,
     )
     seed = seed_documents(guest, gateway_settings(settings, stack, name), platform)
-    made_from = [seed.content_hash, image_sha256, stylesheet, hardware.vcpus, hardware.memory]
+    machine = Machine(
+        profile=hardware,
+        uuid=derived_uuid(stack, "domain", domain),
+        mac=guest.mac,
+        vcpus=hardware.vcpus,
+        memory=hardware.memory,
+        console_log=f"{host.console_logs}/{domain}.log",
+        pool_path=host.pool_path,
+        data_path=f"{host.pool_path}/{data_volume(domain)}",
+        data_serial=DATA_SERIAL,
+        seed_serial=SEED_SERIAL,
+        pinning=gateway.pinning,
+        nvme_controller=gateway.nvme_controller,
+    )
+    stylesheet = domain_stylesheet(machine)
+    # The rest of the hardware is in the stylesheet.
+    by_provider = [machine.vcpus, machine.memory, hardware.accelerator, hardware.root]
+    made_from = [seed.content_hash, image_sha256, stylesheet, *by_provider]
     return GatewayDesign(
         stack=stack,
         name=name,
-        uuid=uuid,
-        mac=guest.mac,
         hypervisor=gateway.hypervisor,
         uri=host.uri,
-        pool_path=host.pool_path,
-        profile=profile,
-        vcpus=hardware.vcpus,
-        memory=hardware.memory,
-        data_volume=hardware.data_volume,
-        console_log=console_log,
+        machine=machine,
+        data_bytes=hardware.data_volume,
         stylesheet=stylesheet,
         seed=seed,
         fingerprint=hashlib.sha256(json.dumps(made_from).encode()).hexdigest(),
-        smoke_plan=_smoke_plan(settings, stack, name, domain, console_log, seed),
+        smoke_plan=_smoke_plan(settings, stack, name, domain, machine.console_log, seed),
     )
 
 

@@ -14,7 +14,8 @@ from cloudinit.gateway import LogSettings
 from cloudinit.problems import Problem
 from stacks.design import guest_settings
 from stacks.files import is_test
-from stacks.settings import Gateway, Hardware, Hypervisor, Image, Network, RoundTrips, Smoke, rotated_megabytes
+from stacks.hardware import Hardware, share_problems
+from stacks.settings import Gateway, Hypervisor, Image, Network, RoundTrips, Smoke, rotated_megabytes
 from stacks.units import shown
 
 TIME_ZONES = {"norway": ("Europe/Oslo", "Arctic/Longyearbyen"), "united-kingdom": ("Europe/London", "Europe/Belfast")}
@@ -86,6 +87,10 @@ def gateways_do_not_all_fall_with_one_host(
     if len(gateways) > 1 and len(used) == 1 and others:
         rule = f"all {len(gateways)} run on {used.pop()} and would fall with it; put one on {' or '.join(others)}"
         yield Problem(("gateways",), None, rule)
+
+
+def gateways_get_along_on_their_hosts(hardware: Hardware, gateways: Mapping[str, Gateway]) -> Iterator[Problem]:
+    yield from share_problems(hardware, gateways)
 
 
 def budgets_can_be_met(smoke: Smoke, round_trips: RoundTrips) -> Iterator[Problem]:
@@ -181,6 +186,7 @@ RULES: tuple[Callable[..., Iterator[Problem]], ...] = (
     gateways_share_nothing,
     gateways_run_on_listed_hosts,
     gateways_do_not_all_fall_with_one_host,
+    gateways_get_along_on_their_hosts,
     budgets_can_be_met,
     only_tests_stretch_the_budgets,
     logs_fit_the_data_volume,

@@ -17,10 +17,12 @@ from cloudinit.gateway import LogSettings
 from cloudinit.model import MacAddress, Text
 from cloudinit.model import Settings as Model
 from cloudinit.problems import Problem, raise_all
-from hardware import ProfileName
-from stacks.units import Duration, Size, shown
+from hardware import PciAddress, Pinning
+from stacks.hardware import Hardware
+from stacks.units import Duration, shown
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+Device = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9.-]{0,14}$")]
 HostPath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._/-]+$")]
 Endpoint = Annotated[str, StringConstraints(pattern=r"^127\.0\.0\.1:[0-9]{2,5}$")]
 
@@ -30,9 +32,15 @@ class Hypervisor(Model):
 
     uri: str = Field(description="libvirt connection, such as qemu+ssh://deploy@host1/system")
     pool_path: HostPath = Field(description="folder of the storage pool that the stack makes there, on the host's NVMe")
-    bridge: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9.-]{0,14}$")] | None = Field(
+    bridge: Device | None = Field(
         default=None,
-        description="the host's bridge that leads to the clients; without one, the stack makes a closed network there",
+        description="the host's bridge that leads to the clients; with neither bridge nor macvtap, the stack makes a "
+        "closed network there",
+    )
+    macvtap: Device | None = Field(
+        default=None,
+        description="instead of a bridge: the host's network card, on which every guest gets a macvtap device. The "
+        "host itself cannot reach its guests that way",
     )
     console_logs: HostPath = Field(
         default="/var/log/libvirt/qemu", description="folder on the host for the guests' serial console logs"
@@ -46,6 +54,14 @@ class Hypervisor(Model):
         if re.match(r"qemu\+ssh://[^/]*:\d+(/|$)", value):
             raise ValueError(f'"{value}" has a port, which the published libvirt plugin cannot use with SSH')
         return value
+
+    @model_validator(mode="after")
+    def _one_way_out(self) -> Self:
+        if self.bridge and self.macvtap:
+            raise_all(
+                "Hypervisor", [Problem(("macvtap",), self.macvtap, f"bridge: {self.bridge} is set too: one of them")]
+            )
+        return self
 
 
 class Image(Model):
@@ -64,15 +80,6 @@ class Image(Model):
     @classmethod
     def _platform(cls, value: str) -> str:
         return platform_named(value).name
-
-
-class Hardware(Model):
-    """What every gateway of the stack is made of."""
-
-    profile: ProfileName = Field(description="how the guest meets the host: see docs/architecture.md")
-    vcpus: int = Field(ge=1, le=64, description="virtual processors per gateway")
-    memory: Size = Field(ge=256 << 20, description="memory per gateway, such as 4GiB")
-    data_volume: Size = Field(ge=64 << 20, description="size of the volume for logs and TLS keys, fully preallocated")
 
 
 class Network(Model):
@@ -95,6 +102,12 @@ class Gateway(Model):
         default=None,
         description="127.0.0.1:PORT that leads to the gateway's 443 where its address cannot be reached; "
         "the gateway then answers to a name below localhost too",
+    )
+    pinning: Pinning | None = Field(default=None, description="the host's cores that are the gateway's own")
+    nvme_controller: PciAddress | None = Field(
+        default=None,
+        description='PCI address of an NVMe controller that the host hands to this guest alone: "0000:65:00.0", with '
+        "the quotes",
     )
 
 
@@ -156,14 +169,15 @@ class Stack(Model):
     region: Name = Field(description="The region this stack serves: NAME of stacks/regions/NAME.yaml")
     hypervisors: dict[Name, Hypervisor] = Field(
         min_length=1,
-        description="The region's KVM hosts by name; each with uri, poolPath, and optionally bridge and consoleLogs",
+        description="The region's KVM hosts by name; each with uri, poolPath, and optionally bridge or macvtap, and consoleLogs",
     )
     image: Image = Field(
         description="The disk that guests start from; file and sha256, or the manifest of an image baked here"
     )
-    hardware: Hardware = Field(description="What every gateway is made of; profile, vcpus, memory, dataVolume")
+    hardware: Hardware = Field(description="What every gateway is made of; profile, vcpus, memory, dataVolume, and any field in docs/hardware.md")
     gateways: dict[Name, Gateway] = Field(
-        min_length=1, description="The gateways by name; each with hypervisor, address, and optionally mac and entry"
+        min_length=1, description="The gateways by name; each with hypervisor, address, and optionally mac, entry, pinning and "
+        "nvmeController"
     )
     authorized_keys: tuple[str, ...] = Field(default=(), description="SSH public keys of the guests' operators")
     budget_scale: int = Field(

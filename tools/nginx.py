@@ -54,13 +54,13 @@ def unpacked(suite: str) -> Path:
         shutil.rmtree(root, ignore_errors=True)
         prepare(FOLDER)
         with phase(f"Unpack nginx of Debian {suite}", usually="30 s"):
-            _unpack(suite, packages, root)
+            unpack(suite, packages, root)
             _complete(root)
         done.write_text(wanted)
     return root
 
 
-def _unpack(suite: str, packages: tuple[str, ...], root: Path) -> None:
+def unpack(suite: str, packages: tuple[str, ...], root: Path) -> None:
     command = [
         *("mmdebstrap", "--mode=root", "--variant=extract", "--architectures=amd64", "--quiet"),
         *("--keyring", str(KEYRING), f"--include={','.join(packages)}"),

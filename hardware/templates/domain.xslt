@@ -9,12 +9,51 @@
   <xsl:template match="/domain/uuid"/>
   <xsl:template match="/domain/name">
     <xsl:copy-of select="."/>
-    <uuid>{{ uuid }}</uuid>
+    <uuid>{{ machine.uuid }}</uuid>
   </xsl:template>
 
+  <xsl:template match="/domain/vcpu">
+    <vcpu placement="static">{{ machine.vcpus }}</vcpu>
+{% if profile.iothreads %}
+    <iothreads>{{ profile.iothreads }}</iothreads>
+{% endif %}
+{% if pinning %}
+    <cputune>
+{% for core in pinning.cpus %}
+      <vcpupin vcpu="{{ loop.index0 }}" cpuset="{{ core }}"/>
+{% endfor %}
+      <emulatorpin cpuset="{{ cpuset(pinning.emulator) }}"/>
+{% for thread in range(profile.iothreads) %}
+      <iothreadpin iothread="{{ thread + 1 }}" cpuset="{{ cpuset(pinning.iothreads) }}"/>
+{% endfor %}
+    </cputune>
+    <numatune>
+      <memory mode="strict" nodeset="{{ pinning.node }}"/>
+    </numatune>
+{% endif %}
+{% if page_kib or profile.locked_memory or not profile.share_pages %}
+    <memoryBacking>
+{% if page_kib %}
+      <hugepages>
+        <page size="{{ page_kib }}" unit="KiB"/>
+      </hugepages>
+{% endif %}
+{% if not profile.share_pages %}
+      <nosharepages/>
+{% endif %}
+{% if profile.locked_memory %}
+      <locked/>
+{% endif %}
+    </memoryBacking>
+{% endif %}
+  </xsl:template>
+
+{% if profile.require_aes %}
+  <!-- Unchecked, a processor without a required feature is only warned of in QEMU's log. -->
+{% endif %}
   <xsl:template match="/domain/cpu">
-    <cpu mode="{{ profile.cpu_mode }}" check="none"{% if profile.cpu_mode == "host-passthrough" %} migratable="off"{% endif %}>
-      <topology sockets="1" cores="{{ vcpus }}" threads="1"/>
+    <cpu mode="{{ profile.cpu_mode }}" check="{{ machine.cpu_check }}"{% if profile.cpu_mode == "host-passthrough" %} migratable="off"{% endif %}>
+      <topology sockets="1" cores="{{ machine.cores }}" threads="{{ profile.threads_per_core }}"/>
 {% if profile.require_aes %}
       <feature policy="require" name="aes"/>
 {% endif %}
@@ -24,29 +63,52 @@
     </cpu>
   </xsl:template>
 
-  <!-- The provider cannot set drivers; raw for data, qcow2 for the overlay of the image. -->
-  <xsl:template match="/domain/devices/disk[@device='disk']/driver">
-    <driver name="qemu" type="{@type}" cache="{{ profile.disk_cache }}" io="{{ profile.disk_io }}" discard="unmap"/>
+  <!-- By path: AppArmor's rules for a guest are made from paths, and follow an overlay's chain from there. -->
+  <xsl:template match="/domain/devices/disk/@type[. = 'volume']">
+    <xsl:attribute name="type">file</xsl:attribute>
   </xsl:template>
+  <xsl:template match="/domain/devices/disk/source[@volume]">
+    <source file="{{ machine.pool_path }}/{@volume}"/>
+  </xsl:template>
+
+  <!-- The provider cannot set drivers; raw for data, qcow2 for the overlay of the image. -->
+{% for disk in (1, 2) %}
+{% set threads = machine.disk_iothreads(disk) %}
+  <xsl:template match="/domain/devices/disk[@device='disk'][{{ disk }}]/driver">
+    <driver name="qemu" type="{@type}" cache="{{ profile.disk_cache }}" io="{{ profile.disk_io }}" discard="{{ profile.disk_discard }}" queues="{{ machine.disk_queues }}"{% if threads and not profile.iothread_mapping %} iothread="{{ threads[0] }}"{% endif %}>
+{% if profile.iothread_mapping %}
+      <iothreads>
+{% for thread in threads %}
+        <iothread id="{{ thread }}"/>
+{% endfor %}
+      </iothreads>
+{% endif %}
+    </driver>
+  </xsl:template>
+{% endfor %}
   <xsl:template match="/domain/devices/disk[@device='disk'][2]/target">
     <xsl:copy-of select="."/>
-    <serial>{{ data_serial }}</serial>
+    <serial>{{ machine.data_serial }}</serial>
   </xsl:template>
 
   <!-- The seed is read and never written. -->
   <xsl:template match="/domain/devices/disk[@device='disk'][3]/target">
     <xsl:copy-of select="."/>
     <readonly/>
-    <serial>{{ seed_serial }}</serial>
+    <serial>{{ machine.seed_serial }}</serial>
   </xsl:template>
 
-  <!-- What the kernel says before anything else can speak: kept on the hypervisor. -->
+  <xsl:template match="/domain/devices/interface/model">
+    <xsl:copy-of select="."/>
+    <driver name="{{ profile.network_backend }}" queues="{{ machine.network_queues }}"/>
+  </xsl:template>
+
+  <!-- What the kernel says before anything else can speak: kept on the hypervisor. The provider leaves out the type. -->
   <xsl:template match="/domain/devices/console">
-    <xsl:copy>
-      <xsl:apply-templates select="@*"/>
-      <log file="{{ console_log }}" append="off"/>
+    <console type="pty">
+      <log file="{{ machine.console_log }}" append="off"/>
       <xsl:apply-templates select="node()"/>
-    </xsl:copy>
+    </console>
   </xsl:template>
 
   <!-- A gateway has no screen, no USB and a fixed amount of memory. -->
@@ -55,8 +117,13 @@
   <xsl:template match="/domain/devices">
     <xsl:copy>
       <xsl:apply-templates select="@*|node()"/>
-{% if seed_bus == "scsi" %}
-      <controller type="scsi" model="virtio-scsi"/>
+{% if pci %}
+      <!-- A whole controller, as a device of PCI: the provider fails on disks that are not files or volumes. -->
+      <hostdev mode="subsystem" type="pci" managed="yes">
+        <source>
+          <address domain="0x{{ pci.domain }}" bus="0x{{ pci.bus }}" slot="0x{{ pci.slot }}" function="0x{{ pci.function }}"/>
+        </source>
+      </hostdev>
 {% endif %}
       <controller type="usb" model="none"/>
       <memballoon model="none"/>

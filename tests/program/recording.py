@@ -80,10 +80,14 @@ class Recorded:
         return [resource for resource in self.resources if resource.type == token]
 
 
-def run_program(stack: str, project: Path) -> Recorded:
-    """Run `__main__.py` for the stack in the folder `project`; its image is pretended to be there."""
+def run_program(stack: str, project: Path, **hardware: Any) -> Recorded:
+    """Run `__main__.py` for the stack in the folder `project`; its image is pretended to be there.
+
+    `hardware` are settings of the stack's hardware to change.
+    """
     shutil.copytree(PROJECT / "stacks", project / "stacks", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     document = yaml.safe_load((project / "stacks" / f"Pulumi.{stack}.yaml").read_text())
+    document["config"]["nordgate:hardware"].update(hardware)
     config = {key: value if isinstance(value, str) else json.dumps(value) for key, value in document["config"].items()}
     image = document["config"]["nordgate:image"]
     if "sha256" not in image:

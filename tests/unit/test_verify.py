@@ -4,50 +4,156 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
-from operations.verify import compare
+from hosts.agent import GuestAgent
+from hosts.problems import AgentSilent, HypervisorProblem
+from hosts.virsh import Hypervisor
+from operations.verify import compare, compare_flags, verify
 from stacks.design import GatewayDesign, design
-from stacks.load import load_file
+from stacks.load import load_file, parse
+from tests.e2e.test_processor import LAB, OVERRIDES, VOLUME
+from tests.unit.hardware.samples import machine
 
 PROJECT = Path(__file__).parents[2]
-LIVE = Path(__file__).parent / "base" / "live-domain.xml"
+LIVE = (Path(__file__).parent / "base" / "live-domain.xml").read_text()
+"""What libvirt 9.0 said of the running guest of the end-to-end test, which captures it."""
+
+STACK = f"{LAB}-test"
 
 
 @pytest.fixture
 def declared() -> GatewayDesign:
-    return design(load_file(PROJECT, "oslo-test"), "oslo-test", "gw1", "0" * 64)
+    text = (PROJECT / "stacks/Pulumi.oslo-test.yaml").read_text().replace("/lab/oslo/", f"/lab/{LAB}/")
+    config = yaml.safe_load(text.replace(VOLUME, VOLUME + OVERRIDES))["config"]
+    # The guest's documents are of their day; the fingerprint of all of them is in the name of its root volume.
+    mark = re.search(r"-root-([0-9a-f]{12})\.qcow2", LIVE)
+    assert mark
+    return dataclasses.replace(design(parse(config, STACK), STACK, "gw1", "0" * 64), fingerprint=mark[1])
+
+
+def differing(declared: GatewayDesign, live: str) -> list[str]:
+    return [finding.what for finding in compare(declared, live) if not finding.agrees]
 
 
 def test_a_guest_as_declared_has_no_difference(declared: GatewayDesign) -> None:
-    assert [finding for finding in compare(declared, LIVE.read_text()) if not finding.agrees] == []
+    assert differing(declared, LIVE) == []
 
 
 @pytest.mark.parametrize(
     ("before", "after", "what"),
     [
-        ("<feature policy='require' name='aes'/>", "", "cpu aes"),
-        ("cache='unsafe'", "cache='writeback'", "disk 1 cache"),
+        ("<feature policy='require' name='aes'/>", "", "required cpu features"),
+        ("<feature policy='disable' name='avx2'/>", "", "hidden cpu features"),
+        ("<nosharepages/>", "", "unshared pages"),
+        ("<nosharepages/>", "<nosharepages/><locked/>", "locked memory"),
+        ("<iothreads>2</iothreads>", "<iothreads>1</iothreads>", "iothreads"),
+        ("iothread='2'", "iothread='1'", "disk 2 iothreads"),
+        ("cache='none'", "cache='writeback'", "disk 1 cache"),
+        ("io='native'", "io='threads'", "disk 2 io"),
+        ("<driver name='qemu'/>", "<driver name='vhost' queues='4'/>", "network queues"),
         ("<serial>nordgate-data</serial>", "", "data volume serial"),
         ("<vcpu placement='static'>1</vcpu>", "<vcpu placement='static'>2</vcpu>", "vcpus"),
         ("bus='sata'", "bus='scsi'", "seed bus"),
         ("<domain type='qemu'", "<domain type='kvm'", "accelerator"),
+        ("gw1-data.raw", "gw2-data.raw", "data volume"),
+        ("<memballoon model='none'/>", "<memballoon model='virtio'/>", "balloon"),
+        ("machine='pc-q35-7.2'", "machine='pc-i440fx-7.2'", "machine"),
     ],
 )
 def test_each_difference_is_named(declared: GatewayDesign, before: str, after: str, what: str) -> None:
-    text = LIVE.read_text()
-    assert before in text
-    changed = [finding.what for finding in compare(declared, text.replace(before, after)) if not finding.agrees]
-    assert what in changed
+    assert before in LIVE
+    assert what in differing(declared, LIVE.replace(before, after))
 
 
 def test_a_changed_declaration_is_a_difference_too(declared: GatewayDesign) -> None:
-    other = dataclasses.replace(declared, vcpus=4)
-    assert "vcpus" in {finding.what for finding in compare(other, LIVE.read_text()) if not finding.agrees}
+    other = dataclasses.replace(declared, machine=dataclasses.replace(declared.machine, vcpus=4))
+    assert {"vcpus", "cpu cores"} <= set(differing(other, LIVE))
+
+
+@pytest.mark.parametrize(
+    ("flags", "differing"),
+    [
+        ("fpu sse4_1 aes", []),
+        ("fpu sse4_1", ["guest sees aes"]),
+        ("fpu aes avx512f", ["guest sees avx512f"]),
+    ],
+)
+def test_the_guests_own_view_of_its_processor_counts(flags: str, differing: list[str]) -> None:
+    made = machine(disabled_cpu_features=("avx512f",), vcpus=2)
+    findings = compare_flags(made, f"processor\t: 0\nflags\t\t: {flags}\n" * 2)
+    assert [finding.what for finding in findings if not finding.agrees] == differing
+
+
+def test_features_are_looked_up_by_the_kernels_names() -> None:
+    made = machine(disabled_cpu_features=("sse4.1",), vcpus=1)
+    findings = compare_flags(made, "flags : fpu sse4_1 aes\n")
+    assert [finding.what for finding in findings if not finding.agrees] == ["guest sees sse4_1"]
+
+
+def test_a_guest_with_a_processor_less_is_noticed() -> None:
+    findings = compare_flags(machine(vcpus=2), "flags : fpu aes\n")
+    assert [finding.what for finding in findings if not finding.agrees] == ["guest sees vcpus"]
+
+
+@pytest.fixture
+def ask(declared: GatewayDesign, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Verifies a stack whose one guest answers like this, and returns the exit code."""
+
+    def answer(
+        state: str = "running", xml: str = LIVE, cpuinfo: str = "flags : fpu aes\n", silent: bool = False
+    ) -> int:
+        def read_file(*_: object) -> bytes:
+            if silent:
+                raise AgentSilent("the guest agent does not answer.")
+            return cpuinfo.encode()
+
+        def virsh(_: Hypervisor, verb: str, *__: str) -> str:
+            if not state:
+                raise HypervisorProblem("cannot reach libvirt.")
+            return state if verb == "domstate" else xml
+
+        monkeypatch.setattr(Hypervisor, "virsh", virsh)
+        monkeypatch.setattr(GuestAgent, "read_file", read_file)
+        monkeypatch.setattr("operations.verify.designs", lambda *_: [declared])
+        return verify(STACK, load_file(PROJECT, "oslo-test"))
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "said"),
+    [
+        ({}, 0, " 0 differ"),
+        ({"xml": LIVE.replace("cache='none'", "cache='writeback'")}, 1, "disk 1 cache"),
+        ({"cpuinfo": "flags : fpu avx2 aes\n"}, 1, "guest sees avx2"),
+        ({"state": "shut off"}, 1, "shut off"),
+        ({"silent": True}, 3, "cannot tell: the guest agent does not answer."),
+        ({"state": ""}, 3, "cannot tell: cannot reach libvirt."),
+    ],
+)
+def test_the_exit_code_tells_drift_from_ignorance(
+    ask: Callable[..., int], answer: dict[str, Any], code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ask(**answer) == code
+    assert said in capsys.readouterr().out
+
+
+def test_a_stack_that_does_not_exist_is_wrong_usage() -> None:
+    command = [sys.executable, "-m", "operations", "verify", "nowhere"]
+    ended = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert "there is no such stack" in ended.stderr
 
 
 def test_the_smoke_plan_is_json_and_names_the_guest(declared: GatewayDesign) -> None:
     plan = json.loads(json.dumps(declared.smoke_plan))
-    assert plan["libvirt"]["domain"] == declared.domain == "oslo-test-gw1"
+    assert plan["libvirt"]["domain"] == declared.domain == f"{STACK}-gw1"

@@ -30,6 +30,7 @@ INSTALLED = (
     Package("libvirt-daemon-driver-network", "libvirtd's networks", newer=True),
     Package("libvirt-daemon-driver-qemu", "libvirtd's QEMU driver"),
     Package("libvirt-daemon-driver-storage", "libvirtd's pools and volumes", newer=True),
+    Package("libxml2-utils", "xmllint, which virt-xml-validate runs in tests"),
     Package("mmdebstrap", "bakes the guest image"),
     Package("mtools", "fills the image's boot partition without mounting it"),
     Package("nghttp2-client", "h2load: HTTP/2 against the served gateway"),

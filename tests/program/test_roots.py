@@ -1,0 +1,52 @@
+"""The root of a guest, as the engine would see it: an overlay, or a copy that the host makes."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.program.recording import Registered, run_program
+
+
+def registered(kind: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Registered]:
+    monkeypatch.chdir(folder)
+    return {found.name: found for found in run_program("oslo-test", folder, root=kind)}
+
+
+def root_of(kind: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Registered:
+    return registered(kind, folder, monkeypatch)["gw1-root"]
+
+
+@pytest.mark.parametrize("kind", ["overlay", "flat"])
+def test_the_next_root_is_made_before_the_last_is_deleted(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not root_of(kind, tmp_path, monkeypatch).delete_before_replace
+
+
+def test_an_overlay_stands_on_the_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = root_of("overlay", tmp_path, monkeypatch)
+    assert made.type == "libvirt:index/volume:Volume"
+    assert made.inputs["baseVolumeId"] == "host1-image-volume-id"
+
+
+def test_a_copy_names_its_host_pool_image_and_guest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = root_of("flat", tmp_path, monkeypatch)
+    assert made.type == "command:local:Command"
+    copy, delete = shlex.split(made.inputs["create"]), shlex.split(made.inputs["delete"])
+    assert copy[copy.index("--image") + 1] == "host1-image-volume-id"
+    for words in (copy, delete):
+        assert words[words.index("--uri") + 1].startswith("qemu:///system?socket=")
+        assert words[words.index("--pool") + 1] == "nordgate-oslo-test"
+        assert words[words.index("--name") + 1].startswith("oslo-test-gw1-root-")
+    path = f"/var/lib/nordgate/lab/oslo/pool/{copy[copy.index('--name') + 1]}"
+    assert made.inputs["triggers"] == [path, "host1-image-volume-id"]
+
+
+def test_the_domain_boots_from_the_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = registered("flat", tmp_path, monkeypatch)
+    words = shlex.split(found["gw1-root"].inputs["create"])
+    root, _ = found["gw1-domain"].inputs["disks"]
+    assert root["volumeId"] == f"/var/lib/nordgate/lab/oslo/pool/{words[words.index('--name') + 1]}"

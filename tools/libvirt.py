@@ -1,0 +1,47 @@
+"""Unpacks the schemas of a newer libvirt than the machine's, for settings that the machine's does not know yet.
+
+    python3 -m tools.libvirt
+
+Nothing is installed and nothing starts.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+from pathlib import Path
+
+from tools.console import phase, run_tool
+from tools.image.host import prepare
+from tools.nginx import CHECKOUT, unpack
+
+SUITE = "trixie"
+PACKAGES = ("libvirt-common",)
+FOLDER = CHECKOUT / ".nordgate" / "libvirt"
+
+
+def domain_schema() -> Path:
+    """domain.rng of Debian 13's libvirt, unpacked if it is not there. Safe to call from several processes."""
+    root = FOLDER / SUITE
+    schema = root / "usr/share/libvirt/schemas/domain.rng"
+    done = FOLDER / f"{SUITE}.packages"
+    wanted = " ".join(PACKAGES) + "\n"
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with (FOLDER / f"{SUITE}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (done.exists() and done.read_text() == wanted and schema.exists()):
+            shutil.rmtree(root, ignore_errors=True)
+            prepare(FOLDER)
+            with phase(f"Unpack libvirt's schemas of Debian {SUITE}", usually="20 s"):
+                unpack(SUITE, PACKAGES, root)
+            done.write_text(wanted)
+    return schema
+
+
+def main() -> int:
+    print(domain_schema())
+    return 0
+
+
+if __name__ == "__main__":
+    run_tool(main)
