@@ -18,7 +18,7 @@ endif
 PREPARE := check $(PREPARE)
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview destroy check verify smoke ssh console lab-up lab-down image tools state lint test test-all
+.PHONY: help up preview destroy check preflight verify smoke ssh console lab-up lab-down image tools state lint test test-all
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ console: tools ## Watch the serial console of a gateway of STACK (GATEWAY=gw1); 
 
 check: tools ## Check the stack file of STACK, and name every mistake in it
 	@$(PYTHON) -m operations check "$(STACK)"
+
+preflight: check $(if $(LAB),lab-up image) ## Ask this machine and the hosts of STACK whether they can do what it wants
+	@$(PYTHON) -m operations preflight $(STACK)
 
 lab-up: check ## Start the throw-away hypervisor of a test stack
 	@$(PYTHON) -m tools.lab up "$(LAB)"

@@ -1,10 +1,11 @@
-"""Wiring: the stack's settings -> its region -> what it exports."""
+"""Wiring: the stack's settings -> the preflight of its hosts -> its region -> what it exports."""
 
 from pathlib import Path
 
 import pulumi
 
 from components.region import Region, RegionArgs
+from operations.preflight import doubts, failures, preflight, summary
 from stacks.image import declared, verify
 from stacks.load import load_config, stack_file
 from stacks.problems import SettingsError
@@ -17,6 +18,12 @@ try:
         verify(image, project, str(stack_file(stack)))
 except SettingsError as error:
     raise pulumi.RunError(str(error)) from None
+
+report = preflight(stack, settings, image, project, boot=not pulumi.runtime.is_dry_run())
+if failures(report):
+    raise pulumi.RunError(summary(stack, report))
+if doubts(report):
+    pulumi.log.warn(summary(stack, report))
 
 region = Region(settings.region, RegionArgs(stack, settings, image))
 

@@ -12,7 +12,7 @@ from stacks.design import GatewayDesign
 
 @dataclass(frozen=True)
 class GuestArgs:
-    """`image_id`, `network_id` and `pool` are what other resources make on the guest's hypervisor.
+    """`image_id`, `network_id` and the pools are what other resources make on the guest's hypervisor.
 
     The guest stands on the host's `bridge`, or in the network that was made for lack of one.
     """
@@ -22,6 +22,7 @@ class GuestArgs:
     bridge: str | None
     network_id: pulumi.Input[str] | None
     pool: pulumi.Input[str]
+    data_pool: pulumi.Input[str]
     provider: libvirt.Provider
     protect_data: bool
 
@@ -51,8 +52,8 @@ class Guest(pulumi.ComponentResource):
         )
         data = libvirt.Volume(
             f"{name}-data",
-            name=f"{design.domain}-data.raw",
-            pool=args.pool,
+            name=design.data_name,
+            pool=args.data_pool,
             size=design.data_volume,
             format="raw",
             # Every argument of a volume replaces it: an edit of settings must never do that to data.

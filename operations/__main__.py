@@ -7,16 +7,19 @@ from pathlib import Path
 
 from hosts.problems import Problem as HostProblem
 from operations.access import console, ssh
+from operations.preflight import failures, preflight, summary, table
 from operations.smoke import smoke
 from operations.state import prepare
-from operations.summary import summary
+from operations.summary import summary as stack_summary
 from operations.verify import verify
-from stacks.load import load_file
+from stacks.image import declared
+from stacks.load import load_file, stack_file
 from stacks.problems import SettingsError
 from tools.console import Problem, run_tool
 
 _VERBS = {
     "check": "name every mistake in the stack file",
+    "preflight": "ask this machine and the stack's hosts whether they can do what it wants; changes nothing",
     "state": "make the local state of a test stack fit to work on",
     "summary": "say where the stack's gateways are and how fast they were",
     "smoke": "run the smoke check of every gateway now",
@@ -49,8 +52,14 @@ def _carry_out(verb: str, stack: str, gateway: str) -> int:
         return 0  # to have been loaded is to be right
     if verb == "state":
         prepare(stack, settings)
+    elif verb == "preflight":
+        image = declared(settings.image, Path.cwd(), str(stack_file(stack)))
+        report = preflight(stack, settings, image, Path.cwd(), boot=True)
+        print(table(report))
+        print(summary(stack, report).splitlines()[-1])
+        return 1 if failures(report) else 0
     elif verb == "summary":
-        print(summary(stack))
+        print(stack_summary(stack))
     elif verb == "smoke":
         return smoke(stack, settings)
     elif verb == "verify":

@@ -13,7 +13,7 @@ from typing import Any
 
 from cloudinit import PATHS, GuestSettings, SeedDocuments, platform_named, seed_documents
 from hardware import PROFILES, Profile, derived_mac, derived_uuid, domain_stylesheet
-from stacks.image import declared
+from stacks.image import VerifiedImage, declared
 from stacks.load import stack_file
 from stacks.settings import Settings
 
@@ -21,6 +21,21 @@ DATA_SERIAL = "nordgate-data"
 """How the guest finds its data volume: /dev/disk/by-id/virtio-nordgate-data."""
 
 PLATFORM = "debian-13"
+
+
+def shared_name(stack: str) -> str:
+    """The name of the pool, and of the closed network, that the stack makes on each host."""
+    return f"nordgate-{stack}"
+
+
+def group_pool_name(stack: str) -> str:
+    """The name of the pool that leads to a host's volume group."""
+    return f"nordgate-{stack}-group"
+
+
+def image_name(stack: str, image: VerifiedImage) -> str:
+    """The image in a host's pool, by its content: another image is another volume."""
+    return f"{stack}-image-{image.sha256[:12]}.qcow2"
 
 
 @dataclass(frozen=True)
@@ -56,6 +71,11 @@ class GatewayDesign:
     def mark(self) -> str:
         """The fingerprint as it stands in the names of what is remade with the guest."""
         return self.fingerprint[:12]
+
+    @property
+    def data_name(self) -> str:
+        """The data volume's name in its pool. In a volume group it is raw too: a logical volume has no other format."""
+        return f"{self.domain}-data.raw"
 
     @property
     def url(self) -> str:

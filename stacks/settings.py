@@ -17,6 +17,7 @@ from stacks.units import Duration, Size
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 HostPath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._/-]+$")]
+VolumeGroup = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+.][A-Za-z0-9_+.-]{0,126}$")]
 Endpoint = Annotated[str, StringConstraints(pattern=r"^127\.0\.0\.1:[0-9]{2,5}$")]
 
 
@@ -25,6 +26,12 @@ class Hypervisor(Model):
 
     uri: str = Field(description="libvirt connection, such as qemu+ssh://deploy@host1/system")
     pool_path: HostPath = Field(description="folder of the storage pool that the stack makes there, on the host's NVMe")
+    volume_group: VolumeGroup | None = Field(
+        default=None, description="LVM volume group on the host's NVMe for the data volumes; without one, in `poolPath`"
+    )
+    require_nvme: bool = Field(
+        default=True, description="refuse a pool that is not proved to lie on NVMe; false only where speed is no matter"
+    )
     bridge: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9.-]{0,14}$")] | None = Field(
         default=None,
         description="the host's bridge that leads to the clients; without one, the stack makes a closed network there",
