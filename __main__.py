@@ -15,7 +15,7 @@ try:
     settings = load_config(pulumi.runtime.config.CONFIG.get() or pulumi.runtime.config.get_config_env(), stack)
     image = declared(settings.image, project, str(stack_file(stack)))
     if not pulumi.runtime.is_dry_run():
-        verify(image, project, str(stack_file(stack)))
+        verify(image, project, str(stack_file(stack)), lambda text: pulumi.log.info(text, ephemeral=True))
 except SettingsError as error:
     raise pulumi.RunError(str(error)) from None
 
@@ -29,5 +29,5 @@ region = Region(settings.region, RegionArgs(stack, settings, image))
 
 pulumi.export("urls", {name: gateway.url for name, gateway in region.gateways.items()})
 pulumi.export("addresses", {name: str(gateway.address) for name, gateway in settings.gateways.items()})
-pulumi.export("image", image.sha256)
+pulumi.export("image", image.checksum)
 pulumi.export("smoke", {name: gateway.smoke.result for name, gateway in region.gateways.items()})

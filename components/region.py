@@ -55,7 +55,7 @@ class Region(pulumi.ComponentResource):
             self.gateways[gateway_name] = Gateway(
                 gateway_name,
                 GuestArgs(
-                    design=design(settings, stack, gateway_name, args.image.sha256),
+                    design=design(settings, stack, gateway_name, args.image.checksum),
                     image_id=images[host_name].volume_id,
                     bridge=settings.hypervisors[host_name].bridge,
                     network_id=networks[host_name].id if host_name in networks else None,

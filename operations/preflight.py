@@ -58,7 +58,7 @@ def programs() -> list[Finding]:
 def demands(stack: str, settings: Settings, image: VerifiedImage, project: Path) -> list[HostDemand]:
     """What each host of the stack must have, and what is made there."""
     pool, group, network = shared_name(stack), group_pool_name(stack), shared_name(stack)
-    gateways = [design(settings, stack, name, image.sha256) for name in settings.gateways]
+    gateways = [design(settings, stack, name, image.checksum) for name in settings.gateways]
     found = []
     for name, host in settings.hypervisors.items():
         there = [gateway for gateway in gateways if gateway.hypervisor == name]

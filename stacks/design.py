@@ -35,7 +35,7 @@ def group_pool_name(stack: str) -> str:
 
 def image_name(stack: str, image: VerifiedImage) -> str:
     """The image in a host's pool, by its content: another image is another volume."""
-    return f"{stack}-image-{image.sha256[:12]}.qcow2"
+    return f"{stack}-image-{image.checksum[:12]}.qcow2"
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class GatewayDesign:
         return str(self.smoke_plan["url"])
 
 
-def design(settings: Settings, stack: str, name: str, image_sha256: str) -> GatewayDesign:
+def design(settings: Settings, stack: str, name: str, image_checksum: str) -> GatewayDesign:
     """The gateway `name` of the stack, on an image with that checksum."""
     gateway = settings.gateways[name]
     host = settings.hypervisors[gateway.hypervisor]
@@ -96,7 +96,7 @@ def design(settings: Settings, stack: str, name: str, image_sha256: str) -> Gate
         profile, uuid=uuid, vcpus=hardware.vcpus, console_log=console_log, data_serial=DATA_SERIAL
     )
     seed = seed_documents(_guest_settings(settings, domain, name, mac), settings.nginx, platform_named(PLATFORM))
-    made_from = [seed.content_hash, image_sha256, stylesheet, hardware.vcpus, hardware.memory]
+    made_from = [seed.content_hash, image_checksum, stylesheet, hardware.vcpus, hardware.memory]
     return GatewayDesign(
         stack=stack,
         name=name,
@@ -163,4 +163,4 @@ def _smoke_plan(
 def designs(settings: Settings, stack: str, project: Path) -> list[GatewayDesign]:
     """All gateways of the stack, on the image that it declares. Raises SettingsError when the image is missing."""
     image = declared(settings.image, project, str(stack_file(stack)))
-    return [design(settings, stack, name, image.sha256) for name in settings.gateways]
+    return [design(settings, stack, name, image.checksum) for name in settings.gateways]

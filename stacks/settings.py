@@ -53,10 +53,30 @@ class Hypervisor(Model):
 class Image(Model):
     """The disk that guests start from."""
 
-    file: str = Field(description="a qcow2 file on the machine that runs Pulumi, relative to the project")
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(
-        default=None, description="checksum of `file`; without one, the manifest beside an image that was baked here"
+    file: str | None = Field(
+        default=None, description="a qcow2 file on the machine that runs Pulumi, relative to the project"
     )
+    url: Annotated[str, StringConstraints(pattern=r"^https?://[!-~]+$")] | None = Field(
+        default=None, description="where to download a qcow2 file, once; needs a checksum"
+    )
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+        default=None, description="checksum of the file; without one, the manifest beside an image that was baked here"
+    )
+    sha512: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{128}$")] | None = Field(
+        default=None, description="the same, where that is what the distribution publishes"
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        found = []
+        if (self.file is None) == (self.url is None):
+            found.append(Problem((), None, "needs either `file` or `url`"))
+        if self.url and not (self.sha256 or self.sha512):
+            found.append(Problem(("url",), self.url, "needs a checksum, sha256 or sha512, as its publisher gives it"))
+        if self.sha256 and self.sha512:
+            found.append(Problem(("sha512",), self.sha512, "one checksum is enough: give sha256 or sha512"))
+        raise_all("Image", found)
+        return self
 
 
 class Hardware(Model):
