@@ -29,6 +29,8 @@ if [ "$2" != - ]; then
     part lvs
     $as_root lvs --noheadings --options lv_name "$2"
 fi
+part bridges
+ls -d /sys/class/net/*/bridge
 part cpu
 grep -m 1 -o -w aes /proc/cpuinfo
 part boot

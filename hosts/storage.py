@@ -112,13 +112,15 @@ def _finding(
     seen: set[str] = set()
     while layer:
         disks += [name for name in layer if not devices[name].below and name not in disks]
-        upper = [name for name in layer if devices[name].below and name not in seen]
+        upper = sorted(name for name in layer if devices[name].below and name not in seen)
         seen.update(upper)
         if upper:
             chain.append(" and ".join(f"{devices[name].name} ({devices[name].kind})" for name in upper))
         layer = list(dict.fromkeys(below for name in upper for below in devices[name].below))
-    objections = [why for name in disks if (why := _objection(devices[name], fabrics.get(name, "pcie")))]
-    return StorageFinding(place, tuple(chain), tuple(_shown(devices[name]) for name in disks), free, tuple(objections))
+    objections = [why for name in sorted(disks) if (why := _objection(devices[name], fabrics.get(name, "pcie")))]
+    return StorageFinding(
+        place, tuple(chain), tuple(_shown(devices[name]) for name in sorted(disks)), free, tuple(objections)
+    )
 
 
 def _shown(disk: Device) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import runpy
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,9 +67,14 @@ class _Monitor(mocks.MockMonitor):
         return super().RegisterResource(request)  # type: ignore[no-untyped-call]
 
 
-def run_program(stack: str, project: Path) -> list[Registered]:
-    """Everything that `__main__.py` registers for the stack, whose image is pretended to be there."""
+def run_program(stack: str, project: Path, host: Mapping[str, Any] | None = None) -> list[Registered]:
+    """Everything that `__main__.py` registers for the stack, whose image is pretended to be there.
+
+    `host` are settings that each of its hypervisors has besides.
+    """
     document = yaml.safe_load((PROJECT / "stacks" / f"Pulumi.{stack}.yaml").read_text())
+    for hypervisor in document["config"]["nordgate:hypervisors"].values():
+        hypervisor.update(host or {})
     config = {key: value if isinstance(value, str) else json.dumps(value) for key, value in document["config"].items()}
     manifest = project / document["config"]["nordgate:image"]["file"]
     manifest.parent.mkdir(parents=True, exist_ok=True)

@@ -119,3 +119,15 @@ def test_what_is_made_on_a_host_carries_the_stacks_name(registered: list[Registe
     for resource in registered:
         if resource.type.startswith("libvirt:index/"):
             assert stack in resource.inputs["name"], resource.name
+
+
+def test_a_volume_group_is_named_and_never_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    registered = run_program("oslo-test", tmp_path, {"volumeGroup": "fast"})
+    plain, group = of_type(registered, "libvirt:index/pool:Pool")
+    assert (plain.inputs["type"], group.inputs["type"]) == ("dir", "logical")
+    # With devices the provider would make the group, and delete it with the stack.
+    assert group.inputs["source"] == {"name": "fast"}
+    pools = {volume.name: volume.inputs["pool"] for volume in of_type(registered, "libvirt:index/volume:Volume")}
+    assert pools.pop("gw1-data") == group.inputs["name"]
+    assert set(pools.values()) == {plain.inputs["name"]}

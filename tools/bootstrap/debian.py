@@ -41,4 +41,7 @@ INSTALLED = (
     Package("xsltproc", "the libvirt provider transforms domains with it"),
 )
 
-UNPACKED = (Package("chrony", "the lab's time server; installed, it would replace the machine's own time service"),)
+UNPACKED = (
+    Package("chrony", "the lab's time server; installed, it would replace the machine's own time service"),
+    Package("openssh-server", "a host behind SSH, for tests; installed, it would open the machine's port 22"),
+)

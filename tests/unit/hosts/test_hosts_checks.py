@@ -68,6 +68,12 @@ def test_a_demand_that_is_not_met_is_one_finding_with_what_was_found(case: str) 
     assert found[0].state is (State.UNKNOWN if case == "aes untold" else State.FAIL)
 
 
+def test_a_bridge_is_seen_where_libvirt_has_no_interface_driver() -> None:
+    demand = dataclasses.replace(DEMAND, bridge="br0", network=None)
+    probe = PROBE | {"bridges": "/sys/class/net/br0/bridge\n/sys/class/net/br1/bridge"}
+    assert failing(demand, dataclasses.replace(FACTS, probe=probe)) == []
+
+
 def test_space_is_asked_for_what_is_not_there_yet() -> None:
     demand = dataclasses.replace(DEMAND, volumes={"oslo-gw1-data.raw": 9 << 30})
     there = {"uuid-pool": frozenset({"oslo-gw1-data.raw"})}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hosts.checks import check
 from hosts.kvm import boots
 from hosts.preflight import State
 from hosts.problems import HypervisorProblem
@@ -61,6 +62,15 @@ def test_a_host_is_read_as_it_is(scenario: Scenario) -> None:
     assert str(network.networks[0]) == "10.8.0.1/24"
     assert pool.path == "/srv/nvme"
     assert facts.boot, "the probe ran on this machine"
+
+
+def test_a_full_pool_and_one_in_memory_are_found_by_a_real_look(scenario: Scenario) -> None:
+    scenario(answers=ANSWERS)
+    path = "/dev/shm/nordgate"  # noqa: S108 - memory on every Linux, and nothing is made there
+    demand = dataclasses.replace(LOCAL, pool_path=path, volumes={"oslo-gw1-data.raw": 1 << 60})
+    found = {finding.subject: finding.found for finding in check(demand, survey(demand)) if finding.state is State.FAIL}
+    assert "tmpfs is memory" in found[f"poolPath {path}"]
+    assert "free" in found[f"space in {path}"]
 
 
 def test_a_host_with_nothing_on_it_is_read_too(scenario: Scenario) -> None:
