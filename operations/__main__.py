@@ -15,7 +15,7 @@ from operations.verify import verify
 from stacks.image import declared
 from stacks.load import load_file, stack_file
 from stacks.problems import SettingsError
-from tools.console import Problem, run_tool
+from tools.console import Problem, phase, run_tool
 
 _VERBS = {
     "check": "name every mistake in the stack file",
@@ -54,7 +54,8 @@ def _carry_out(verb: str, stack: str, gateway: str) -> int:
         prepare(stack, settings)
     elif verb == "preflight":
         image = declared(settings.image, Path.cwd(), str(stack_file(stack)))
-        report = preflight(stack, settings, image, Path.cwd(), boot=True)
+        with phase("Ask this machine and the hosts"):
+            report = preflight(stack, settings, image, Path.cwd(), boot=True)
         print(table(report))
         print(summary(stack, report).splitlines()[-1])
         return 1 if failures(report) else 0

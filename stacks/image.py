@@ -96,8 +96,10 @@ def _download(image: VerifiedImage, path: Path, source: str, progress: Progress)
         except (OSError, http.client.HTTPException, ValueError) as error:
             reason = getattr(error, "reason", None) or str(error) or type(error).__name__
             why = f"{error.code} {reason}" if isinstance(error, urllib.error.HTTPError) else reason
+            part.truncate(0)
             raise SettingsError(source, [("image.url", f"{image.url} cannot be downloaded: {why}")]) from None
         if found != image.checksum:
+            part.truncate(0)
             raise _differs(image, str(image.url), found, source)
         Path(part.name).replace(path)
 

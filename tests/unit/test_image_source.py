@@ -77,6 +77,7 @@ def refusal(image: VerifiedImage, project: Path) -> str:
     with pytest.raises(SettingsError) as error:
         fetch(image, project)
     assert not (project / image.file).exists(), "nothing stands under the image's name"
+    assert (project / image.file).with_suffix(".part").stat().st_size == 0, "nothing of it takes room"
     return str(error.value)
 
 
