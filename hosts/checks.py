@@ -69,9 +69,12 @@ def _node_of(cpu: int, facts: HostFacts) -> int:
 
 
 def _memory(demand: HostDemand, facts: HostFacts) -> Iterator[Finding]:
+    marks = {guest.uuid for guest in demand.guests}
     for pages in demand.hugepages:
         node = facts.nodes.get(pages.node)
-        free = node.free_pages.get(pages.size, 0) if node else 0
+        # What the stack's own guests hold is free again when they are replaced.
+        held = sum(taken.hugepages.get((pages.node, pages.size), 0) for taken in facts.taken if taken.uuid in marks)
+        free = held + (node.free_pages.get(pages.size, 0) if node else 0)
         subject = f"hugepages of {pages.size} KiB on node {pages.node}"
         state = State.OK if free >= pages.count else State.FAIL
         yield Finding(subject, f"{free} free" if node else "no such node", f"{pages.count} free", state)

@@ -9,6 +9,7 @@ from ipaddress import IPv4Interface, ip_address
 from xml.etree import ElementTree
 
 Element = ElementTree.Element
+_KIB = {"KiB": 1, "k": 1, "MiB": 1 << 10, "M": 1 << 10, "GiB": 1 << 20, "G": 1 << 20}
 _SECURITY_MODELS = ("apparmor", "selinux")
 
 
@@ -32,6 +33,8 @@ class Taken:
     networks: tuple[IPv4Interface, ...] = ()
     cpus: frozenset[int] = frozenset()
     """Host processors that its virtual ones are bound to."""
+    hugepages: Mapping[tuple[int, int], int] = field(default_factory=dict)
+    """Pages that it holds while it runs, by NUMA node and size in KiB."""
     path: str = ""
     """A pool's folder."""
 
@@ -149,6 +152,7 @@ def _taken(details: Mapping[str, str]) -> list[Taken]:
                 addresses=frozenset(_addresses(tree)),
                 networks=tuple(_networks(tree)) if kind == "network" else (),
                 cpus=_pinned(tree),
+                hugepages=_held(tree),
                 path=tree.findtext("target/path") or "" if kind == "pool" else "",
             )
         )
@@ -180,6 +184,17 @@ def _networks(tree: Element) -> list[IPv4Interface]:
 
 def _pinned(tree: Element) -> frozenset[int]:
     return frozenset(cpu for pin in tree.findall("cputune/vcpupin") for cpu in cpu_set(pin.get("cpuset", "")))
+
+
+def _held(tree: Element) -> dict[tuple[int, int], int]:
+    """Hugepages of a running domain; libvirt gives a domain that does not run no id."""
+    backing, memory = tree.find("memoryBacking/hugepages"), tree.find("memory")
+    if backing is None or memory is None or tree.get("id") is None:
+        return {}
+    page, place = backing.find("page"), tree.find("numatune/memory")
+    size = int(page.get("size", "2048")) * _KIB[page.get("unit", "KiB")] if page is not None else 2048
+    node = min(cpu_set(place.get("nodeset", "0") if place is not None else "0"), default=0)
+    return {(node, size): int(memory.text or 0) * _KIB[memory.get("unit", "KiB")] // size}
 
 
 def cpu_set(text: str) -> frozenset[int]:

@@ -17,6 +17,8 @@ class Device:
     """A block device: a disk, or a layer that stands on others."""
 
     name: str
+    number: str
+    """Major and minor, as in `259:1`."""
     kind: str
     """As lsblk calls it: disk, part, lvm, raid1, crypt, mpath, loop."""
     transport: str
@@ -71,7 +73,7 @@ def folder_finding(path: str, sections: Mapping[str, str]) -> StorageFinding:
     if kind == "zfs":
         return refused("the kernel does not tell which disks a ZFS pool has", certain=False)
     devices = _devices(sections)
-    found = _mounted(devices, source, str(mount.get("maj:min")), _numbers(sections))
+    found = _mounted(devices, source, str(mount.get("maj:min")))
     if kind == "btrfs":
         found = _btrfs_members(found, sections)
     if not found:
@@ -163,6 +165,7 @@ def _devices(sections: Mapping[str, str]) -> dict[str, Device]:
     return {
         name: Device(
             name=str(node["name"]),
+            number=str(node.get("maj:min")),
             kind=str(node["type"]),
             transport=_transport(name, node.get("tran")),
             rotational=node.get("rota") in (True, 1, "1"),
@@ -178,25 +181,10 @@ def _transport(name: str, told: str | None) -> str:
     return told or ("virtio" if name.startswith("vd") else "nvme" if name.startswith("nvme") else "")
 
 
-def _numbers(sections: Mapping[str, str]) -> dict[str, str]:
-    """Kernel names by device number."""
-    found: dict[str, str] = {}
-
-    def walk(nodes: Iterable[dict[str, Any]]) -> None:
-        for node in nodes:
-            found[str(node.get("maj:min"))] = str(node["kname"])
-            walk(node.get("children", ()))
-
-    walk(json.loads(sections.get("lsblk") or "{}").get("blockdevices", ()))
-    return found
-
-
-def _mounted(devices: Mapping[str, Device], source: str, number: str, numbers: Mapping[str, str]) -> list[str]:
-    if number in numbers:
-        return [numbers[number]]
-    # btrfs has no number of its own, and says which subvolume is mounted: /dev/sda2[/data].
+def _mounted(devices: Mapping[str, Device], source: str, number: str) -> list[str]:
+    # btrfs has a number of its own, and says which subvolume is mounted: /dev/sda2[/data].
     path = source.partition("[")[0]
-    return [name for name, device in devices.items() if path in _paths(name, device)]
+    return [name for name, device in devices.items() if device.number == number or path in _paths(name, device)]
 
 
 def _paths(name: str, device: Device) -> tuple[str, ...]:

@@ -108,6 +108,13 @@ def test_processors_bound_to_our_own_guest_are_free_for_it() -> None:
     assert failing(dataclasses.replace(DEMAND, pinned=(2,)), dataclasses.replace(FACTS, taken=(ours,))) == []
 
 
+def test_hugepages_of_our_own_guest_are_free_for_the_next_one() -> None:
+    demand = dataclasses.replace(DEMAND, hugepages=(Hugepages(1, 2048, 8),))
+    ours, other = (Taken("domain", "oslo-gw1", uuid, hugepages={(1, 2048): 8}) for uuid in ("uuid-gw1", "other"))
+    assert failing(demand, dataclasses.replace(FACTS, taken=(ours,))) == []
+    assert failing(demand, dataclasses.replace(FACTS, taken=(other,)))[0].found == "0 free"
+
+
 TAKEN = {
     "a domain of our name": (Taken("domain", "oslo-gw1", "other"), "a domain oslo-gw1 with UUID other was not made"),
     "a network of our name": (Taken("network", "nordgate-oslo", "other"), "a network nordgate-oslo with UUID other"),

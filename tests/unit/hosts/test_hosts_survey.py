@@ -19,7 +19,9 @@ from tests.unit.hosts.test_hosts_checks import DEMAND
 
 CAPABILITIES = Path(__file__).with_name("capabilities.xml").read_text()
 VERSION = "Using library: libvirt 9.0.0\nRunning hypervisor: QEMU 7.2.22\nRunning against daemon: 9.1.0"
-DOMAIN = """<domain type='kvm'><name>db</name><uuid>d1</uuid>
+DOMAIN = """<domain type='kvm' id='3'><memory unit='KiB'>2097152</memory><memoryBacking>
+<hugepages><page size='1' unit='GiB'/></hugepages></memoryBacking><numatune><memory nodeset='1'/></numatune>
+<name>db</name><uuid>d1</uuid>
 <cputune><vcpupin vcpu='0' cpuset='2-3'/></cputune>
 <devices><interface type='bridge'><mac address='52:54:00:AA:BB:CC'/></interface></devices></domain>"""
 NETWORK = """<network><name>lan</name><uuid>n1</uuid><mac address='52:54:00:00:00:01'/>
@@ -57,6 +59,7 @@ def test_a_host_is_read_as_it_is(scenario: Scenario) -> None:
     assert domain.name == "db"
     assert domain.macs == {"52:54:00:aa:bb:cc"}
     assert domain.cpus == {2, 3}
+    assert domain.hugepages == {(1, 1 << 20): 2}
     assert network.addresses == {"10.8.0.1", "10.8.0.11"}
     assert "52:54:00:00:00:02" in network.macs
     assert str(network.networks[0]) == "10.8.0.1/24"
