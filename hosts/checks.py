@@ -95,9 +95,10 @@ def _storage(demand: HostDemand, facts: HostFacts) -> Iterator[Finding]:
 
 
 def _missing(demand: HostDemand, facts: HostFacts, in_group: bool = False) -> int:
-    """Bytes that the volumes take that are not there yet."""
-    pool, wanted = (demand.group_pool, demand.group_volumes) if in_group else (demand.pool, demand.volumes)
-    there = facts.volumes.get(pool.uuid, frozenset()) if pool else frozenset()
+    """Bytes that the volumes take that are not there yet. A data volume may stand in either pool: it never moves."""
+    ours = [pool.uuid for pool in (demand.pool, demand.group_pool) if pool]
+    there = {name for uuid in ours for name in facts.volumes.get(uuid, ())}
+    wanted = demand.group_volumes if in_group else demand.volumes
     return sum(size for name, size in wanted.items() if name not in there)
 
 

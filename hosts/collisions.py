@@ -76,7 +76,11 @@ def _volumes(demand: HostDemand, facts: HostFacts) -> Iterator[str]:
     known = {taken.uuid for taken in facts.taken}
     probe = facts.probe or {}
     if demand.pool.uuid not in known:
+        prefixes = tuple(f"{guest.name}-" for guest in demand.guests)
         for path in probe.get("files", "").splitlines():
+            name = PurePosixPath(path).name
+            if name not in demand.volumes and not name.startswith(prefixes):
+                continue  # of another stack, whose name begins like ours
             yield f"{path} is there without the stack's pool: move it away, or it would be overwritten"
     if demand.group_pool and demand.group_pool.uuid not in known:
         for name in probe.get("lvs", "").split():

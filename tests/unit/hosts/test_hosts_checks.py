@@ -154,8 +154,9 @@ def test_what_bears_our_mark_is_ours() -> None:
 
 
 def test_a_volume_of_our_name_outside_our_pool_is_not_overwritten() -> None:
-    probe = PROBE | {"files": "/srv/nvme/oslo-gw1-data.raw"}
+    probe = PROBE | {"files": "/srv/nvme/oslo-gw1-data.raw\n/srv/nvme/oslo-test-gw1-data.raw"}
     found = failing(facts=dataclasses.replace(FACTS, probe=probe))
+    assert len(found) == 1
     assert "/srv/nvme/oslo-gw1-data.raw is there without the stack's pool" in found[0].found
     ours = (Taken("pool", "nordgate-oslo", "uuid-pool", path="/srv/nvme"),)
     assert failing(facts=dataclasses.replace(FACTS, probe=probe, taken=ours)) == []
