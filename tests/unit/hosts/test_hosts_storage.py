@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hosts.commands import HostCommands
 from hosts.sections import split
@@ -83,6 +85,26 @@ def test_every_layer_down_to_the_disks_is_shown() -> None:
 def test_one_disk_that_is_not_nvme_is_enough_to_refuse_and_is_named() -> None:
     found = layered(device("sdb", tran="sas", rota=True, model="ST4000"))
     assert found.objections == ("sdb is a rotating sas disk, not NVMe",)
+
+
+@given(
+    disks=st.lists(st.booleans(), min_size=1, max_size=4),
+    layers=st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=3), min_size=1, max_size=6),
+)
+def test_a_place_is_nvme_exactly_when_every_disk_that_it_reaches_is(disks: list[bool], layers: list[list[int]]) -> None:
+    """Layers upon layers: each new device stands on any of those made before; the file system is on the last."""
+    made = [device(f"disk{i}", **(NVME if nvme else {"tran": "sata"})) for i, nvme in enumerate(disks)]
+    reached = [{i} for i in range(len(disks))]
+    for number, choices in enumerate(layers):
+        below = {choice % len(made) for choice in choices}
+        new = device(f"dm-{number}", "lvm")
+        for one in below:
+            made[one]["children"].append(new)
+        made.append(new)
+        reached.append(set().union(*(reached[one] for one in below)))
+    found = folder_finding("/srv", sections(*made[: len(disks)], number=made[-1]["kname"]))
+    assert found.nvme == all(disks[disk] for disk in reached[-1])
+    assert len(found.disks) == len(reached[-1])
 
 
 def test_every_device_of_a_btrfs_counts() -> None:
