@@ -60,7 +60,7 @@ class Region(pulumi.ComponentResource):
                     bridge=settings.hypervisors[host_name].bridge,
                     network_id=networks[host_name].id if host_name in networks else None,
                     pool=hypervisor.pool.name,
-                    data_pool=hypervisor.data_pool.name,
+                    data_pool=hypervisor.data_pool,
                     provider=hypervisor.provider,
                     protect_data=settings.protect_data,
                 ),

@@ -88,16 +88,31 @@ def _storage(demand: HostDemand, facts: HostFacts) -> Iterator[Finding]:
         return group_finding(str(demand.volume_group), sections)
 
     yield from _place(demand, facts, "poolPath", demand.pool_path, folder, _missing(demand, facts))
-    if demand.volume_group and demand.group_pool:
-        yield from _place(
-            demand, facts, "volumeGroup", demand.volume_group, group, _missing(demand, facts, in_group=True)
-        )
+    if demand.volume_group:
+        missing = _missing(demand, facts, in_group=True)
+        yield from _place(demand, facts, "volumeGroup", demand.volume_group, group, missing)
+        yield _group_pool(demand.volume_group, facts)
+
+
+def _group_pool(group: str, facts: HostFacts) -> Finding:
+    """libvirt's pool of the group. The stack must not make it: a pool that is stopped deactivates the whole group."""
+    subject, wanted = f"pool {group}", f"a running pool of the volume group {group}"
+    found = next((taken for taken in facts.taken if taken.kind == "pool" and taken.name == group), None)
+    if found is None:
+        make = f"pool-define-as {group} logical --source-name {group} --target /dev/{group}"
+        remedy = f"no such pool; make it once: virsh {make}; virsh pool-autostart {group}; virsh pool-start {group}"
+        return Finding(subject, remedy, wanted, State.FAIL)
+    if found.group != group:
+        return Finding(subject, f"a pool of {found.path or 'something else'}", wanted, State.FAIL)
+    if found.uuid not in facts.volumes:
+        return Finding(subject, f"stopped: virsh pool-start {group}", wanted, State.FAIL)
+    return Finding(subject, "running", wanted, State.OK)
 
 
 def _missing(demand: HostDemand, facts: HostFacts, in_group: bool = False) -> int:
     """Bytes that the volumes take that are not there yet. A data volume may stand in either pool: it never moves."""
-    ours = [pool.uuid for pool in (demand.pool, demand.group_pool) if pool]
-    there = {name for uuid in ours for name in facts.volumes.get(uuid, ())}
+    ours = [taken.uuid for taken in facts.taken if taken.name == demand.volume_group]
+    there = {name for uuid in (demand.pool.uuid, *ours) for name in facts.volumes.get(uuid, ())}
     wanted = demand.group_volumes if in_group else demand.volumes
     return sum(size for name, size in wanted.items() if name not in there)
 

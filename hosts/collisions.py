@@ -25,7 +25,7 @@ def _ours(demand: HostDemand) -> dict[str, list[Object]]:
     return {
         "domain": list(demand.guests),
         "network": [demand.network] if demand.network else [],
-        "pool": [pool for pool in (demand.pool, demand.group_pool) if pool],
+        "pool": [demand.pool],
     }
 
 
@@ -71,7 +71,7 @@ def _pool_folders(demand: HostDemand, facts: HostFacts) -> Iterator[str]:
 def _volumes(demand: HostDemand, facts: HostFacts) -> Iterator[str]:
     """The provider would take over, and fill anew, what lies under the name of a volume that it makes.
 
-    Inside a pool with our UUID such volumes are ours.
+    Inside a pool with our UUID such volumes are ours, and so are those of a volume group that bear the stack's name.
     """
     known = {taken.uuid for taken in facts.taken}
     probe = facts.probe or {}
@@ -82,10 +82,3 @@ def _volumes(demand: HostDemand, facts: HostFacts) -> Iterator[str]:
             if name not in demand.volumes and not name.startswith(prefixes):
                 continue  # of another stack, whose name begins like ours
             yield f"{path} is there without the stack's pool: move it away, or it would be overwritten"
-    if demand.group_pool and demand.group_pool.uuid not in known:
-        for name in probe.get("lvs", "").split():
-            if name in demand.group_volumes:
-                yield (
-                    f"the volume group {demand.volume_group} has a logical volume {name} without the stack's pool: "
-                    "rename it (lvrename), or it would be taken over"
-                )

@@ -37,6 +37,8 @@ class Taken:
     """Pages that it holds while it runs, by NUMA node and size in KiB."""
     path: str = ""
     """A pool's folder."""
+    group: str = ""
+    """A pool's volume group."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,7 @@ def _taken(details: Mapping[str, str]) -> list[Taken]:
                 cpus=_pinned(tree),
                 hugepages=_held(tree),
                 path=tree.findtext("target/path") or "" if kind == "pool" else "",
+                group=tree.findtext("source/name") or "" if tree.get("type") == "logical" else "",
             )
         )
     return found

@@ -74,8 +74,8 @@ class HostDemand:
     guests: tuple[GuestDemand, ...]
     volumes: Mapping[str, int]
     """Bytes that each volume in the folder takes at once when it is made, by name."""
-    group_pool: Object | None = None
     volume_group: str | None = None
+    """Also the name of libvirt's pool of it, which the host has already."""
     group_volumes: Mapping[str, int] = field(default_factory=dict)
     require_nvme: bool = True
     bridge: str | None = None

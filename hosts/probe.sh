@@ -26,8 +26,6 @@ if [ "$2" != - ]; then
     [ "$(id -u)" = 0 ] || as_root='sudo -n'
     part vgs
     $as_root vgs --reportformat json --units b --nosuffix --options vg_name,vg_free,pv_name "$2"
-    part lvs
-    $as_root lvs --noheadings --options lv_name "$2"
 fi
 part bridges
 ls -d /sys/class/net/*/bridge

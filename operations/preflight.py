@@ -16,7 +16,7 @@ from hosts.preflight import Finding, GuestDemand, HostDemand, Object, State
 from hosts.problems import HypervisorProblem
 from hosts.survey import survey
 from hosts.virsh import Hypervisor
-from stacks.design import design, group_pool_name, image_name, shared_name
+from stacks.design import design, image_name, shared_name
 from stacks.image import VerifiedImage
 from stacks.settings import Settings
 
@@ -57,7 +57,7 @@ def programs() -> list[Finding]:
 
 def demands(stack: str, settings: Settings, image: VerifiedImage, project: Path) -> list[HostDemand]:
     """What each host of the stack must have, and what is made there."""
-    pool, group, network = shared_name(stack), group_pool_name(stack), shared_name(stack)
+    shared = shared_name(stack)
     gateways = [design(settings, stack, name, image.checksum) for name in settings.gateways]
     found = []
     for name, host in settings.hypervisors.items():
@@ -69,19 +69,18 @@ def demands(stack: str, settings: Settings, image: VerifiedImage, project: Path)
                 host=name,
                 uri=host.uri,
                 prefix=stack,
-                pool=Object(pool, derived_uuid(stack, "pool", pool)),
+                pool=Object(shared, derived_uuid(stack, "pool", shared)),
                 pool_path=host.pool_path,
                 guests=tuple(
                     GuestDemand(gateway.domain, gateway.uuid, gateway.mac, settings.gateways[gateway.name].address)
                     for gateway in there
                 ),
                 volumes=image_file if host.volume_group else image_file | data,
-                group_pool=Object(group, derived_uuid(stack, "pool", group)) if host.volume_group else None,
                 volume_group=host.volume_group,
                 group_volumes=data if host.volume_group else {},
                 require_nvme=host.require_nvme,
                 bridge=host.bridge,
-                network=None if host.bridge else Object(network, derived_uuid(stack, "network", network)),
+                network=None if host.bridge else Object(shared, derived_uuid(stack, "network", shared)),
                 cidr=settings.network.cidr,
                 accelerator=gateways[0].profile.accelerator,
                 cpu_mode=gateways[0].profile.cpu_mode,

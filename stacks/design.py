@@ -28,11 +28,6 @@ def shared_name(stack: str) -> str:
     return f"nordgate-{stack}"
 
 
-def group_pool_name(stack: str) -> str:
-    """The name of the pool that leads to a host's volume group."""
-    return f"nordgate-{stack}-group"
-
-
 def image_name(stack: str, image: VerifiedImage) -> str:
     """The image in a host's pool, by its content: another image is another volume."""
     return f"{stack}-image-{image.checksum[:12]}.qcow2"

@@ -27,7 +27,8 @@ class Hypervisor(Model):
     uri: str = Field(description="libvirt connection, such as qemu+ssh://deploy@host1/system")
     pool_path: HostPath = Field(description="folder of the storage pool that the stack makes there, on the host's NVMe")
     volume_group: VolumeGroup | None = Field(
-        default=None, description="LVM volume group on the host's NVMe for the data volumes; without one, in `poolPath`"
+        default=None,
+        description="LVM volume group, and libvirt's pool of that name, for the data volumes; else in `poolPath`",
     )
     require_nvme: bool = Field(
         default=True, description="refuse a pool that is not proved to lie on NVMe; false only where speed is no matter"

@@ -121,13 +121,13 @@ def test_what_is_made_on_a_host_carries_the_stacks_name(registered: list[Registe
             assert stack in resource.inputs["name"], resource.name
 
 
-def test_a_volume_group_is_named_and_never_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_volumes_go_to_a_volume_group_that_the_stack_never_makes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     registered = run_program("oslo-test", tmp_path, {"volumeGroup": "fast"})
-    plain, group = of_type(registered, "libvirt:index/pool:Pool")
-    assert (plain.inputs["type"], group.inputs["type"]) == ("dir", "logical")
-    # With devices the provider would make the group, and delete it with the stack.
-    assert group.inputs["source"] == {"name": "fast"}
+    (pool,) = of_type(registered, "libvirt:index/pool:Pool")
+    assert pool.inputs["type"] == "dir"
     pools = {volume.name: volume.inputs["pool"] for volume in of_type(registered, "libvirt:index/volume:Volume")}
-    assert pools.pop("gw1-data") == group.inputs["name"]
-    assert set(pools.values()) == {plain.inputs["name"]}
+    assert pools.pop("gw1-data") == "fast"
+    assert set(pools.values()) == {pool.inputs["name"]}

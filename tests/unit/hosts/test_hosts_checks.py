@@ -53,9 +53,6 @@ NEEDS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "turning": ({}, {"probe": PROBE | sections(device("sda", tran="sas"), number="sda")}, "sda is a sas disk"),
     "no way to look": ({}, {"probe": None, "probe_problem": "tls leads to libvirt only"}, "tls leads to libvirt only"),
     "no nvme at all": ({}, {"probe": None, "disks": ("block_sda_X",)}, "the host has no NVMe disk"),
-    "no such group": (
-        {"volume_group": "fast", "group_pool": Object("nordgate-oslo-group", "u")}, {}, "there is no volume group fast"
-    ),
 }  # fmt: skip
 
 
@@ -90,12 +87,33 @@ def test_a_stack_that_waives_nvme_still_asks_for_space() -> None:
     ]
 
 
-def test_data_volumes_in_a_volume_group_need_its_space() -> None:
-    demand = dataclasses.replace(
-        DEMAND, volume_group="fast", group_pool=Object("nordgate-oslo-group", "u"), group_volumes={"data": 8192}
-    )
-    found = failing(demand, dataclasses.replace(FACTS, probe=PROBE | {"vgs": group("/dev/nvme0n1")}))
-    assert [finding.subject for finding in found] == ["space in fast"]
+GROUP = dataclasses.replace(DEMAND, volume_group="fast", group_volumes={"oslo-gw1-data.raw": 8192}, volumes={})
+GROUP_POOL = Taken("pool", "fast", "uuid-fast", group="fast")
+GROUP_FACTS = dataclasses.replace(
+    FACTS, probe=PROBE | {"vgs": group("/dev/nvme0n1")}, taken=(GROUP_POOL,), volumes={"uuid-fast": frozenset()}
+)
+
+
+def test_data_volumes_in_a_volume_group_need_its_space_until_they_are_there() -> None:
+    assert [finding.subject for finding in failing(GROUP, GROUP_FACTS)] == ["space in fast"]
+    there = {"uuid-fast": frozenset({"oslo-gw1-data.raw"})}
+    assert failing(GROUP, dataclasses.replace(GROUP_FACTS, volumes=there)) == []
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"probe": PROBE}, "there is no volume group fast"),
+        ({"taken": ()}, "make it once: virsh pool-define-as fast logical --source-name fast"),
+        ({"volumes": {}}, "stopped: virsh pool-start fast"),
+        ({"taken": (Taken("pool", "fast", "uuid-fast", path="/srv/fast"),)}, "a pool of /srv/fast"),
+    ],
+)
+def test_a_volume_group_and_its_pool_must_be_there(facts: dict[str, Any], said: str) -> None:
+    demand = dataclasses.replace(GROUP, group_volumes={})
+    found = failing(demand, dataclasses.replace(GROUP_FACTS, **facts))
+    assert len(found) == 1
+    assert said in found[0].found
 
 
 def test_guests_that_ask_for_no_kvm_need_none() -> None:
@@ -160,15 +178,6 @@ def test_a_volume_of_our_name_outside_our_pool_is_not_overwritten() -> None:
     assert "/srv/nvme/oslo-gw1-data.raw is there without the stack's pool" in found[0].found
     ours = (Taken("pool", "nordgate-oslo", "uuid-pool", path="/srv/nvme"),)
     assert failing(facts=dataclasses.replace(FACTS, probe=probe, taken=ours)) == []
-
-
-def test_a_logical_volume_of_our_name_outside_our_pool_is_not_taken_over() -> None:
-    demand = dataclasses.replace(
-        DEMAND, volume_group="fast", group_pool=Object("nordgate-oslo-group", "u"), group_volumes={"oslo-gw1-data": 1}
-    )
-    probe = PROBE | {"vgs": group("/dev/nvme0n1"), "lvs": "  root\n  oslo-gw1-data"}
-    found = failing(demand, dataclasses.replace(FACTS, probe=probe))
-    assert "the volume group fast has a logical volume oslo-gw1-data" in found[0].found
 
 
 def test_versions_compare_by_number() -> None:
