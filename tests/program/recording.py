@@ -14,6 +14,8 @@ import pulumi
 import yaml
 from pulumi.runtime import mocks, rpc, set_all_config
 
+from operations.preflight import Report
+
 PROJECT = Path(__file__).parents[2]
 FAKE_IMAGE = "0" * 64
 
@@ -67,10 +69,12 @@ class _Monitor(mocks.MockMonitor):
         return super().RegisterResource(request)  # type: ignore[no-untyped-call]
 
 
-def run_program(stack: str, project: Path, host: Mapping[str, Any] | None = None) -> list[Registered]:
+def run_program(
+    stack: str, project: Path, host: Mapping[str, Any] | None = None, report: Report | None = None
+) -> list[Registered]:
     """Everything that `__main__.py` registers for the stack, whose image is pretended to be there.
 
-    `host` are settings that each of its hypervisors has besides.
+    `host` are settings that each of its hypervisors has besides; `report` is what the preflight finds.
     """
     document = yaml.safe_load((PROJECT / "stacks" / f"Pulumi.{stack}.yaml").read_text())
     for hypervisor in document["config"]["nordgate:hypervisors"].values():
@@ -87,7 +91,7 @@ def run_program(stack: str, project: Path, host: Mapping[str, Any] | None = None
     @pulumi.runtime.test  # type: ignore[untyped-decorator]
     def run() -> None:
         # The hosts of the stack files are not there.
-        with patch("operations.preflight.preflight", return_value={}):
+        with patch("operations.preflight.preflight", return_value=report or {}):
             runpy.run_path(str(PROJECT / "__main__.py"))
 
     run()

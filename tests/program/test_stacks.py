@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pulumi
 import pytest
 
+from hosts.preflight import Finding, State
 from stacks.load import stack_names
 from tests.program.recording import FAKE_IMAGE, PROJECT, Registered, run_program
 
@@ -131,3 +133,13 @@ def test_data_volumes_go_to_a_volume_group_that_the_stack_never_makes(
     pools = {volume.name: volume.inputs["pool"] for volume in of_type(registered, "libvirt:index/volume:Volume")}
     assert pools.pop("gw1-data") == "fast"
     assert set(pools.values()) == {pool.inputs["name"]}
+
+
+def test_a_preflight_that_fails_stops_before_anything_is_registered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("components.region.Region", lambda *_: pytest.fail("the region is made"))
+    found = Finding("poolPath /srv", "vda is a virtio disk", "NVMe of this host", State.FAIL)
+    with pytest.raises(pulumi.RunError, match="poolPath /srv  vda is a virtio disk  wanted: NVMe of this host"):
+        run_program("oslo-test", tmp_path, report={"host1": [found]})

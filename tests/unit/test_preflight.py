@@ -12,6 +12,7 @@ import pytest
 from hosts.facts import HostFacts
 from hosts.preflight import Finding, HostDemand, State
 from hosts.problems import HypervisorProblem
+from operations import __main__ as command
 from operations import preflight as module
 from operations.preflight import demands, failures, preflight, programs, summary, table
 from stacks.image import VerifiedImage
@@ -114,3 +115,16 @@ def test_the_summary_shows_what_is_not_well_and_counts() -> None:
         "preflight of oslo: 1 of 2 findings stop it; nothing was changed.",
     ]
     assert len(table(report).splitlines()) == 2
+
+
+@pytest.mark.parametrize(("state", "code"), [(State.OK, 0), (State.UNKNOWN, 0), (State.FAIL, 1)])
+def test_the_command_fails_only_when_something_is_in_the_way(
+    state: State, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = {"host1": [Finding("kvm", "found", "wanted", state)]}
+    monkeypatch.setattr(command, "declared", lambda *_: IMAGE)
+    monkeypatch.setattr(command, "preflight", lambda *_, **__: report)
+    monkeypatch.setattr("sys.argv", ["operations", "preflight", "oslo-test"])
+    monkeypatch.chdir(PROJECT)
+    assert command.main() == code
+    assert f"{state.value:<4}" in capsys.readouterr().out
