@@ -1,8 +1,8 @@
 """Whether KVM really runs guests: a small domain that must speak, because a /dev/kvm that exists can still hang one.
 
-The domain has no disk and no network card. Its firmware, SeaBIOS, writes to the serial console as soon as it runs, so
-a line of it shows that guest code was executed. libvirt ends the domain with the connection that made it, however
-that ends.
+The domain has no disk and no network card. Its firmware, SeaBIOS, sets the machine up, waits on its timers, and writes
+to the serial console that there is nothing to boot: guest code was executed from the first instruction to the last.
+libvirt ends the domain with the connection that made it, however that ends.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from hosts.problems import HypervisorProblem
 from hosts.virsh import Hypervisor
 
 BOUND = 15.0
-"""Seconds until a domain that says nothing counts as hung; a KVM host needs less than one."""
+"""Seconds until a domain that does not say it counts as hung; a KVM host needs one or two."""
 
-_SPOKEN = b"SeaBIOS"
+_SPOKEN = b"No bootable device"
 _WANTED = "guest code that runs"
 _DOMAIN = """\
 <domain type={accelerator}>
@@ -42,7 +42,7 @@ _DOMAIN = """\
 
 
 def boots(hypervisor: Hypervisor, name: str, accelerator: str, cpu_mode: str, bound: float = BOUND) -> Finding:
-    """Start a transient domain `name` with the accelerator and processor of the guests, and wait for its first words.
+    """Start a transient domain `name` with the accelerator and processor of the guests, and wait for its last words.
 
     `name` must be no other domain's. A restart of the firmware every second repeats the words, so that none is missed.
     """
@@ -57,8 +57,8 @@ def boots(hypervisor: Hypervisor, name: str, accelerator: str, cpu_mode: str, bo
             return Finding(f"{accelerator} boots", str(problem), _WANTED, State.FAIL)
     took = time.monotonic() - started
     if _SPOKEN in said:
-        return Finding(f"{accelerator} boots", f"firmware spoke after {took:.1f} s", _WANTED, State.OK)
-    found = _reason(said) if ended else f"a guest that said nothing within {bound:.0f} s"
+        return Finding(f"{accelerator} boots", f"firmware ran through in {took:.1f} s", _WANTED, State.OK)
+    found = _reason(said) if ended else f"a guest whose firmware did not run through within {bound:.0f} s"
     return Finding(f"{accelerator} boots", found, _WANTED, State.FAIL)
 
 

@@ -90,7 +90,7 @@ def test_a_host_that_cannot_be_reached_is_one_sentence(scenario: Scenario) -> No
 
 
 def test_a_guest_that_speaks_proves_kvm_at_once(scenario: Scenario) -> None:
-    scenario(console="SeaBIOS (version 1.16)", lasts=30)
+    scenario(console="SeaBIOS (version 1.16)\nNo bootable device.  Retrying in 1 seconds.", lasts=30)
     started = time.monotonic()
     finding = boots(Hypervisor("test:///fake"), "probe", "kvm", "host-passthrough")
     assert finding.state is State.OK
@@ -98,11 +98,11 @@ def test_a_guest_that_speaks_proves_kvm_at_once(scenario: Scenario) -> None:
 
 
 def test_a_guest_that_hangs_is_refused_within_the_bound(scenario: Scenario) -> None:
-    scenario(console="Connected to domain", lasts=30)
+    scenario(console="Connected to domain\nSeaBIOS (version 1.16)", lasts=30)
     started = time.monotonic()
     finding = boots(Hypervisor("test:///fake"), "probe", "kvm", "host-passthrough", bound=1)
     assert finding.state is State.FAIL
-    assert finding.found == "a guest that said nothing within 1 s"
+    assert finding.found == "a guest whose firmware did not run through within 1 s"
     assert time.monotonic() - started < 8
 
 
