@@ -18,7 +18,7 @@ endif
 PREPARE := check $(PREPARE)
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview destroy check drift render diff new-region verify smoke ssh console lab-up lab-down image supplies tools python state report stacks comment fold lint test test-all
+.PHONY: help up preview destroy check drift preflight render diff new-region verify smoke ssh console lab-up lab-down image supplies tools python state report stacks comment fold lint test test-all
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ diff: python ## Show what of that this checkout changes, for every stack (BASE=m
 
 new-region: python ## Write the files of region NAME and of its two stacks (LIKE=oslo: after which model)
 	@$(PYTHON) -m operations new-region "$(NAME)" --like $(or $(LIKE),oslo)
+
+preflight: check $(if $(LAB),lab-up supplies) ## Ask this machine and the hosts of STACK whether they can do what it wants
+	@$(PYTHON) -m operations preflight $(STACK)
 
 lab-up: check ## Start the throw-away hypervisor of a test stack
 	@$(PYTHON) -m tools.lab up "$(LAB)"

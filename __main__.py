@@ -1,4 +1,4 @@
-"""Wiring: the stack's settings -> its region -> what it exports."""
+"""Wiring: the stack's settings -> the preflight of its hosts -> its region -> what it exports."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import pulumi
 from components.region import Region, RegionArgs
 from hosts.observe import observe
 from hosts.problems import Problem
+from operations.preflight import doubts, failures, preflight, summary
 from stacks.design import describe, design, versions
 from stacks.files import stack_file
 from stacks.history import Placed
@@ -21,8 +22,13 @@ try:
     settings = load_config(config, stack, project)
     image = declared(settings.image, project, str(stack_file(stack)))
     if not pulumi.runtime.is_dry_run():
-        verify(image, project, str(stack_file(stack)))
-    designs = {name: design(settings, stack, name, image.sha256) for name in settings.gateways}
+        verify(image, project, str(stack_file(stack)), lambda text: pulumi.log.info(text, ephemeral=True))
+    report = preflight(stack, settings, image, project, boot=not pulumi.runtime.is_dry_run())
+    if failures(report):
+        raise pulumi.RunError(summary(stack, report))
+    if doubts(report):
+        pulumi.log.warn(summary(stack, report))
+    designs = {name: design(settings, stack, name, image.checksum) for name in settings.gateways}
     hosts = {
         name: observe(host.uri, [found.domain for found in designs.values() if found.hypervisor == name])
         for name, host in settings.hypervisors.items()
@@ -47,7 +53,7 @@ pulumi.export("urls", {name: gateway.url for name, gateway in region.gateways.it
 pulumi.export("addresses", {name: str(gateway.address) for name, gateway in settings.gateways.items()})
 pulumi.export("region", describe(settings))
 pulumi.export("versions", versions(settings))
-pulumi.export("image", image.sha256)
+pulumi.export("image", image.checksum)
 pulumi.export("smoke", {name: gateway.smoke.result for name, gateway in region.gateways.items()})
 pulumi.export("proofs", region.proofs)
 pulumi.export("placement", region.placement)

@@ -30,7 +30,7 @@ class GuestArgs:
     bridge: str | None
     macvtap: str | None
     network_id: pulumi.Input[str] | None
-    pool: pulumi.Output[str]
+    pool: pulumi.Input[str]
     provider: libvirt.Provider
     protect_data: bool
     after: Sequence[pulumi.Resource]
@@ -80,7 +80,7 @@ class Guest(pulumi.ComponentResource):
             # Nothing but the size can change, and nothing replaces it.
             update=f"{HOSTS} grow-volume",
             delete=f"{HOSTS} delete-volume",
-            stdin=args.pool.apply(design.data_volume_request),
+            stdin=pulumi.Output.from_input(args.pool).apply(lambda _: design.data_volume_request),
             opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(protect=args.protect_data)),
         )
         domain = libvirt.Domain(
@@ -96,7 +96,9 @@ class Guest(pulumi.ComponentResource):
             qemu_agent=False,
             disks=[
                 libvirt.DomainDiskArgs(volume_id=root_id),
-                libvirt.DomainDiskArgs(volume_id=machine.data_path),
+                libvirt.DomainDiskArgs(block_device=machine.data_path)
+                if machine.data_is_device
+                else libvirt.DomainDiskArgs(volume_id=machine.data_path),
                 libvirt.DomainDiskArgs(volume_id=seed.id),
             ],
             network_interfaces=[

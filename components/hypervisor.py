@@ -8,6 +8,7 @@ import pulumi
 import pulumi_libvirt as libvirt
 
 from hardware import derived_uuid, pool_stylesheet
+from stacks.design import shared_name
 from stacks.settings import Hypervisor as HypervisorSettings
 
 
@@ -21,12 +22,15 @@ class HypervisorArgs:
 
 
 class Hypervisor(pulumi.ComponentResource):
-    """A provider for the host's libvirt, and a pool named after the stack. Children of others use `provider`."""
+    """A provider for the host's libvirt, and a pool named after the stack. Children of others use `provider`.
+
+    libvirt's pool of a volume group is the host's own: to stop one is to deactivate every volume of the group.
+    """
 
     def __init__(self, name: str, args: HypervisorArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("nordgate:hypervisor:Hypervisor", name, None, opts)
         self.provider = libvirt.Provider(name, uri=args.uri, opts=pulumi.ResourceOptions(parent=self))
-        pool_name = f"nordgate-{args.stack}"
+        pool_name = shared_name(args.stack)
         self.pool = libvirt.Pool(
             f"{name}-pool",
             name=pool_name,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_libvirt as libvirt
 
+from stacks.design import image_name
 from stacks.image import VerifiedImage
 
 
@@ -27,7 +28,7 @@ class BaseImage(pulumi.ComponentResource):
         super().__init__("nordgate:image:BaseImage", name, None, opts)
         volume = libvirt.Volume(
             f"{name}-volume",
-            name=f"{args.stack}-image-{args.image.sha256[:12]}.qcow2",
+            name=image_name(args.stack, args.image),
             pool=args.pool,
             source=args.image.file,
             format="qcow2",

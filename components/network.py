@@ -8,6 +8,7 @@ import pulumi
 import pulumi_libvirt as libvirt
 
 from hardware import derived_uuid, network_stylesheet
+from stacks.design import shared_name
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Network(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("nordgate:network:Network", name, None, opts)
-        network_name = f"nordgate-{args.stack}"
+        network_name = shared_name(args.stack)
         network = libvirt.Network(
             f"{name}-closed",
             name=network_name,

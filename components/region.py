@@ -74,7 +74,6 @@ class Region(pulumi.ComponentResource):
                     image_id=images[host_name].volume_id,
                     bridge=settings.hypervisors[host_name].bridge,
                     macvtap=settings.hypervisors[host_name].macvtap,
-                    macvtap=settings.hypervisors[host_name].macvtap,
                     network_id=networks[host_name].id if host_name in networks else None,
                     pool=hypervisor.pool.name,
                     provider=hypervisor.provider,

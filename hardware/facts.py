@@ -41,7 +41,11 @@ def facts(machine: Machine) -> tuple[Fact, ...]:
         Fact("disks", "3", _count("devices/disk[@device='disk']")),
         Fact("root format", "raw" if profile.root == "flat" else "qcow2", _attribute("devices/disk[1]/driver", "type")),
         *(fact for disk in (1, 2) for fact in _disk_facts(machine, disk)),
-        Fact("data volume", machine.data_path, _attribute("devices/disk[2]/source", "file")),
+        Fact(
+            "data volume",
+            machine.data_path,
+            _attribute("devices/disk[2]/source", "dev" if machine.data_is_device else "file"),
+        ),
         Fact("data volume serial", machine.data_serial, _text("devices/disk[2]/serial")),
         Fact("seed serial", machine.seed_serial, _text("devices/disk[3]/serial")),
         Fact("network card", machine.mac, _attribute("devices/interface/mac", "address")),

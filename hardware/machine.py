@@ -74,6 +74,11 @@ class Machine:
         return self.vcpus // self.profile.threads_per_core
 
     @property
+    def data_is_device(self) -> bool:
+        """Whether the data volume is a block device of the host, such as a logical volume, and not a file."""
+        return self.data_path.startswith("/dev/")
+
+    @property
     def disk_queues(self) -> int:
         return self.profile.queues(self.profile.disk_queues, self.vcpus)
 

@@ -9,9 +9,12 @@ import subprocess
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from tempfile import TemporaryDirectory
+from urllib.parse import quote, urlsplit
 from xml.etree import ElementTree
 
+from hosts.commands import HostCommands, ssh_sentence
+from hosts.connection import read_uri
 from hosts.problems import DomainStopped, HypervisorProblem
 
 AGENT_CHANNEL = "org.qemu.guest_agent.0"
@@ -33,15 +36,31 @@ class Hypervisor:
 
     def __init__(self, uri: str | None = None):
         self.uri = uri
+        self._folder: TemporaryDirectory[str] | None = None
 
     @property
     def label(self) -> str:
         return self.uri or os.environ.get("LIBVIRT_DEFAULT_URI") or "virsh's default connection"
 
+    def command(self, *words: str) -> tuple[list[str], dict[str, str]]:
+        """The words and the environment of a virsh process.
+
+        libvirt ignores what the URI of `qemu+ssh` says about host keys, and its ssh asks the terminal. Ours does as
+        `knownhosts` and `known_hosts_verify` say, and never asks; libvirt passes no environment on, so it is a file.
+        """
+        environment = {**os.environ, "LC_ALL": "C"}  # the messages are read
+        uri = self.uri
+        if uri and (where := read_uri(uri)).transport == "ssh" and "command=" not in uri:
+            self._folder = self._folder or TemporaryDirectory(prefix="nordgate-ssh-")
+            ssh = Path(self._folder.name) / "ssh"
+            ssh.write_text(f'#!/bin/sh\nexec {shlex.join(["ssh", *where.ssh_options])} "$@"\n')
+            ssh.chmod(0o700)
+            uri += f"{'&' if urlsplit(uri).query else '?'}command={quote(str(ssh))}"
+        return ["virsh", *(["-c", uri] if uri else []), *words], environment
+
     def virsh(self, *words: str, timeout: float = 20) -> str:
         """The output of one virsh command; a failure is a HypervisorProblem with libvirt's own words."""
-        command = ["virsh", "-q", *(["-c", self.uri] if self.uri else []), *words]
-        environment = {**os.environ, "LC_ALL": "C"}  # the messages are read below
+        command, environment = self.command("-q", *words)
         try:
             done = subprocess.run(
                 command, capture_output=True, text=True, errors="replace", timeout=timeout,
@@ -55,6 +74,8 @@ class Hypervisor:
             return done.stdout
         said = _libvirt_words(done.stderr)
         if "failed to connect to the hypervisor" in said:
+            if (where := read_uri(self.label)).transport == "ssh" and "Cannot recv data" in said:
+                raise HypervisorProblem(ssh_sentence(where, done.stderr))
             raise HypervisorProblem(f"cannot reach libvirt at {self.label}: {said.split(': ', 1)[-1]}")
         raise HypervisorProblem(said)
 
@@ -81,25 +102,13 @@ class Hypervisor:
         return last_lines(self._tail(path), lines)
 
     def _tail(self, path: str) -> str:
-        where = urlsplit(self.label if "://" in self.label else "qemu:///system")
-        if not where.hostname:
+        host = HostCommands(self.label if "://" in self.label else "qemu:///system")
+        if host.connection.way == "local":
             return _local_tail(path)
-        if not where.scheme.endswith(("+ssh", "+libssh", "+libssh2")):
-            return f"(the console log is on {where.hostname}, which {where.scheme} gives no way to read)"
-        login = f"{where.username}@{where.hostname}" if where.username else where.hostname
-        options = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=10"]
-        options += ["-p", str(where.port)] if where.port else []
-        options += [word for key in parse_qs(where.query).get("keyfile", []) for word in ("-i", key)]
-        command = ["ssh", *options, "--", login, f"tail -c {_TAIL_BYTES} {shlex.quote(path)}"]
         try:
-            done = subprocess.run(
-                command, capture_output=True, timeout=20, stdin=subprocess.DEVNULL, check=False,
-            )  # fmt: skip
-        except (OSError, subprocess.TimeoutExpired) as error:
-            return f"(the console log {path} cannot be read over ssh: {error})"
-        if done.returncode:
-            return f"(the console log {path} cannot be read: {done.stderr.decode(errors='replace').strip()})"
-        return done.stdout.decode(errors="replace")
+            return host.run(["tail", "-c", str(_TAIL_BYTES), path])
+        except HypervisorProblem as problem:
+            return f"(the console log {path} cannot be read: {problem})"
 
 
 def last_lines(text: str, count: int) -> list[str]:

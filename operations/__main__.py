@@ -9,14 +9,17 @@ from pathlib import Path
 from hosts.problems import Problem as HostProblem
 from operations.access import console, ssh
 from operations.new_region import new_region
+from operations.preflight import failures, preflight, table
 from operations.render import PLACE, diff, render
 from operations.smoke import REPORTS, smoke
 from operations.state import prepare
 from operations.summary import report, summary
 from operations.verify import verify
+from stacks.files import stack_file
+from stacks.image import declared
 from stacks.load import load_file
 from stacks.problems import SettingsError
-from tools.console import Problem, run_tool
+from tools.console import Problem, phase, run_tool
 
 WRONG_USAGE = 2
 """The exit code for a command line or a stack file that is wrong, as argparse has it."""
@@ -26,6 +29,7 @@ _VERBS = {
     "render": "write everything that stacks put on their machines",
     "diff": "show what of it changes from another commit to this checkout",
     "new-region": "write the files of one more region",
+    "preflight": "ask this machine and the stack's hosts whether they can do what it wants; changes nothing",
     "state": "make the local state of a test stack fit to work on",
     "summary": "say where the stack's gateways are and how fast they were",
     "report": "print the stack's smoke reports as Markdown",
@@ -81,6 +85,13 @@ def _carry_out(verb: str, stack: str, gateway: str) -> int:
         return 0  # to have been loaded is to be right
     if verb == "state":
         prepare(stack, settings)
+    elif verb == "preflight":
+        image = declared(settings.image, Path.cwd(), str(stack_file(stack)))
+        with phase("Ask this machine and the hosts"):
+            found = preflight(stack, settings, image, Path.cwd(), boot=True)
+        print(table(found))
+        print(preflight_summary(stack, found).splitlines()[-1])
+        return 1 if failures(found) else 0
     elif verb == "summary":
         print(summary(stack))
     elif verb == "report":

@@ -24,7 +24,7 @@ from cloudinit import (
 )
 from hardware import Machine, derived_mac, derived_uuid, domain_stylesheet
 from stacks.files import stack_file
-from stacks.image import declared
+from stacks.image import VerifiedImage, declared
 from stacks.settings import Gateway, Network, Settings
 
 DATA_SERIAL = "nordgate-data"
@@ -36,6 +36,16 @@ SHUT_DOWN_SECONDS = 60.0
 """As long as a guest may take: nginx lets its requests finish for half a minute."""
 
 
+def shared_name(stack: str) -> str:
+    """The name of the pool, and of the closed network, that the stack makes on each host."""
+    return f"nordgate-{stack}"
+
+
+def image_name(stack: str, image: VerifiedImage) -> str:
+    """The image in a host's pool, by its content: another image is another volume."""
+    return f"{stack}-image-{image.checksum[:12]}.qcow2"
+
+
 @dataclass(frozen=True)
 class GatewayDesign:
     """One gateway: its machine, what it boots from, and where it is reached."""
@@ -45,6 +55,8 @@ class GatewayDesign:
     hypervisor: str
     uri: str
     machine: Machine
+    data_pool: str
+    """The pool that the data volume lies in: the stack's own, or libvirt's of the host's volume group."""
     data_bytes: int
     """Size of the data volume."""
     stylesheet: str
@@ -72,9 +84,10 @@ class GatewayDesign:
     def seed_volume(self) -> str:
         return f"{self.domain}-seed-{self.mark}.raw"
 
-    def data_volume_request(self, pool: str) -> str:
-        """What `python -m hosts` is told about the data volume, which lies in that pool."""
-        request = {"uri": self.uri, "pool": pool, "name": data_volume(self.domain), "bytes": self.data_bytes}
+    @property
+    def data_volume_request(self) -> str:
+        """What `python -m hosts` is told about the data volume."""
+        request = {"uri": self.uri, "pool": self.data_pool, "name": self.data_name, "bytes": self.data_bytes}
         return json.dumps(request | {"domain": self.domain})
 
     @property
@@ -83,16 +96,21 @@ class GatewayDesign:
         return json.dumps({"uri": self.uri, "domain": self.domain, "within": SHUT_DOWN_SECONDS})
 
     @property
+    def data_name(self) -> str:
+        """The data volume's name in its pool. In a volume group it is raw too: a logical volume has no other format."""
+        return data_name(self.domain)
+
+    @property
     def url(self) -> str:
         return str(self.smoke_plan["url"])
 
 
-def data_volume(domain: str) -> str:
+def data_name(domain: str) -> str:
     """The name of a guest's data volume, for as long as the gateway lives."""
     return f"{domain}-data.raw"
 
 
-def design(settings: Settings, stack: str, name: str, image_sha256: str) -> GatewayDesign:
+def design(settings: Settings, stack: str, name: str, image_checksum: str) -> GatewayDesign:
     """The gateway `name` of the stack, on an image with that checksum."""
     gateway = settings.gateways[name]
     host = settings.hypervisors[gateway.hypervisor]
@@ -117,7 +135,7 @@ def design(settings: Settings, stack: str, name: str, image_sha256: str) -> Gate
         memory=hardware.memory,
         console_log=f"{host.console_logs}/{domain}.log",
         pool_path=host.pool_path,
-        data_path=f"{host.pool_path}/{data_volume(domain)}",
+        data_path=f"{f'/dev/{host.volume_group}' if host.volume_group else host.pool_path}/{data_name(domain)}",
         data_serial=DATA_SERIAL,
         seed_serial=SEED_SERIAL,
         pinning=gateway.pinning,
@@ -126,13 +144,14 @@ def design(settings: Settings, stack: str, name: str, image_sha256: str) -> Gate
     stylesheet = domain_stylesheet(machine)
     # The rest of the hardware is in the stylesheet.
     by_provider = [machine.vcpus, machine.memory, hardware.accelerator, hardware.root]
-    made_from = [seed.content_hash, image_sha256, stylesheet, *by_provider]
+    made_from = [seed.content_hash, image_checksum, stylesheet, *by_provider]
     return GatewayDesign(
         stack=stack,
         name=name,
         hypervisor=gateway.hypervisor,
         uri=host.uri,
         machine=machine,
+        data_pool=host.volume_group or shared_name(stack),
         data_bytes=hardware.data_volume,
         stylesheet=stylesheet,
         seed=seed,
@@ -242,4 +261,4 @@ def describe(settings: Settings) -> dict[str, Any]:
 def designs(settings: Settings, stack: str, project: Path) -> list[GatewayDesign]:
     """All gateways of the stack, on the image that it declares. Raises SettingsError when the image is missing."""
     image = declared(settings.image, project, str(stack_file(stack)))
-    return [design(settings, stack, name, image.sha256) for name in settings.gateways]
+    return [design(settings, stack, name, image.checksum) for name in settings.gateways]

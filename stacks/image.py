@@ -1,33 +1,55 @@
-"""The image that a stack names, found and verified."""
+"""The image that a stack names: found or downloaded, and verified."""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import http.client
 import json
+import urllib.error
+import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Literal
 
 from stacks.problems import SettingsError
 from stacks.settings import Image
 
+FOLDER = Path(".nordgate/images")
+"""Where downloads are kept, relative to the project."""
+
+_QCOW2 = b"QFI\xfb"
+"""How every qcow2 file begins: docs/interop/qcow2.txt of QEMU."""
+
+_CHUNK = 1 << 20
+_SILENCE = 30
+"""Seconds that a server may say nothing."""
+
+Progress = Callable[[str], None]
+
 
 @dataclass(frozen=True)
 class VerifiedImage:
-    """A qcow2 file, as a path relative to the project, and the SHA-256 of its content."""
+    """A qcow2 file, as a path relative to the project, and the checksum of its content, in hexadecimal digits."""
 
     file: str
-    sha256: str
+    checksum: str
+    algorithm: Literal["sha256", "sha512"] = "sha256"
+    url: str | None = None
+    """Where the file comes from when it is not there."""
 
 
 def declared(image: Image, project: Path, source: str) -> VerifiedImage:
     """The image and the checksum that it is declared to have; baked images have theirs in the manifest.
 
-    Raises SettingsError, which blames `source`, when the image is not there.
+    Reads no image and no network. Raises SettingsError, which blames `source`, when a manifest is not there.
     """
-    if image.sha256:
-        return VerifiedImage(image.file, image.sha256)
+    if checksum := image.sha256 or image.sha512:
+        file = image.file or str(FOLDER / f"{checksum[:16]}.qcow2")
+        return VerifiedImage(file, checksum, "sha256" if image.sha256 else "sha512", image.url)
     try:
-        manifest = json.loads((project / image.file).read_text())
+        manifest = json.loads((project / str(image.file)).read_text())
         return VerifiedImage(manifest["file"], manifest["sha256"])
     except (OSError, ValueError, KeyError):
         raise SettingsError(
@@ -35,12 +57,66 @@ def declared(image: Image, project: Path, source: str) -> VerifiedImage:
         ) from None
 
 
-def verify(image: VerifiedImage, project: Path, source: str) -> None:
-    """Compare the file with its checksum. Raises SettingsError when it is missing or differs."""
+def verify(image: VerifiedImage, project: Path, source: str, progress: Progress) -> None:
+    """See to it that the file is there and has its checksum; download it if it is not there and has a URL.
+
+    Raises SettingsError, with both checksums when they differ. A file under its name has always been whole: a
+    download that was cut off lies beside it and is begun anew.
+    """
+    path = project / image.file
+    if image.url and not path.exists():
+        _download(image, path, source, progress)
     try:
-        with (project / image.file).open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+        with path.open("rb") as file:
+            begin = file.read(len(_QCOW2))
+            file.seek(0)
+            found = hashlib.file_digest(file, image.algorithm).hexdigest()
     except OSError as error:
         raise SettingsError(source, [("image.file", f"{image.file}: {error.strerror}")]) from None
-    if found != image.sha256:
-        raise SettingsError(source, [("image.sha256", f"{image.file} has {found}, declared is {image.sha256}")])
+    if found != image.checksum:
+        raise _differs(image, image.file, found, source)
+    if begin != _QCOW2:
+        raise SettingsError(source, [("image", f"{image.url or image.file} is no qcow2 file, which guests start from")])
+
+
+def _differs(image: VerifiedImage, what: str, found: str, source: str) -> SettingsError:
+    return SettingsError(source, [(f"image.{image.algorithm}", f"{what} has {found}, declared is {image.checksum}")])
+
+
+def _download(image: VerifiedImage, path: Path, source: str, progress: Progress) -> None:
+    """Fetch the file to beside its place; give it its name only when it is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".part").open("ab") as part:
+        fcntl.flock(part, fcntl.LOCK_EX)  # of two stacks that want the image, one fetches it
+        if path.exists():
+            return
+        part.truncate(0)
+        try:
+            found = _receive(image, part, progress)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            reason = getattr(error, "reason", None) or str(error) or type(error).__name__
+            why = f"{error.code} {reason}" if isinstance(error, urllib.error.HTTPError) else reason
+            part.truncate(0)
+            raise SettingsError(source, [("image.url", f"{image.url} cannot be downloaded: {why}")]) from None
+        if found != image.checksum:
+            part.truncate(0)
+            raise _differs(image, str(image.url), found, source)
+        Path(part.name).replace(path)
+
+
+def _receive(image: VerifiedImage, part: IO[bytes], progress: Progress) -> str:
+    """Write what the server sends to `part`; its checksum. Raises ValueError when it sends less than it announced."""
+    digest, received, told = hashlib.new(image.algorithm), 0, -1
+    with urllib.request.urlopen(str(image.url), timeout=_SILENCE) as answer:  # noqa: S310 - settings allow only http(s)
+        size = int(answer.headers.get("Content-Length") or 0)
+        while chunk := answer.read(_CHUNK):
+            part.write(chunk)
+            digest.update(chunk)
+            received += len(chunk)
+            if size and (tenth := received * 10 // size) > told:
+                told = tenth
+                progress(f"image: {received >> 20} of {size >> 20} MiB")
+    if received < size:
+        raise ValueError(f"the transfer ended after {received} of {size} bytes")
+    part.flush()
+    return digest.hexdigest()

@@ -24,6 +24,7 @@ from stacks.units import Duration, shown
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 Device = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9.-]{0,14}$")]
 HostPath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._/-]+$")]
+VolumeGroup = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+.][A-Za-z0-9_+.-]{0,126}$")]
 Endpoint = Annotated[str, StringConstraints(pattern=r"^127\.0\.0\.1:[0-9]{2,5}$")]
 
 
@@ -32,6 +33,13 @@ class Hypervisor(Model):
 
     uri: str = Field(description="libvirt connection, such as qemu+ssh://deploy@host1/system")
     pool_path: HostPath = Field(description="folder of the storage pool that the stack makes there, on the host's NVMe")
+    volume_group: VolumeGroup | None = Field(
+        default=None,
+        description="LVM volume group, and libvirt's pool of that name, for the data volumes; else in `poolPath`",
+    )
+    require_nvme: bool = Field(
+        default=True, description="refuse a pool that is not proved to lie on NVMe; false only where speed is no matter"
+    )
     bridge: Device | None = Field(
         default=None,
         description="the host's bridge that leads to the clients; with neither bridge nor macvtap, the stack makes a "
@@ -67,14 +75,35 @@ class Hypervisor(Model):
 class Image(Model):
     """The disk that guests start from."""
 
-    file: str = Field(description="a qcow2 file on the machine that runs Pulumi, relative to the project")
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(
-        default=None, description="checksum of `file`; without one, the manifest beside an image that was baked here"
+    file: str | None = Field(
+        default=None, description="a qcow2 file on the machine that runs Pulumi, relative to the project"
     )
+    url: Annotated[str, StringConstraints(pattern=r"^https?://[!-~]+$")] | None = Field(
+        default=None, description="where to download a qcow2 file, once; needs a checksum"
+    )
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+        default=None, description="checksum of the file; without one, the manifest beside an image that was baked here"
+    )
+    sha512: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{128}$")] | None = Field(
+        default=None, description="the same, where that is what the distribution publishes"
+    )
+
     platform: str = Field(default="debian-13", description="the distribution that is on it")
     packages: PackageSettings = Field(
         default=PackageSettings(), description="whether they are on it, or come from a mirror at the first boot"
     )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        found = []
+        if (self.file is None) == (self.url is None):
+            found.append(Problem((), None, "needs either `file` or `url`"))
+        if self.url and not (self.sha256 or self.sha512):
+            found.append(Problem(("url",), self.url, "needs a checksum, sha256 or sha512, as its publisher gives it"))
+        if self.sha256 and self.sha512:
+            found.append(Problem(("sha512",), self.sha512, "one checksum is enough: give sha256 or sha512"))
+        raise_all("Image", found)
+        return self
 
     @field_validator("platform")
     @classmethod
@@ -169,15 +198,21 @@ class Stack(Model):
     region: Name = Field(description="The region this stack serves: NAME of stacks/regions/NAME.yaml")
     hypervisors: dict[Name, Hypervisor] = Field(
         min_length=1,
-        description="The region's KVM hosts by name; each with uri, poolPath, and optionally bridge or macvtap, and consoleLogs",
+        description="The region's KVM hosts by name; each with uri, poolPath, and optionally volumeGroup, requireNvme, "
+        "bridge or macvtap, and consoleLogs",
     )
     image: Image = Field(
-        description="The disk that guests start from; file and sha256, or the manifest of an image baked here"
+        description="The disk that guests start from; file or url with sha256 or sha512, or the manifest of an "
+        "image baked here"
     )
-    hardware: Hardware = Field(description="What every gateway is made of; profile, vcpus, memory, dataVolume, and any field in docs/hardware.md")
+    hardware: Hardware = Field(
+        description="What every gateway is made of; profile, vcpus, memory, dataVolume, and any field in "
+        "docs/hardware.md"
+    )
     gateways: dict[Name, Gateway] = Field(
-        min_length=1, description="The gateways by name; each with hypervisor, address, and optionally mac, entry, pinning and "
-        "nvmeController"
+        min_length=1,
+        description="The gateways by name; each with hypervisor, address, and optionally mac, entry, pinning and "
+        "nvmeController",
     )
     authorized_keys: tuple[str, ...] = Field(default=(), description="SSH public keys of the guests' operators")
     budget_scale: int = Field(

@@ -34,7 +34,7 @@ def main() -> None:
 def supply(stack: str) -> None:
     """Bake the stack's image and fill the mirror of what its guests install."""
     settings = load_file(_CHECKOUT, stack)
-    name = next((name for name in recipe.names() if Path(settings.image.file) == bake.record_of(name)), None)
+    name = next((name for name in recipe.names() if settings.image.file == str(bake.record_of(name))), None)
     if name is None:
         return
     bake.ensure(name)

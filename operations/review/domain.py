@@ -8,10 +8,10 @@ from pathlib import Path
 
 from lxml import etree
 
-from stacks.design import GatewayDesign
+from stacks.design import GatewayDesign, shared_name
 from stacks.settings import Settings
 
-_BASE = Path(__file__).parents[2] / "hardware/base/domain.xml"
+_BASE = Path(__file__).parents[2] / "hardware/base/domain-network.xml"
 """What the provider made of a gateway, caught before its xsltproc."""
 
 
@@ -27,25 +27,34 @@ def provider_xml(settings: Settings, design: GatewayDesign, mark: str) -> etree.
     """What the provider makes of the gateway's arguments, before the stylesheet."""
     document = copy.deepcopy(_base())
     domain = document.getroot()
-    domain.set("type", design.profile.accelerator)
+    domain.set("type", design.machine.profile.accelerator)
     _set_text(domain, "name", design.domain)
-    _set_text(domain, "memory", str(design.memory >> 20))
-    _set_text(domain, "vcpu", str(design.vcpus))
+    _set_text(domain, "memory", str(design.machine.memory >> 20))
+    _set_text(domain, "vcpu", str(design.machine.vcpus))
     # What the host makes of the name q35 depends on its QEMU.
     _element(domain, "os/type").set("machine", "q35")
-    _element(domain, "cpu").set("mode", design.profile.cpu_mode)
+    _element(domain, "cpu").set("mode", design.machine.profile.cpu_mode)
     root, data, seed = domain.findall("devices/disk/source")
-    pool = f"nordgate-{design.stack}"
-    root.attrib.update({"pool": pool, "volume": f"{design.domain}-root-{mark}.qcow2"})
-    data.attrib.update({"pool": pool, "volume": f"{design.domain}-data.raw"})
+    pool = shared_name(design.stack)
+    root.attrib.update({"pool": pool, "volume": design.root_volume.replace(design.mark, mark)})
+    data.attrib.update({"pool": pool, "volume": design.data_name})
+    seed.attrib.update({"pool": pool, "volume": design.seed_volume.replace(design.mark, mark)})
+    if design.machine.profile.root == "flat":
+        _element(domain, "devices/disk/driver").set("type", "raw")
+    if design.machine.data_is_device:
+        domain.findall("devices/disk")[1].set("type", "block")
+        data.attrib.clear()
+        data.set("dev", design.machine.data_path)
     host = settings.hypervisors[design.hypervisor]
-    seed.set("file", f"{host.pool_path}/{design.domain}-seed-{mark}.iso")
-    _element(domain, "devices/interface/mac").set("address", design.mac.upper())
+    _element(domain, "devices/interface/mac").set("address", design.machine.mac.upper())
     card, source = _element(domain, "devices/interface"), _element(domain, "devices/interface/source")
     source.attrib.clear()
     if host.bridge:
         card.set("type", "bridge")
         source.set("bridge", host.bridge)
+    elif host.macvtap:
+        card.set("type", "direct")
+        source.attrib.update({"dev": host.macvtap, "mode": "bridge"})
     else:
         card.set("type", "network")
         source.set("network", pool)

@@ -63,12 +63,12 @@ def _gateway(settings: Settings, made: GatewayDesign) -> Tree:
     texts = {
         "gateway.yaml": _yaml(
             domain=made.domain,
-            uuid=made.uuid,
+            uuid=made.machine.uuid,
             hypervisor=made.hypervisor,
             address=str(settings.gateways[made.name].address),
-            mac=made.mac,
+            mac=made.machine.mac,
             url=made.url,
-            dataVolume={"size": f"{made.data_volume >> 20}MiB", "protected": settings.protect_data},
+            dataVolume={"size": f"{made.data_bytes >> 20}MiB", "protected": settings.protect_data},
         ),
         "domain.xslt": made.stylesheet,
         "domain.xml": domain_xml(settings, made, _FINGERPRINT),

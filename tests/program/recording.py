@@ -6,13 +6,18 @@ import contextlib
 import json
 import runpy
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pulumi
 import yaml
 from pulumi.runtime import mocks, rpc, set_all_config
+
+from hosts.observe import Observed
+from operations.preflight import Report
 
 PROJECT = Path(__file__).parents[2]
 FAKE_IMAGE = "0" * 64
@@ -80,14 +85,22 @@ class Recorded:
         return [resource for resource in self.resources if resource.type == token]
 
 
-def run_program(stack: str, project: Path, **hardware: Any) -> Recorded:
-    """Run `__main__.py` for the stack in the folder `project`; its image is pretended to be there.
+def run_program(
+    stack: str,
+    project: Path,
+    host: Mapping[str, Any] | None = None,
+    report: Report | None = None,
+    hardware: Mapping[str, Any] | None = None,
+) -> Recorded:
+    """Run `__main__.py` for the stack in the folder `project`; its image and its hosts are pretended to be there.
 
-    `hardware` are settings of the stack's hardware to change.
+    `host` and `hardware` are settings of its hypervisors and gateways to change; `report` is what the preflight finds.
     """
     shutil.copytree(PROJECT / "stacks", project / "stacks", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     document = yaml.safe_load((project / "stacks" / f"Pulumi.{stack}.yaml").read_text())
-    document["config"]["nordgate:hardware"].update(hardware)
+    document["config"]["nordgate:hardware"].update(hardware or {})
+    for hypervisor in document["config"]["nordgate:hypervisors"].values():
+        hypervisor.update(host or {})
     config = {key: value if isinstance(value, str) else json.dumps(value) for key, value in document["config"].items()}
     image = document["config"]["nordgate:image"]
     if "sha256" not in image:
@@ -103,7 +116,12 @@ def run_program(stack: str, project: Path, **hardware: Any) -> Recorded:
 
     @pulumi.runtime.test  # type: ignore[untyped-decorator]
     def run() -> pulumi.Output[None]:
-        with contextlib.chdir(project):
+        # The hosts of the stack files are not there.
+        with (
+            contextlib.chdir(project),
+            patch("operations.preflight.preflight", return_value=report or {}),
+            patch("hosts.observe.observe", return_value=Observed("machine", {})),
+        ):
             runpy.run_path(str(PROJECT / "__main__.py"))
         root: Any = pulumi.runtime.settings.get_root_resource()
         return pulumi.Output.from_input(root.outputs).apply(outputs.update)

@@ -10,30 +10,27 @@ import pytest
 from tests.program.recording import Registered, run_program
 
 
-def registered(kind: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Registered]:
-    monkeypatch.chdir(folder)
-    return {found.name: found for found in run_program("oslo-test", folder, root=kind)}
+def registered(kind: str, folder: Path) -> dict[str, Registered]:
+    return {found.name: found for found in run_program("oslo-test", folder, hardware={"root": kind}).resources}
 
 
-def root_of(kind: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Registered:
-    return registered(kind, folder, monkeypatch)["gw1-root"]
+def root_of(kind: str, folder: Path) -> Registered:
+    return registered(kind, folder)["gw1-root"]
 
 
 @pytest.mark.parametrize("kind", ["overlay", "flat"])
-def test_the_next_root_is_made_before_the_last_is_deleted(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert not root_of(kind, tmp_path, monkeypatch).delete_before_replace
+def test_the_next_root_is_made_before_the_last_is_deleted(kind: str, tmp_path: Path) -> None:
+    assert not root_of(kind, tmp_path).delete_before_replace
 
 
-def test_an_overlay_stands_on_the_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = root_of("overlay", tmp_path, monkeypatch)
+def test_an_overlay_stands_on_the_image(tmp_path: Path) -> None:
+    made = root_of("overlay", tmp_path)
     assert made.type == "libvirt:index/volume:Volume"
     assert made.inputs["baseVolumeId"] == "host1-image-volume-id"
 
 
-def test_a_copy_names_its_host_pool_image_and_guest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = root_of("flat", tmp_path, monkeypatch)
+def test_a_copy_names_its_host_pool_image_and_guest(tmp_path: Path) -> None:
+    made = root_of("flat", tmp_path)
     assert made.type == "command:local:Command"
     copy, delete = shlex.split(made.inputs["create"]), shlex.split(made.inputs["delete"])
     assert copy[copy.index("--image") + 1] == "host1-image-volume-id"
@@ -45,8 +42,8 @@ def test_a_copy_names_its_host_pool_image_and_guest(tmp_path: Path, monkeypatch:
     assert made.inputs["triggers"] == [path, "host1-image-volume-id"]
 
 
-def test_the_domain_boots_from_the_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = registered("flat", tmp_path, monkeypatch)
+def test_the_domain_boots_from_the_copy(tmp_path: Path) -> None:
+    found = registered("flat", tmp_path)
     words = shlex.split(found["gw1-root"].inputs["create"])
-    root, _ = found["gw1-domain"].inputs["disks"]
+    root, *_ = found["gw1-domain"].inputs["disks"]
     assert root["volumeId"] == f"/var/lib/nordgate/lab/oslo/pool/{words[words.index('--name') + 1]}"

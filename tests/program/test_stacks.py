@@ -5,9 +5,12 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from pathlib import Path
 
+import pulumi
 import pytest
 
+from hosts.preflight import Finding, State
 from stacks.files import is_test, stack_names
 from stacks.load import load_file
 from tests.program.recording import FAKE_IMAGE, PROJECT, Recorded, Registered, run_program
@@ -211,3 +214,25 @@ def _addresses(recorded: Recorded) -> set[str]:
 
 def _region(recorded: Recorded) -> str:
     return str(recorded.outputs["region"]["name"])
+
+
+def test_data_volumes_go_to_a_volume_group_that_the_stack_never_makes(tmp_path: Path) -> None:
+    registered = run_program("oslo-test", tmp_path, {"volumeGroup": "fast"}).resources
+    (pool,) = of_type(registered, "libvirt:index/pool:Pool")
+    assert pool.inputs["type"] == "dir"
+    (data,) = [command for command in of_type(registered, "command:local:Command") if command.name == "gw1-data"]
+    assert json.loads(data.inputs["stdin"])["pool"] == "fast"
+    (domain,) = of_type(registered, "libvirt:index/domain:Domain")
+    assert domain.inputs["disks"][1]["blockDevice"] == "/dev/fast/oslo-test-gw1-data.raw"
+    assert {volume.inputs["pool"] for volume in of_type(registered, "libvirt:index/volume:Volume")} == {
+        pool.inputs["name"]
+    }
+
+
+def test_a_preflight_that_fails_stops_before_anything_is_registered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("components.region.Region", lambda *_: pytest.fail("the region is made"))
+    found = Finding("poolPath /srv", "vda is a virtio disk", "NVMe of this host", State.FAIL)
+    with pytest.raises(pulumi.RunError, match="poolPath /srv  vda is a virtio disk  wanted: NVMe of this host"):
+        run_program("oslo-test", tmp_path, report={"host1": [found]})

@@ -21,7 +21,6 @@ INSTALLED = (
     Package("curl", "a client that the served gateway is tried with"),
     Package("dosfstools", "mkfs.vfat for the image's boot partition"),
     Package("e2fsprogs", "mkfs.ext4 for the image's root, without mounting it"),
-    Package("genisoimage", "mkisofs: the libvirt provider makes seed disks with it"),
     Package("gpg", "signs that index"),
     Package("iproute2", "ip: the lab's namespace"),
     Package("iptables", "libvirt's rules for a closed network, inside the lab's namespace"),
@@ -46,4 +45,7 @@ INSTALLED = (
     Package("xsltproc", "the libvirt provider transforms domains with it"),
 )
 
-UNPACKED = (Package("chrony", "the lab's time server; installed, it would replace the machine's own time service"),)
+UNPACKED = (
+    Package("chrony", "the lab's time server; installed, it would replace the machine's own time service"),
+    Package("openssh-server", "a host behind SSH, for tests; installed, it would open the machine's port 22"),
+)

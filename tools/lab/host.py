@@ -27,6 +27,8 @@ def _prepare(lab: Lab) -> None:
     # sysfs shows the network devices of the namespace that mounted it: libvirt reads its bridges there.
     _mount("-t", "sysfs", "sysfs", "/sys")
     _mount("-t", "tmpfs", "-o", "mode=755,size=64m", "tmpfs", "/run")
+    # libvirt locks a serial console there while someone watches it.
+    Path("/run/lock").mkdir()
     for target, source in lab.mounts.items():
         _mount("--bind", str(source), str(target))
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)

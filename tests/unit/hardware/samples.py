@@ -30,6 +30,7 @@ def machine(profile: str = "balanced", **changed: Any) -> Machine:
         "pool_path": "/srv/pool",
         "data_path": "/srv/pool/base-test-gw1-data.raw",
         "data_serial": "nordgate-data",
+        "seed_serial": "nordgate-seed",
         "pinning": PINNING if chosen.pinned else None,
     }
     return Machine(chosen, **(arguments | {name: value for name, value in changed.items() if name in own}))

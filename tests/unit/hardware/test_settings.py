@@ -45,7 +45,7 @@ def changed(*changes: tuple[str, Any]) -> Settings:
             del place[last]
         else:
             place[last] = value
-    return parse(config, "stacks/Pulumi.x.yaml")
+    return parse(config, "oslo-test", PROJECT)
 
 
 def test_a_profiles_fields_hold_where_the_stack_file_is_silent() -> None:

@@ -132,28 +132,15 @@ def test_disks_keep_the_format_that_the_provider_found(root: str, drivers: list[
     assert [driver.get("type") for driver in found] == drivers
 
 
-def test_a_seed_disk_on_scsi_brings_the_controller_that_cloud_kernels_know() -> None:
-    found = domain(machine(seed_bus="scsi"))
-    assert differing(machine(seed_bus="scsi"), found) == set()
-    assert [controller.get("model") for controller in found.findall("devices/controller[@type='scsi']")] == [
-        "virtio-scsi"
-    ]
-    assert domain(machine()).find("devices/controller[@type='scsi']") is None
-
-
-def test_the_seed_disk_stays_a_cdrom_and_moves_to_sata() -> None:
-    seed = domain(machine()).find("devices/disk[@device='cdrom']")
-    assert seed is not None
-    assert seed.findtext("serial") == "cloudinit"
+def test_the_seed_is_the_third_disk_and_read_only() -> None:
+    seed = domain(machine()).findall("devices/disk")[2]
+    assert seed.find("readonly") is not None
+    assert seed.findtext("serial") == "nordgate-seed"
     target = seed.find("target")
     assert target is not None
-    assert target.get("bus") == "sata"
+    assert target.get("bus") == "virtio"
 
 
-@pytest.mark.parametrize(
-    ("iothreads", "mapped", "wanted"),
-    [(0, False, ("(none)", "(none)")), (1, False, ("1", "1")), (2, False, ("1", "2")), (3, True, ("1,2,3", "1,2,3"))],
-)
 def test_io_threads_are_dealt_out_to_the_disks(iothreads: int, mapped: bool, wanted: tuple[str, str]) -> None:
     made = machine(iothreads=iothreads, iothread_mapping=mapped)
     read = {fact.what: fact.read(domain(made)) for fact in facts(made)}

@@ -1,0 +1,210 @@
+"""What virsh and the probe said about a host, as typed facts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Interface, ip_address
+from xml.etree import ElementTree
+
+Element = ElementTree.Element
+_KIB = {"KiB": 1, "k": 1, "MiB": 1 << 10, "M": 1 << 10, "GiB": 1 << 20, "G": 1 << 20}
+_SECURITY_MODELS = ("apparmor", "selinux")
+
+
+@dataclass(frozen=True)
+class NumaNode:
+    """A NUMA node: its processors, and its free pages by size in KiB."""
+
+    cpus: frozenset[int]
+    free_pages: Mapping[int, int]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Something on the host that bears a name, a UUID, and perhaps addresses: a domain, a network, a pool."""
+
+    kind: str
+    name: str
+    uuid: str
+    macs: frozenset[str] = frozenset()
+    addresses: frozenset[str] = frozenset()
+    networks: tuple[IPv4Interface, ...] = ()
+    cpus: frozenset[int] = frozenset()
+    """Host processors that its virtual ones are bound to."""
+    hugepages: Mapping[tuple[int, int], int] = field(default_factory=dict)
+    """Pages that it holds while it runs, by NUMA node and size in KiB."""
+    path: str = ""
+    """A pool's folder."""
+    group: str = ""
+    """A pool's volume group."""
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """One host, as it was seen. What could not be seen is None or empty."""
+
+    libvirt: str
+    qemu: str
+    offers_kvm: bool
+    aes: bool | None
+    """None when neither libvirt nor the host's /proc/cpuinfo could tell."""
+    security: str
+    nodes: Mapping[int, NumaNode]
+    bridge_type: str | None
+    taken: tuple[Taken, ...]
+    volumes: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Names of volumes by the UUID of their pool, of pools that run."""
+    probe: Mapping[str, str] | None = None
+    """Sections of hosts/probe.sh; None when there was no way to run it."""
+    probe_problem: str = ""
+    disks: tuple[str, ...] = ()
+    """libvirt's names of the host's block devices."""
+
+    @property
+    def boot(self) -> str | None:
+        """Changes whenever the host boots."""
+        return (self.probe or {}).get("boot") or None
+
+
+def read_facts(
+    listing: Mapping[str, str],
+    details: Mapping[str, str],
+    probe: Mapping[str, str] | None,
+    probe_problem: str = "",
+) -> HostFacts:
+    """Put together what hosts/survey.py has asked."""
+    capabilities = _xml(listing.get("capabilities", ""))
+    version = listing.get("version", "")
+    interface = _xml(listing.get("bridge", ""))
+    return HostFacts(
+        # The daemon's version counts, not virsh's own: "Running against daemon".
+        libvirt=_search(r"Running against daemon: (\S+)", version) or _search(r"libvirt (\S+)", version),
+        qemu=_search(r"Running hypervisor: QEMU (\S+)", version),
+        offers_kvm=capabilities.find("guest/arch[@name='x86_64']/domain[@type='kvm']") is not None,
+        aes=_aes(capabilities, probe),
+        security=next((name for name in _models(capabilities) if name in _SECURITY_MODELS), "none"),
+        nodes=_nodes(capabilities, listing.get("freepages", "")),
+        bridge_type=interface.get("type"),
+        taken=tuple(_taken(details)),
+        volumes={
+            name.removeprefix("volumes "): frozenset(line.split()[0] for line in text.splitlines() if line.strip())
+            for name, text in details.items()
+            if name.startswith("volumes ")
+        },
+        probe=probe,
+        probe_problem=probe_problem,
+        disks=tuple(listing.get("disks", "").split()),
+    )
+
+
+def _xml(text: str) -> Element:
+    return ElementTree.fromstring(text) if text.startswith("<") else Element("nothing")  # noqa: S314 - libvirt wrote it
+
+
+def _search(pattern: str, text: str) -> str:
+    match = re.search(pattern, text)
+    return match[1] if match else ""
+
+
+def _models(capabilities: Element) -> list[str]:
+    return [element.text or "" for element in capabilities.findall("host/secmodel/model")]
+
+
+def _aes(capabilities: Element, probe: Mapping[str, str] | None) -> bool | None:
+    # libvirt lists only what its model of the processor does not imply: absence tells nothing.
+    if capabilities.find("host/cpu/feature[@name='aes']") is not None:
+        return True
+    return None if probe is None else probe.get("cpu") == "aes"
+
+
+def _nodes(capabilities: Element, freepages: str) -> dict[int, NumaNode]:
+    free: dict[int, dict[int, int]] = {}
+    node = 0
+    for line in freepages.splitlines():
+        if match := re.match(r"Node (\d+):", line):
+            node = int(match[1])
+        elif match := re.match(r"(\d+)KiB: (\d+)", line.strip()):
+            free.setdefault(node, {})[int(match[1])] = int(match[2])
+    return {
+        int(cell.get("id", "0")): NumaNode(
+            frozenset(int(cpu.get("id", "0")) for cpu in cell.findall("cpus/cpu")),
+            free.get(int(cell.get("id", "0")), {}),
+        )
+        for cell in capabilities.findall("host/topology/cells/cell")
+    }
+
+
+def _taken(details: Mapping[str, str]) -> list[Taken]:
+    found = []
+    for section, text in details.items():
+        kind = section.partition(" ")[0]
+        if kind not in ("domain", "network", "pool") or not text.startswith("<"):
+            continue
+        tree = _xml(text)
+        macs = {element.get("address", "").lower() for element in tree.iter("mac")}
+        macs |= {element.get("mac", "").lower() for element in tree.iter("host")}
+        found.append(
+            Taken(
+                kind=kind,
+                name=tree.findtext("name") or "",
+                uuid=tree.findtext("uuid") or "",
+                macs=frozenset(macs - {""}),
+                addresses=frozenset(_addresses(tree)),
+                networks=tuple(_networks(tree)) if kind == "network" else (),
+                cpus=_pinned(tree),
+                hugepages=_held(tree),
+                path=tree.findtext("target/path") or "" if kind == "pool" else "",
+                group=tree.findtext("source/name") or "" if tree.get("type") == "logical" else "",
+            )
+        )
+    return found
+
+
+def _addresses(tree: Element) -> set[str]:
+    """Every IP address that the definition names: a network's own, its DHCP hosts, a card's."""
+    named = [*(host.get("ip", "") for host in tree.iter("host")), *(ip.get("address", "") for ip in tree.iter("ip"))]
+    return {text for text in named if text and _is_address(text)}
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _networks(tree: Element) -> list[IPv4Interface]:
+    found = []
+    for element in tree.findall("ip"):
+        if element.get("family", "ipv4") == "ipv4" and element.get("address"):
+            mask = element.get("prefix") or element.get("netmask") or "32"
+            found.append(IPv4Interface(f"{element.get('address')}/{mask}"))
+    return found
+
+
+def _pinned(tree: Element) -> frozenset[int]:
+    return frozenset(cpu for pin in tree.findall("cputune/vcpupin") for cpu in cpu_set(pin.get("cpuset", "")))
+
+
+def _held(tree: Element) -> dict[tuple[int, int], int]:
+    """Hugepages of a running domain; libvirt gives a domain that does not run no id."""
+    backing, memory = tree.find("memoryBacking/hugepages"), tree.find("memory")
+    if backing is None or memory is None or tree.get("id") is None:
+        return {}
+    page, place = backing.find("page"), tree.find("numatune/memory")
+    size = int(page.get("size", "2048")) * _KIB[page.get("unit", "KiB")] if page is not None else 2048
+    node = min(cpu_set(place.get("nodeset", "0") if place is not None else "0"), default=0)
+    return {(node, size): int(memory.text or 0) * _KIB[memory.get("unit", "KiB")] // size}
+
+
+def cpu_set(text: str) -> frozenset[int]:
+    """`0-3,^2,8` as libvirt means it: 0, 1, 3, 8."""
+    chosen: set[int] = set()
+    for part in filter(None, text.split(",")):
+        first, _, last = part.lstrip("^").partition("-")
+        span = set(range(int(first), int(last or first) + 1))
+        chosen = chosen - span if part.startswith("^") else chosen | span
+    return frozenset(chosen)

@@ -1,0 +1,91 @@
+"""What a stack wants of a host, and what was found about it: plain data between those who ask and those who check."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network
+
+
+class State(StrEnum):
+    """How a finding stands. Only `FAIL` stops a deployment."""
+
+    OK = "ok"
+    UNKNOWN = "unknown"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at: what was found and what was wanted."""
+
+    subject: str
+    found: str
+    wanted: str
+    state: State
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """The oldest libvirt and QEMU that have a feature, such as `10.0` and `9.0`; an empty text asks for nothing."""
+
+    feature: str
+    libvirt: str = ""
+    qemu: str = ""
+
+
+@dataclass(frozen=True)
+class Object:
+    """Something of ours on a host, known by its derived UUID."""
+
+    name: str
+    uuid: str
+
+
+@dataclass(frozen=True)
+class GuestDemand(Object):
+    """A guest that is to stand on the host."""
+
+    mac: str
+    address: IPv4Address
+
+
+@dataclass(frozen=True)
+class Hugepages:
+    """Pages that guests take from the host, in KiB each; `node` is the NUMA node."""
+
+    node: int
+    size: int
+    count: int
+
+
+@dataclass(frozen=True)
+class HostDemand:
+    """What one host must have, and what is made there."""
+
+    host: str
+    """As the stack file calls it."""
+    uri: str
+    prefix: str
+    """What the names of all volumes begin with: the stack."""
+    pool: Object
+    pool_path: str
+    guests: tuple[GuestDemand, ...]
+    volumes: Mapping[str, int]
+    """Bytes that each volume in the folder takes at once when it is made, by name."""
+    volume_group: str | None = None
+    """Also the name of libvirt's pool of it, which the host has already."""
+    group_volumes: Mapping[str, int] = field(default_factory=dict)
+    require_nvme: bool = True
+    bridge: str | None = None
+    network: Object | None = None
+    """The closed network that is made where there is no bridge."""
+    cidr: IPv4Network | None = None
+    accelerator: str = "kvm"
+    cpu_mode: str = "host-passthrough"
+    require_aes: bool = True
+    requirements: tuple[Requirement, ...] = ()
+    pinned: tuple[int, ...] = ()
+    """Host processors that guests have for themselves."""
+    hugepages: tuple[Hugepages, ...] = ()

@@ -1,0 +1,36 @@
+# What a host can be asked about its storage, processor and boot, without changing anything.
+# sh -s -- POOL-PATH VOLUME-GROUP PREFIX; "-" for what is not of interest. Read by hosts/storage.py and hosts/facts.py.
+set -u
+PATH=$PATH:/usr/sbin:/sbin LC_ALL=C
+export PATH LC_ALL
+part() { printf '\n%%%%nordgate %s%%%%\n' "$1"; }
+{
+part lsblk
+lsblk --json --bytes --output NAME,KNAME,MAJ:MIN,TYPE,TRAN,ROTA,MODEL,SIZE
+part transports
+grep -H . /sys/block/nvme*/device/transport /sys/block/nvme*/device/nvme*/transport
+part btrfs
+ls -d /sys/fs/btrfs/*/devices/*
+if [ "$1" != - ]; then
+    # A folder that is not there yet will stand where its nearest parent does.
+    path=$1
+    while [ ! -e "$path" ]; do path=$(dirname "$path"); done
+    part findmnt
+    findmnt --json --bytes --target "$(realpath "$path")" --output TARGET,SOURCE,FSTYPE,MAJ:MIN,AVAIL
+    part files
+    ls -d "$1/$3"-*
+fi
+if [ "$2" != - ]; then
+    # LVM is asked as root; libvirt does that anyway, an SSH login may not be allowed to.
+    as_root=
+    [ "$(id -u)" = 0 ] || as_root='sudo -n'
+    part vgs
+    $as_root vgs --reportformat json --units b --nosuffix --options vg_name,vg_free,pv_name "$2"
+fi
+part bridges
+ls -d /sys/class/net/*/bridge
+part cpu
+grep -m 1 -o -w aes /proc/cpuinfo
+part boot
+cat /proc/sys/kernel/random/boot_id
+} 2>/dev/null

@@ -1,0 +1,64 @@
+"""Asks a host everything that a preflight wants to know: two calls of virsh and one command, none changes anything."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from hosts.commands import HostCommands
+from hosts.facts import HostFacts, read_facts
+from hosts.preflight import HostDemand
+from hosts.problems import HypervisorProblem
+from hosts.sections import marker, split
+from hosts.virsh import Hypervisor
+
+PROBE = Path(__file__).with_name("probe.sh")
+BOUND = 15
+"""Seconds that each question may take."""
+
+
+def survey(demand: HostDemand) -> HostFacts:
+    """What there is on the host. Raises HypervisorProblem when its libvirt cannot be asked."""
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(_probe, demand)
+        hypervisor = Hypervisor(demand.uri)
+        questions = {
+            "version": "version --daemon",
+            "capabilities": "capabilities",
+            "freepages": "freepages --all",
+            "disks": "nodedev-list storage",
+            "domain": "list --all --uuid",
+            "network": "net-list --all --uuid",
+            "pool": "pool-list --all --uuid",
+            "running pools": "pool-list --uuid",
+        }
+        if demand.bridge:
+            questions["bridge"] = f"iface-dumpxml {demand.bridge}"
+        listing = _ask(hypervisor, questions)
+        details = {
+            **{f"domain {uuid}": f"dumpxml {uuid}" for uuid in listing["domain"].split()},
+            **{f"network {uuid}": f"net-dumpxml {uuid}" for uuid in listing["network"].split()},
+            **{f"pool {uuid}": f"pool-dumpxml {uuid}" for uuid in listing["pool"].split()},
+            **{f"volumes {uuid}": f"vol-list {uuid}" for uuid in listing["running pools"].split()},
+        }
+        answers = _ask(hypervisor, details) if details else {}
+        probe, problem = asked.result()
+    return read_facts(listing, answers, probe, problem)
+
+
+def _ask(hypervisor: Hypervisor, questions: dict[str, str]) -> dict[str, str]:
+    """One connection for all: virsh goes on after a question that fails, whose section then stays empty."""
+    words = "; ".join(f"echo '{marker(name)}'; {question}" for name, question in questions.items())
+    return dict.fromkeys(questions, "") | split(hypervisor.virsh(f"{words}; echo", timeout=BOUND))
+
+
+def _probe(demand: HostDemand) -> tuple[dict[str, str] | None, str]:
+    commands = HostCommands(demand.uri)
+    if not commands.possible:
+        where = commands.connection
+        return None, f"{where.transport} leads to the libvirt of {where.host} only: use qemu+ssh"
+    words = ["sh", "-s", "--", demand.pool_path, demand.volume_group or "-", demand.prefix]
+    try:
+        return split(commands.run(words, PROBE.read_text(), timeout=BOUND)), ""
+    except HypervisorProblem as problem:
+        return None, str(problem).rstrip(".")

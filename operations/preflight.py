@@ -1,0 +1,181 @@
+"""The preflight: whether this machine and the region's hosts can do what the stack asks, before anything is changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from hardware import derived_uuid, requires
+from hardware.profile import PAGE_BYTES
+from hosts.checks import check
+from hosts.kvm import boots
+from hosts.preflight import Finding, GuestDemand, HostDemand, Hugepages, Object, Requirement, State
+from hosts.problems import HypervisorProblem
+from hosts.survey import survey
+from hosts.virsh import Hypervisor
+from stacks.design import GatewayDesign, design, image_name, shared_name
+from stacks.image import VerifiedImage
+from stacks.settings import Settings
+
+_PROVED = Path(".nordgate/preflight")
+"""One file per host whose KVM ran a guest since it was booted."""
+
+_PROGRAMS = {
+    "xsltproc": ("xsltproc", "the libvirt provider transforms domains with it"),
+    "virsh": ("libvirt-clients", "hosts and guests are asked through it"),
+}
+"""Program: its Debian package, and what for."""
+
+Report = Mapping[str, Sequence[Finding]]
+"""Findings by host, and by "this machine"."""
+
+
+def preflight(stack: str, settings: Settings, image: VerifiedImage, project: Path, boot: bool) -> Report:
+    """Look at all hosts at once. With `boot`, also start a small guest where the profile asks for KVM."""
+    here = programs()
+    if any(finding.subject == "virsh" and finding.state is State.FAIL for finding in here):
+        return {"this machine": here}
+    wanted = demands(stack, settings, image, project)
+    with ThreadPoolExecutor(len(wanted)) as pool:
+        found = list(pool.map(lambda demand: _host(demand, stack, project if boot else None), wanted))
+    return {"this machine": here, **{demand.host: findings for demand, findings in zip(wanted, found, strict=True)}}
+
+
+def programs() -> list[Finding]:
+    """What the provider and we call on this machine."""
+    found = []
+    for name, (package, why) in _PROGRAMS.items():
+        path = shutil.which(name)
+        wanted = f"on PATH: {why}" if path else f"on PATH (apt-get install {package}): {why}"
+        found.append(Finding(name, path or "not on PATH", wanted, State.OK if path else State.FAIL))
+    return found
+
+
+def demands(stack: str, settings: Settings, image: VerifiedImage, project: Path) -> list[HostDemand]:
+    """What each host of the stack must have, and what is made there."""
+    shared = shared_name(stack)
+    gateways = [design(settings, stack, name, image.checksum) for name in settings.gateways]
+    profile = settings.hardware
+    found = []
+    for name, host in settings.hypervisors.items():
+        there = [gateway for gateway in gateways if gateway.hypervisor == name]
+        data = {gateway.data_name: gateway.data_bytes for gateway in there}
+        image_file = {image_name(stack, image): _size(project / image.file)}
+        found.append(
+            HostDemand(
+                host=name,
+                uri=host.uri,
+                prefix=stack,
+                pool=Object(shared, derived_uuid(stack, "pool", shared)),
+                pool_path=host.pool_path,
+                guests=tuple(
+                    GuestDemand(
+                        gateway.domain,
+                        gateway.machine.uuid,
+                        gateway.machine.mac,
+                        settings.gateways[gateway.name].address,
+                    )
+                    for gateway in there
+                ),
+                volumes=image_file if host.volume_group else image_file | data,
+                volume_group=host.volume_group,
+                group_volumes=data if host.volume_group else {},
+                require_nvme=host.require_nvme,
+                bridge=host.bridge,
+                network=None if host.bridge or host.macvtap else Object(shared, derived_uuid(stack, "network", shared)),
+                cidr=settings.network.cidr,
+                accelerator=profile.accelerator,
+                cpu_mode=profile.cpu_mode,
+                require_aes=profile.require_aes,
+                requirements=tuple(Requirement(row.feature, row.libvirt, row.qemu) for row in requires(profile)),
+                pinned=tuple(core for gateway in there if (own := gateway.machine.pinning) for core in own.cpus),
+                hugepages=_hugepages(there),
+            )
+        )
+    return found
+
+
+def _hugepages(gateways: Sequence[GatewayDesign]) -> tuple[Hugepages, ...]:
+    return tuple(
+        Hugepages(
+            machine.pinning.node if machine.pinning else 0,
+            PAGE_BYTES[machine.profile.hugepages] >> 10,
+            machine.memory // PAGE_BYTES[machine.profile.hugepages],
+        )
+        for machine in (gateway.machine for gateway in gateways)
+        if machine.profile.hugepages
+    )
+
+
+def _size(file: Path) -> int:
+    """In bytes; 0 for an image that is not downloaded yet."""
+    return file.stat().st_size if file.exists() else 0
+
+
+def _host(demand: HostDemand, stack: str, project: Path | None) -> list[Finding]:
+    try:
+        facts = survey(demand)
+        findings = check(demand, facts)
+        if project and demand.accelerator == "kvm" and not failures({demand.host: findings}):
+            findings.append(_kvm(demand, stack, project / _PROVED, facts.boot))
+    except HypervisorProblem as problem:
+        return [Finding("connection", str(problem).rstrip("."), "an answer", State.FAIL)]
+    return findings
+
+
+def _kvm(demand: HostDemand, stack: str, folder: Path, boot: str | None) -> Finding:
+    """The KVM probe, once per boot of the host: what worked then works now."""
+    key = json.dumps([demand.uri, demand.accelerator, demand.cpu_mode, boot])
+    proved = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
+    if boot and proved.exists():
+        return Finding("kvm boots", "a guest ran since the host was booted", "guest code that runs", State.OK)
+    finding = boots(Hypervisor(demand.uri), f"nordgate-probe-{stack}", demand.accelerator, demand.cpu_mode)
+    if boot and finding.state is State.OK:
+        folder.mkdir(parents=True, exist_ok=True)
+        proved.write_text(key + "\n")
+    return finding
+
+
+def doubts(report: Report) -> bool:
+    """Whether something could not be told."""
+    return any(finding.state is State.UNKNOWN for findings in report.values() for finding in findings)
+
+
+def failures(report: Report) -> int:
+    """How many findings stop a deployment."""
+    return sum(finding.state is State.FAIL for findings in report.values() for finding in findings)
+
+
+def table(report: Report, everything: bool = True) -> str:
+    """All findings, or only those that are not well, one a line."""
+    rows = [
+        (place, finding)
+        for place, findings in report.items()
+        for finding in findings
+        if everything or finding.state is not State.OK
+    ]
+    columns = [max((len(value) for value in column), default=0) for column in zip(*map(_cells, rows), strict=True)]
+    lines = [
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(_cells(row), columns, strict=True)).rstrip() for row in rows
+    ]
+    return "\n".join(f"  {line}" for line in lines)
+
+
+def _cells(row: tuple[str, Finding]) -> tuple[str, ...]:
+    place, finding = row
+    wanted = f"wanted: {finding.wanted}" if finding.state is not State.OK else ""
+    return finding.state.value, place, finding.subject, finding.found, wanted
+
+
+def summary(stack: str, report: Report) -> str:
+    """What is not well, and a last line that says what that means."""
+    count = sum(len(findings) for findings in report.values())
+    failed = failures(report)
+    line = f"preflight of {stack}: {count} findings, none of them in the way."
+    if failed:
+        line = f"preflight of {stack}: {failed} of {count} findings stop it; nothing was changed."
+    return "\n".join(filter(None, [table(report, everything=False), line]))

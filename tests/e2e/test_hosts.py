@@ -1,0 +1,154 @@
+"""A real host, asked: a lab's libvirt, directly and through a real SSH server on 127.0.0.1."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+
+from hosts.checks import check
+from hosts.kvm import BOUND, boots
+from hosts.preflight import GuestDemand, HostDemand, Object, State
+from hosts.problems import HypervisorProblem
+from hosts.survey import survey
+from hosts.virsh import Hypervisor
+from tests.e2e.storage_guest import SOURCE
+from tools.lab import control
+from tools.lab.layout import Lab
+
+LAB = Lab("storage-hosts")
+PACKAGES = SOURCE / ".nordgate/packages"
+LOCAL = HostDemand(
+    host="host1", uri=LAB.uri, prefix="oslo", pool=Object("nordgate-oslo", "00000000-0000-4000-8000-000000000001"),
+    pool_path=str(LAB.root / "pool"), volumes={"oslo-gw1-data.raw": 1 << 20}, require_nvme=False, accelerator="qemu",
+    guests=(
+        GuestDemand("oslo-gw1", "00000000-0000-4000-8000-000000000002", "52:54:00:0a:0b:0c", IPv4Address("10.8.0.11")),
+    ),
+)  # fmt: skip
+_FOREIGN = """<domain type='qemu'><name>{name}</name><memory unit='MiB'>32</memory>
+<os><type arch='x86_64' machine='q35'>hvm</type></os><devices>
+<interface type='ethernet'><mac address='{mac}'/></interface></devices></domain>"""
+# A mount namespace of its own, because sshd insists on an account and a folder of the system's.
+_SSHD = """mount -t tmpfs tmpfs /run && mkdir /run/sshd && mount --bind {folder}/passwd /etc/passwd &&
+exec {sshd} -D -e -f {folder}/sshd_config"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def lab() -> Iterator[None]:
+    control.up(LAB, [], [], str(PACKAGES / "usr/sbin/chronyd"))
+    yield
+    control.down(LAB)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
+    """An SSH server of this machine that lets root in with one key: its port, and the folder of keys."""
+    folder = tmp_path_factory.mktemp("ssh")
+    for name in ("host", "user", "other"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
+    (folder / "authorized").write_text((folder / "user.pub").read_text())
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    # For a socket of one's own, libvirt wants a netcat on the host.
+    (folder / "netcat").write_text('#!/bin/sh\nfor socket; do :; done\nexec socat - "UNIX-CONNECT:$socket"\n')
+    (folder / "netcat").chmod(0o755)
+    account = "sshd:x:64056:65534::/run/sshd:/usr/sbin/nologin\n"
+    (folder / "passwd").write_text(Path("/etc/passwd").read_text() + account)
+    (folder / "sshd_config").write_text(
+        f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized\n"
+        "StrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin prohibit-password\nPidFile none\n"
+    )
+    script = _SSHD.format(folder=folder, sshd=PACKAGES / "usr/sbin/sshd")
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            ["unshare", "--mount", "--fork", "--kill-child=KILL", "sh", "-c", script], stderr=log, stdout=log
+        )
+    end = time.monotonic() + 10
+    while socket.socket().connect_ex(("127.0.0.1", port)):
+        assert time.monotonic() < end, (folder / "log").read_text()
+        time.sleep(0.05)
+    yield port, folder
+    process.kill()
+    process.wait(10)
+
+
+def over_ssh(server: tuple[int, Path], known: str = "host", key: str = "user") -> HostDemand:
+    port, folder = server
+    line = f"[127.0.0.1]:{port} {(folder / f'{known}.pub').read_text()}" if known else ""
+    (folder / "known").write_text(line)
+    query = f"socket={LAB.socket}&knownhosts={folder}/known&keyfile={folder}/{key}&netcat={folder}/netcat"
+    return dataclasses.replace(LOCAL, uri=f"qemu+ssh://root@127.0.0.1:{port}/system?{query}")
+
+
+def domains() -> list[str]:
+    return Hypervisor(LAB.uri).virsh("list", "--all", "--name").split()
+
+
+def test_a_look_at_a_host_takes_less_than_a_second() -> None:
+    survey(LOCAL)
+    started = time.monotonic()
+    findings = check(LOCAL, survey(LOCAL))
+    assert time.monotonic() - started < 1
+    assert [finding for finding in findings if finding.state is State.FAIL] == []
+
+
+def test_ssh_shows_the_same_host(server: tuple[int, Path]) -> None:
+    local, remote = survey(LOCAL), survey(over_ssh(server))
+    assert remote.probe is not None, remote.probe_problem
+    assert remote.boot == local.boot
+    assert remote.libvirt == local.libvirt
+
+
+@pytest.mark.parametrize(
+    ("known", "key", "said"),
+    [
+        ("other", "user", "shows another SSH host key than the one in"),
+        ("", "user", "is not in"),
+        ("host", "other", "refuses the SSH login root@127.0.0.1"),
+    ],
+)
+def test_a_wrong_key_is_one_sentence(server: tuple[int, Path], known: str, key: str, said: str) -> None:
+    with pytest.raises(HypervisorProblem) as problem:
+        survey(over_ssh(server, known, key))
+    assert said in str(problem.value)
+    assert len(str(problem.value).splitlines()) == 1
+
+
+def test_what_another_owns_is_refused_and_untouched(tmp_path: Path) -> None:
+    hypervisor = Hypervisor(LAB.uri)
+    for name, mac in (("oslo-gw1", "52:54:00:00:00:01"), ("db", "52:54:00:0a:0b:0c")):
+        (tmp_path / "domain.xml").write_text(_FOREIGN.format(name=name, mac=mac))
+        hypervisor.virsh("define", str(tmp_path / "domain.xml"))
+    before = [hypervisor.virsh("dumpxml", name) for name in domains()]
+    try:
+        said = [finding.found for finding in check(LOCAL, survey(LOCAL)) if finding.state is State.FAIL]
+        assert len(said) == 2
+        assert "a domain oslo-gw1 with UUID" in said[0] + said[1]
+        assert "52:54:00:0a:0b:0c is that of the domain db" in said[0] + said[1]
+        assert [hypervisor.virsh("dumpxml", name) for name in domains()] == before
+    finally:
+        for name in domains():
+            hypervisor.virsh("undefine", name)
+
+
+def test_a_guest_that_runs_is_seen_to_run_and_leaves_nothing() -> None:
+    finding = boots(Hypervisor(LAB.uri), "nordgate-probe", "qemu", "maximum")
+    assert finding.state is State.OK, finding
+    assert domains() == []
+
+
+def test_a_machine_whose_kvm_cannot_run_the_profile_is_refused_soon_and_without_a_trace() -> None:
+    """On a machine with a real KVM the same probe must say yes; either way it ends and leaves nothing."""
+    started = time.monotonic()
+    finding = boots(Hypervisor(LAB.uri), "nordgate-probe", "kvm", "host-passthrough")
+    assert time.monotonic() - started < BOUND + 7
+    print(finding)
+    assert finding.state is State.OK or finding.found
+    assert domains() == []

@@ -1,0 +1,129 @@
+"""The preflight of a stack: all hosts at once, one report, and nothing asked twice that was proved."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hosts.facts import HostFacts
+from hosts.preflight import Finding, HostDemand, State
+from hosts.problems import HypervisorProblem
+from operations import __main__ as command
+from operations import preflight as module
+from operations.preflight import demands, failures, preflight, programs, summary, table
+from stacks.image import VerifiedImage
+from stacks.load import load_file, parse
+from stacks.settings import Settings
+from tests.unit.test_settings import GOOD, PROJECT
+
+IMAGE = VerifiedImage("images/fake.qcow2", "0" * 64)
+FACTS = HostFacts("9.0.0", "7.2.22", True, True, "none", {}, None, (), probe={"boot": "b1"})
+
+
+def two_hosts(**hardware: Any) -> Settings:
+    host = GOOD["nordgate:hypervisors"]["host1"]
+    config = GOOD | {"nordgate:hypervisors": {"host1": host, "host2": host | {"uri": "qemu+ssh://h2/system"}}}
+    return parse(config | {"nordgate:hardware": GOOD["nordgate:hardware"] | hardware}, "oslo-test", PROJECT)
+
+
+def test_missing_programs_are_named_with_their_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "virsh").write_text("#!/bin/sh\n")
+    (tmp_path / "virsh").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    missing = [finding for finding in programs() if finding.state is State.FAIL]
+    assert [finding.subject for finding in missing] == ["xsltproc"]
+
+
+def test_without_virsh_no_host_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    report = preflight("oslo-test", load_file(PROJECT, "oslo-test"), IMAGE, tmp_path, boot=False)
+    assert list(report) == ["this machine"]
+    assert failures(report) == 3
+
+
+def test_hosts_are_asked_at_the_same_time_and_one_that_is_away_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def survey(demand: HostDemand) -> HostFacts:
+        time.sleep(0.3)
+        if demand.host == "host2":
+            raise HypervisorProblem("h2 cannot be reached by SSH: Connection refused.")
+        return FACTS
+
+    monkeypatch.setattr(module, "survey", survey)
+    monkeypatch.setattr(module, "programs", list)
+    started = time.monotonic()
+    report = preflight("x", two_hosts(), IMAGE, tmp_path, boot=False)
+    assert time.monotonic() - started < 0.55
+    assert [finding.found for finding in report["host2"]] == ["h2 cannot be reached by SSH: Connection refused"]
+    assert len(report["host1"]) > 3
+
+
+def test_every_host_has_the_guests_and_volumes_that_are_made_there(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / IMAGE.file).write_bytes(b"12345")
+    first, second = demands("x", two_hosts(), IMAGE, tmp_path)
+    assert [guest.name for guest in first.guests] == ["x-gw1"]
+    assert first.volumes == {"x-image-000000000000.qcow2": 5, "x-gw1-data.raw": 128 << 20}
+    assert second.guests == ()
+    assert list(second.volumes) == ["x-image-000000000000.qcow2"]
+
+
+def test_a_host_that_booted_a_guest_is_not_asked_again_until_its_next_boot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    booted: list[str] = []
+
+    def boots(*arguments: object) -> Finding:
+        booted.append(str(arguments[1]))
+        return Finding("kvm boots", "firmware spoke", "guest code that runs", State.OK)
+
+    seen = FACTS
+    monkeypatch.setattr(module, "survey", lambda _: seen)
+    monkeypatch.setattr(module, "check", lambda *_: [])
+    monkeypatch.setattr(module, "boots", boots)
+    settings = two_hosts(profile="balanced")
+    preflight("x", settings, IMAGE, tmp_path, boot=True)
+    preflight("x", settings, IMAGE, tmp_path, boot=True)
+    assert booted == ["nordgate-probe-x"] * 2, "once for each host"
+    seen = dataclasses.replace(FACTS, probe={"boot": "b2"})
+    preflight("x", settings, IMAGE, tmp_path, boot=True)
+    assert len(booted) == 4
+
+
+def test_a_preview_boots_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "survey", lambda _: FACTS)
+    monkeypatch.setattr(module, "check", lambda *_: [])
+    monkeypatch.setattr(module, "boots", lambda *_: pytest.fail("a guest was booted"))
+    preflight("x", two_hosts(profile="balanced"), IMAGE, tmp_path, boot=False)
+
+
+def test_the_summary_shows_what_is_not_well_and_counts() -> None:
+    report = {
+        "host1": [
+            Finding("kvm", "offered", "offered", State.OK),
+            Finding("space in /srv", "1.0 GiB free", "2.0 GiB", State.FAIL),
+        ]
+    }
+    assert summary("oslo", report).splitlines() == [
+        "  fail  host1  space in /srv  1.0 GiB free  wanted: 2.0 GiB",
+        "preflight of oslo: 1 of 2 findings stop it; nothing was changed.",
+    ]
+    assert len(table(report).splitlines()) == 2
+
+
+@pytest.mark.parametrize(("state", "code"), [(State.OK, 0), (State.UNKNOWN, 0), (State.FAIL, 1)])
+def test_the_command_fails_only_when_something_is_in_the_way(
+    state: State, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = {"host1": [Finding("kvm", "found", "wanted", state)]}
+    monkeypatch.setattr(command, "declared", lambda *_: IMAGE)
+    monkeypatch.setattr(command, "preflight", lambda *_, **__: report)
+    monkeypatch.setattr("sys.argv", ["operations", "preflight", "oslo-test"])
+    monkeypatch.chdir(PROJECT)
+    assert command.main() == code
+    assert f"{state.value:<4}" in capsys.readouterr().out
