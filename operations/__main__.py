@@ -10,6 +10,7 @@ from hosts.problems import Problem as HostProblem
 from operations.access import console, ssh
 from operations.new_region import new_region
 from operations.preflight import failures, preflight, table
+from operations.preflight import summary as preflight_summary
 from operations.render import PLACE, diff, render
 from operations.smoke import REPORTS, smoke
 from operations.state import prepare

@@ -38,7 +38,6 @@ LEAVES = {
     "libvirt:index/pool:Pool",
     "libvirt:index/network:Network",
     "libvirt:index/volume:Volume",
-    "libvirt:index/cloudInitDisk:CloudInitDisk",
     "libvirt:index/domain:Domain",
     "command:local:Command",
 }
@@ -89,7 +88,7 @@ def test_every_libvirt_resource_goes_to_a_declared_hypervisor(registered: list[R
 
 def test_edits_that_the_provider_would_swallow_replace_the_guest(registered: list[Registered]) -> None:
     for domain in of_type(registered, "libvirt:index/domain:Domain"):
-        assert {"disks", "cloudinit", "cpu", "machine", "#initerror"} <= set(domain.replace_on_changes)
+        assert {"disks", "cpu", "machine", "#initerror"} <= set(domain.replace_on_changes)
         assert domain.delete_before_replace
 
 
@@ -175,7 +174,7 @@ def test_two_machines_of_a_stack_share_nothing(recorded: Recorded) -> None:
 def test_the_outputs_say_what_another_program_needs(recorded: Recorded) -> None:
     settings = load_file(PROJECT, recorded.stack)
     outputs = recorded.outputs
-    assert set(outputs) == {"urls", "addresses", "region", "versions", "image", "smoke"}
+    assert set(outputs) == {"urls", "addresses", "region", "versions", "image", "smoke", "proofs", "placement"}
     assert outputs["addresses"] == {name: str(gateway.address) for name, gateway in settings.gateways.items()}
     assert set(outputs["urls"]) == set(outputs["smoke"]) == set(settings.gateways)
     assert all(url.startswith("https://") for url in outputs["urls"].values())
@@ -206,10 +205,7 @@ def _macs(recorded: Recorded) -> set[str]:
 
 
 def _addresses(recorded: Recorded) -> set[str]:
-    seeds = recorded.of_type("libvirt:index/cloudInitDisk:CloudInitDisk")
-    return {found for seed in seeds for found in re.findall(r"\d+(?:\.\d+){3}(?=/)", seed.inputs["networkConfig"])} - {
-        "0.0.0.0"  # noqa: S104 - the default route
-    }
+    return set(recorded.outputs["addresses"].values())
 
 
 def _region(recorded: Recorded) -> str:

@@ -15,6 +15,7 @@ from stacks.load import parse
 from stacks.problems import SettingsError
 from stacks.settings import Settings
 from tests.unit.hardware.test_stylesheet import CHANGES
+from tests.unit.test_settings import PROJECT
 
 STACK_FILE = Path(__file__).parents[3] / "stacks" / "Pulumi.oslo-test.yaml"
 
