@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from pathlib import Path
 
 from hosts.agent import GuestAgent
 from hosts.problems import DomainStopped, Problem
 from hosts.virsh import Hypervisor
-from smoke import evidence, load, proofs, readiness, verdict
+from smoke import evidence, measure, proofs, readiness, verdict
 from smoke.http1 import Target, tls_context
-from smoke.plan import Libvirt, Plan
+from smoke.plan import Libvirt, Plan, Trust
 from smoke.problems import NotReady, UsageProblem
 from smoke.progress import Progress
-from smoke.report import Result
+from smoke.result import Result
 from smoke.verdict import Line, Verdict
 
 
@@ -30,19 +32,25 @@ def check(plan: Plan, progress: Progress) -> Result:
 
 def _check(plan: Plan, progress: Progress, result: Result) -> None:
     pinned = _ready(plan, plan.libvirt, progress, result) if plan.libvirt else None
-    target = Target(*plan.address, plan.name, tls_context(plan.trust, pinned))
+    authorities = trusted(plan.trust, pinned)
+    target = Target(*plan.address, plan.name, tls_context(authorities, plan.trust.insecure))
     with progress.phase("health and a proxied request over TLS"):
-        proved = load.run_precisely(lambda: proofs.prove(plan, target))
+        proved = asyncio.run(proofs.prove(plan, target))
     result.tls_version = proved.tls_version
     result.lines += proved.lines
     if verdict.overall(result.lines) is not Verdict.PASS or plan.load is None:
         return
-    path = plan.load.path or plan.paths.proxied
-    seconds = plan.load.warm_up_seconds + plan.load.duration_seconds
-    with progress.phase(f"{plan.load.rate:g} requests/s of {path} for {seconds:g} s"):
-        result.samples = load.measure(target, plan.load, path)
-    result.latency = verdict.summarise(result.samples)
-    result.lines += verdict.judge(result.samples, result.latency, plan.budget)
+    result.series = measure.measure(plan, plan.load, authorities, progress)
+
+
+def trusted(trust: Trust, pinned: str | None) -> str | None:
+    """The PEM text to verify against: the pinned certificate, a file's, or None for the machine's authorities."""
+    if pinned is not None or trust.ca_file is None:
+        return pinned
+    try:
+        return Path(trust.ca_file).read_text(errors="replace")
+    except OSError as error:
+        raise UsageProblem(f"cannot read the CA file {trust.ca_file}: {error.strerror}.") from None
 
 
 def _ready(plan: Plan, libvirt: Libvirt, progress: Progress, result: Result) -> str | None:
