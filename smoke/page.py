@@ -66,7 +66,7 @@ def _percentiles(rounds: Rounds) -> str:
     end = max((x for curve in curves.values() for x, _ in curve), default=1)
     chart = pygal.XY(
         **_common(height=380), show_dots=False, show_legend=bool(rounds.baseline),
-        x_labels=[{"value": _nines(tick), "label": f"p{tick:g}" if tick else "min"} for tick in _TICKS if _nines(tick) <= end],
+        x_labels=[{"value": _nines(p), "label": f"p{p:g}" if p else "min"} for p in _TICKS if _nines(p) <= end],
         y_labels=_scale(min(heights, default=0), max(heights, default=0)),
     )  # fmt: skip
     for title, curve in curves.items():
@@ -93,8 +93,8 @@ def _trend(past: list[Past], one: SeriesReport) -> str:
 def _common(height: int) -> dict[str, Any]:
     return {
         "style": _STYLE, "js": [], "width": 960, "height": height, "margin": 8, "margin_right": 30,
-        "legend_at_bottom": True, "legend_box_size": 12, "disable_xml_declaration": True, "value_formatter": milliseconds,
-        "show_x_guides": True,
+        "legend_at_bottom": True, "legend_box_size": 12, "disable_xml_declaration": True, "show_x_guides": True,
+        "value_formatter": milliseconds,
     }  # fmt: skip
 
 

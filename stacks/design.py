@@ -14,6 +14,7 @@ from typing import Any
 from cloudinit import PATHS, GuestSettings, SeedDocuments, platform_named, seed_documents
 from hardware import PROFILES, Profile, derived_mac, derived_uuid, domain_stylesheet
 from stacks.image import declared
+from stacks.latency import latency_plan
 from stacks.load import stack_file
 from stacks.settings import Settings
 
@@ -131,12 +132,7 @@ def _smoke_plan(
         "contentHash": seed.content_hash,
         "readiness": {"timeoutSeconds": smoke.ready_within},
         "paths": {"proxied": smoke.path},
-        "load": {"rate": smoke.rate, "durationSeconds": smoke.duration, "connections": smoke.connections},
-        "budget": {
-            "p50": smoke.budget.p50 * 1000,
-            "p99": smoke.budget.p99 * 1000,
-            "errorRate": smoke.budget.error_rate,
-        },
+        **latency_plan(smoke, settings.hypervisors[gateway.hypervisor].uri, f"{gateway.address}:{port}"),
     }
 
 
