@@ -17,7 +17,7 @@ _WORDS = ("wrk", "-t12", "-c400", "-d30s", "--latency")
 TITLE = " ".join(_WORDS)
 _SECONDS = 30
 
-_ROW = re.compile(r"^\s+(50|75|90|99)%\s+(\S+)$", re.MULTILINE)
+_ROW = re.compile(r"^\s+(50|75|90|99)%\s+(\S+)\s*$", re.MULTILINE)
 _RATE = re.compile(r"^Requests/sec:\s+(\S+)$", re.MULTILINE)
 _BAD = re.compile(r"^\s+(Socket errors|Non-2xx or 3xx responses): (.+)$", re.MULTILINE)
 
