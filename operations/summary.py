@@ -32,6 +32,7 @@ def summary(stack: str) -> str:
             "",
             f"{stack} {name}   {smoke['verdict']}   p50 {smoke['p50']:.1f} ms   p99 {smoke['p99']:.1f} ms",
             f"  URL       {url}/   (certificate made by the gateway itself: curl -k)",
+            *([f"  report    {smoke['report']}"] if "report" in smoke else []),
             f"  log in    make ssh STACK={stack} GATEWAY={name}",
             f"  console   make console STACK={stack} GATEWAY={name}",
         ]
