@@ -130,13 +130,14 @@ def _run(options: argparse.Namespace) -> int:
     if options.profile == SOURCES_WRK and result.problem is None:
         with progress.phase(wrk.TITLE):
             result.lines += wrk.lines(plan)
-    found = result.report().as_json() if options.json else result.summary()
+    page = None
     if options.report:
         try:
-            found["report"] = str(report.write(result, options.report))
+            page = report.write(result, options.report)
         except OSError as error:
             raise UsageProblem(f"cannot write the report to {options.report}: {error.strerror}.") from None
     if not options.json:
         report.show(result)
+    found = result.report().as_json() if options.json else result.summary(page)
     print(json.dumps(found, separators=(",", ":"), ensure_ascii=False), flush=True)
     return result.exit_code

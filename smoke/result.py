@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import zip_longest
+from pathlib import Path
 from typing import Any
 
 from smoke import document
@@ -57,8 +58,8 @@ class Result:
             if line.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE)
         ]
 
-    def summary(self) -> dict[str, Any]:
-        """The small object: verdict, and the percentiles of the first series."""
+    def summary(self, page: Path | None = None) -> dict[str, Any]:
+        """The small object: verdict, the percentiles of the first series, and where the report's page is."""
         found: dict[str, Any] = {
             "verdict": self.verdict.value,
             "stack": self.plan.stack,
@@ -74,7 +75,7 @@ class Result:
             found |= {f"p{p:g}": round(value, 3) for p, value in latency.percentiles.items()}
             found |= {"max": round(latency.maximum, 3), "count": latency.count}
             found["errors"] = sum(one.rounds.errors.total() for one in self.series)
-        found |= {"problem": self.problem, "failing": self.failing}
+        found |= {"problem": self.problem, "failing": self.failing, "report": page and str(page)}
         return {key: value for key, value in found.items() if value not in (None, [])}
 
     def report(self) -> document.Report:
