@@ -47,7 +47,9 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--schema", action="store_true", help="print the JSON schema of a report and end")
     what.add_argument("--target", metavar="URL", help="https://HOST[:PORT], for a check over the network only")
     root.add_argument("--json", action="store_true", help="print the JSON object only, with all evidence in it")
-    root.add_argument("--report", metavar="DIR", type=Path, help="write DIR/STACK-GATEWAY.json, .md, .html and history")
+    root.add_argument(
+        "--report", metavar="DIR", type=Path, help="write DIR/STACK-GATEWAY[-PROFILE].json, .md, .html and history"
+    )
     root.add_argument("--proofs-only", action="store_true", help="no load")
 
     profiles = [*PROFILES, SOURCES_WRK]
@@ -104,7 +106,10 @@ def plan_of(options: argparse.Namespace) -> Plan:
         plan = parse_plan(text, "standard input" if options.plan == "-" else options.plan)
     if options.proofs_only or options.profile == SOURCES_WRK or plan.load is None:
         return plan.model_copy(update={"load": None})
-    return plan.model_copy(update={"load": plan.load.model_copy(update=PROFILES.get(options.profile, {}))})
+    if options.profile is None:
+        return plan
+    # A load of the gateway alone: an upstream is not built for so many connections.
+    return plan.model_copy(update={"load": plan.load.model_copy(update=PROFILES[options.profile]), "baseline": None})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -133,7 +138,7 @@ def _run(options: argparse.Namespace) -> int:
     page = None
     if options.report:
         try:
-            page = report.write(result, options.report)
+            page = report.write(result, options.report, options.profile)
         except OSError as error:
             raise UsageProblem(f"cannot write the report to {options.report}: {error.strerror}.") from None
     if not options.json:

@@ -47,15 +47,19 @@ def show(result: Result) -> None:
     console.print(Text(result.verdict.value.upper(), _STYLES[result.verdict]) + Text(f": {sentence}"), soft_wrap=True)
 
 
-def write(result: Result, folder: Path) -> Path:
-    """Write STACK-GATEWAY.json, .md and .html to the folder, each in one step, and add to its history; the page."""
+def write(result: Result, folder: Path, profile: str | None = None) -> Path:
+    """Write STACK-GATEWAY.json, .md and .html to the folder, each in one step, and add to its history; the page.
+
+    Another load than the plan's is another history: its profile is part of the names.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     report = result.report()
-    stem = folder / f"{result.plan.stack}-{result.plan.gateway}"
-    former = history.read(stem.with_name(stem.name + ".history.jsonl"))
+    stem = folder / "-".join(filter(None, (result.plan.stack, result.plan.gateway, profile)))
+    past = stem.with_name(stem.name + ".history.jsonl")
+    former = history.read(past)
     _replace(stem, ".json", json.dumps(report.as_json(), indent=2, ensure_ascii=False) + "\n")
     _replace(stem, ".md", markdown.markdown(report, former))
-    history.add(stem.with_name(stem.name + ".history.jsonl"), report)
+    history.add(past, report)
     return _replace(stem, ".html", page.html(report, [one.rounds for one in result.series], former))
 
 
