@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import runpy
 from dataclasses import dataclass
@@ -73,6 +74,8 @@ def run_program(stack: str, project: Path) -> list[Registered]:
     manifest.parent.mkdir(parents=True, exist_ok=True)
     manifest.write_text(json.dumps({"file": "images/fake.qcow2", "sha256": FAKE_IMAGE}))
 
+    # Pulumi's mocks take the thread's event loop, and whoever used asyncio.run before has left none.
+    asyncio.set_event_loop(asyncio.new_event_loop())
     monitor = _Monitor()
     mocks.set_mocks(_Answers(), project="nordgate", stack=stack, preview=True, monitor=monitor)
     set_all_config(config)
