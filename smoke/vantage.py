@@ -20,6 +20,8 @@ from smoke.engine.job import Job, Tally
 from smoke.load import Vantage
 from smoke.problems import TargetProblem
 
+_ROOT = Path(__file__).resolve().parent.parent
+
 _CARRIED = ("smoke.engine", "h11", "h2", "hpack", "hyperframe")
 """What the generator is made of, all of it plain Python."""
 
@@ -83,7 +85,8 @@ def _command(vantage: Vantage) -> tuple[list[str], str]:
     if vantage.reach == "local":
         return engine, ""
     if vantage.reach.startswith("lab:"):
-        return [sys.executable, "-m", "tools.lab", "exec", vantage.reach.removeprefix("lab:"), *engine], ""
+        inside = [sys.executable, "-m", "tools.lab", "exec", vantage.reach.removeprefix("lab:")]
+        return [*inside, "env", f"PYTHONPATH={_ROOT}", *engine], ""  # whoever enters a lab stands in its root folder
     host = urlsplit(vantage.reach)
     words = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10"]
     words += ["-p", str(host.port)] if host.port else []

@@ -116,3 +116,17 @@ def test_local_generator_goes_first_where_that_is_allowed(server: Any, certifica
     expected = os.SCHED_FIFO if os.geteuid() == 0 else os.SCHED_OTHER
     assert expected in [os.sched_getscheduler(child) for child in children]
     list(started)
+
+
+def test_generator_in_a_lab_finds_itself_from_any_folder(
+    server: Any, certificate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever enters a lab stands in its root folder: here by a `tools.lab` that only goes there."""
+    package = tmp_path / "tools" / "lab"
+    package.mkdir(parents=True)
+    entering = "import os, sys\nos.chdir('/')\nos.environ.pop('PYTHONPATH')\nos.execvp(sys.argv[3], sys.argv[3:])\n"
+    (package / "__main__.py").write_text(entering)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    lab = Vantage(name="host1", reach="lab:oslo")
+    assert [told.sent for told in measure(lab, job(server, certificate)) if isinstance(told, Tally)] == [25, 25]
