@@ -10,7 +10,7 @@ from typing import Any
 import pulumi
 import pulumi_command as command
 
-_CHECK = ".nordgate/venv/bin/python -m smoke --plan - --report .nordgate/reports"
+_CHECK = ".nordgate/venv/bin/python -m smoke --plan - --brief --report .nordgate/reports"
 """Relative to the project, where Pulumi runs its plugins: no checkout's path enters the resource."""
 
 

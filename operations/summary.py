@@ -23,21 +23,9 @@ def outputs(stack: str) -> dict[str, Any]:
 
 def report(stack: str, folder: Path) -> str:
     """The smoke reports of the stack's gateways in `folder`, as Markdown for a job summary."""
-    found = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
-    reports = [one for one in found if one.get("stack") == stack]
-    if not reports:
-        return f"### Smoke check of {stack}\n\nNone ran: no gateway has changed."
-    columns = ("gateway", "verdict", "p50 ms", "p99 ms", "errors", "ready after s", "budgets, times the region's")
-    keys = ("gateway", "verdict", "p50", "p99", "errors", "readySeconds", "budgetScale")
-    lines = [f"### Smoke check of {stack}", "", f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
-    lines += [f"| {' | '.join(_cell(one.get(key, '-')) for key in keys)} |" for one in reports]
-    said = [one["problem"] for one in reports if one.get("problem")]
-    said += [sentence for one in reports for sentence in one.get("failing", [])]
-    return "\n".join([*lines, *(f"\n- {' '.join(sentence.split())}" for sentence in said)])
-
-
-def _cell(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    found = sorted(folder.glob("*.json"))
+    reports = [path.with_suffix(".md").read_text() for path in found if json.loads(path.read_text())["stack"] == stack]
+    return "\n".join(reports) or f"### Smoke check of {stack}\n\nNone ran: no gateway has changed."
 
 
 def summary(stack: str) -> str:
@@ -53,6 +41,7 @@ def summary(stack: str) -> str:
             f"{stack} {name}   {smoke['verdict']}   p50 {smoke['p50']:.1f} ms   p99 {smoke['p99']:.1f} ms"
             + (f"   (budgets: {scale:g} times the region's)" if (scale := smoke.get("budgetScale", 1)) != 1 else ""),
             f"  URL       {url}/   (certificate made by the gateway itself: curl -k)",
+            *([f"  report    {smoke['report']}"] if "report" in smoke else []),
             f"  log in    make ssh STACK={stack} GATEWAY={name}",
             f"  console   make console STACK={stack} GATEWAY={name}",
         ]

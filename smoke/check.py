@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import time
+from pathlib import Path
 
 from hosts.agent import GuestAgent
 from hosts.observe import boot_id
 from hosts.problems import DomainStopped, Problem
 from hosts.virsh import Hypervisor
-from smoke import evidence, guest, load, proofs, readiness, reuse, verdict
+from smoke import evidence, guest, measure, proofs, readiness, reuse, verdict
 from smoke.http1 import Target, tls_context
-from smoke.plan import GuestPromises, Libvirt, Plan
+from smoke.plan import GuestPromises, Libvirt, Plan, Trust
 from smoke.problems import NotReady, UsageProblem
 from smoke.progress import Progress
-from smoke.report import Result
+from smoke.result import Result
 from smoke.verdict import Line, Verdict
 
 
@@ -33,13 +35,14 @@ def check(plan: Plan, progress: Progress) -> Result:
 def _check(plan: Plan, progress: Progress, result: Result) -> None:
     agent = GuestAgent(Hypervisor(plan.libvirt.uri), plan.libvirt.domain) if plan.libvirt else None
     pinned = _ready(plan, plan.libvirt, agent, progress, result) if plan.libvirt and agent else None
+    authorities = trusted(plan.trust, pinned)
 
     def context() -> ssl.SSLContext:
-        return tls_context(plan.trust, pinned)
+        return tls_context(authorities, plan.trust.insecure)
 
     target = Target(*plan.address, plan.name, context())
     with progress.phase("proofs over TLS"):
-        proved = load.run_precisely(lambda: proofs.prove(plan, target, context))
+        proved = asyncio.run(proofs.prove(plan, target, context))
     result.tls_version = proved.tls_version
     result.lines += proved.lines
     if agent and plan.guest and verdict.overall(proved.lines) is Verdict.PASS:
@@ -47,12 +50,18 @@ def _check(plan: Plan, progress: Progress, result: Result) -> None:
             _prove_guest(plan, plan.guest, agent, target, result)
     if verdict.overall(result.lines) is not Verdict.PASS or plan.load is None:
         return
-    path = plan.load.path or plan.paths.proxied
-    seconds = plan.load.warm_up_seconds + plan.load.duration_seconds
-    with progress.phase(f"{plan.load.rate:g} requests/s of {path} for {seconds:g} s"):
-        result.samples = load.measure(target, plan.load, path)
-    result.latency = verdict.summarise(result.samples)
-    result.lines += verdict.judge(result.samples, result.latency, plan.budget)
+    stat = (lambda: agent.read_file("/proc/stat").decode()) if agent else None
+    result.series = measure.measure(plan, plan.load, authorities, progress, stat)
+
+
+def trusted(trust: Trust, pinned: str | None) -> str | None:
+    """The PEM text to verify against: the pinned certificate, a file's, or None for the machine's authorities."""
+    if pinned is not None or trust.ca_file is None:
+        return pinned
+    try:
+        return Path(trust.ca_file).read_text(errors="replace")
+    except OSError as error:
+        raise UsageProblem(f"cannot read the CA file {trust.ca_file}: {error.strerror}.") from None
 
 
 def _prove_guest(plan: Plan, promises: GuestPromises, agent: GuestAgent, target: Target, result: Result) -> None:

@@ -10,19 +10,20 @@ from pathlib import Path
 from typing import Any, get_args
 
 from hosts.problems import Problem
-from smoke import report
+from smoke import report, wrk
 from smoke.check import check
-from smoke.plan import Budget, Load, Paths, Plan, Proof, parse_plan
+from smoke.document import schema
+from smoke.load import PROFILES, SOURCES_WRK, Budget, Load
+from smoke.plan import Paths, Plan, Proof, parse_plan
 from smoke.problems import UsageProblem
 from smoke.progress import Progress
-from smoke.verdict import EXIT_CODES
 
 _EPILOG = """\
 exit codes:
   0  pass
   1  fail: a proof, a budget, a guest that is not ready, a target that cannot be reached
   2  usage: the command line or the plan is wrong; nothing was checked
-  3  inconclusive: this machine was too busy to send the load in time
+  3  inconclusive: this machine was too busy to tell, in every attempt (0 if the plan says onInconclusive: warn)
   130  stopped by Ctrl-C
 
 examples:
@@ -43,10 +44,17 @@ def parser() -> argparse.ArgumentParser:
     )
     what = root.add_mutually_exclusive_group(required=True)
     what.add_argument("--plan", metavar="FILE", help="a JSON plan; - reads it from standard input")
+    what.add_argument("--schema", action="store_true", help="print the JSON schema of a report and end")
     what.add_argument("--target", metavar="URL", help="https://HOST[:PORT], for a check over the network only")
     root.add_argument("--json", action="store_true", help="print the JSON object only, with all evidence in it")
-    root.add_argument("--report", metavar="DIR", type=Path, help="also write the JSON to DIR/STACK-GATEWAY.json")
+    root.add_argument(
+        "--report", metavar="DIR", type=Path, help="write DIR/STACK-GATEWAY[-PROFILE].json, .md, .html and history"
+    )
+    root.add_argument("--brief", action="store_true", help="of the proofs, show only those that fail")
     root.add_argument("--proofs-only", action="store_true", help="no load")
+
+    profiles = [*PROFILES, SOURCES_WRK]
+    root.add_argument("--profile", choices=profiles, help="another load: 10,000 connections, or wrk's, only shown")
 
     load, budget, paths = Load(), Budget(), Paths()
     flags = root.add_argument_group("with --target")
@@ -59,10 +67,13 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--rate", type=float, metavar="N", help=f"requests per second ({load.rate:g})")
     flags.add_argument("--duration", type=float, metavar="S", help=f"counted seconds ({load.duration_seconds:g})")
     flags.add_argument("--warm-up", type=float, metavar="S", help=f"seconds before ({load.warm_up_seconds:g})")
+    flags.add_argument("--protocol", metavar="NAME", help=f"http/1.1 or h2 ({load.protocols[0]})")
     flags.add_argument("--connections", type=int, metavar="N", help=f"kept open ({load.connections})")
     flags.add_argument("--p50", type=float, metavar="MS", help="budget of the median (none)")
     flags.add_argument("--p99", type=float, metavar="MS", help="budget of the 99th percentile (none)")
     flags.add_argument("--skip", action="append", choices=get_args(Proof), help="leave out a proof; may be repeated")
+    flags.add_argument("--p999", type=float, metavar="MS", help="budget of the 99.9th percentile (none)")
+    flags.add_argument("--baseline", metavar="URL", help="http:// address of an upstream to measure in turn (none)")
     flags.add_argument("--error-rate", type=float, metavar="SHARE", help=f"errors allowed ({budget.error_rate:g})")
     return root
 
@@ -70,6 +81,7 @@ def parser() -> argparse.ArgumentParser:
 _FLAGS = {
     "server_name": "serverName", "connect": "connect", "cafile": "trust.caFile", "insecure": "trust.insecure",
     "health": "paths.health", "path": "paths.proxied", "rate": "load.rate", "duration": "load.durationSeconds",
+    "protocol": "load.protocols", "baseline": "baseline", "p999": "budget.p999",
     "warm_up": "load.warmUpSeconds", "connections": "load.connections", "p50": "budget.p50", "p99": "budget.p99",
     "error_rate": "budget.errorRate", "skip": "skip",
 }  # fmt: skip
@@ -83,7 +95,7 @@ def plan_of(options: argparse.Namespace) -> Plan:
         settings: dict[str, Any] = {"stack": "network", "gateway": host, "url": options.target}
         for flag, value in given.items():
             section, _, key = _FLAGS[flag].rpartition(".")
-            (settings.setdefault(section, {}) if section else settings)[key] = value
+            (settings.setdefault(section, {}) if section else settings)[key] = [value] if key == "protocols" else value
         plan = parse_plan(json.dumps(settings), "--target")
     else:
         if given:
@@ -94,7 +106,12 @@ def plan_of(options: argparse.Namespace) -> Plan:
         except (OSError, UnicodeDecodeError) as error:
             raise UsageProblem(f"cannot read the plan {options.plan}: {error}.") from None
         plan = parse_plan(text, "standard input" if options.plan == "-" else options.plan)
-    return plan.model_copy(update={"load": None}) if options.proofs_only else plan
+    if options.proofs_only or options.profile == SOURCES_WRK or plan.load is None:
+        return plan.model_copy(update={"load": None})
+    if options.profile is None:
+        return plan
+    # A load of the gateway alone: an upstream is not built for so many connections.
+    return plan.model_copy(update={"load": plan.load.model_copy(update=PROFILES[options.profile]), "baseline": None})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -111,15 +128,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.schema:
+        print(schema(), end="")
+        return 0
     plan = plan_of(options)
-    result = check(plan, Progress(quiet=options.json))
+    progress = Progress(quiet=options.json)
+    result = check(plan, progress)
+    if options.profile == SOURCES_WRK and result.problem is None:
+        with progress.phase(wrk.TITLE):
+            result.lines += wrk.lines(plan)
+    page = None
     if options.report:
         try:
-            report.write(result, options.report)
+            page = report.write(result, options.report, options.profile)
         except OSError as error:
             raise UsageProblem(f"cannot write the report to {options.report}: {error.strerror}.") from None
     if not options.json:
-        report.show(result)
-    found = result.as_json(whole=options.json)
+        report.show(result, options.brief)
+    found = result.report().as_json() if options.json else result.summary(page)
     print(json.dumps(found, separators=(",", ":"), ensure_ascii=False), flush=True)
-    return EXIT_CODES[result.verdict]
+    return result.exit_code

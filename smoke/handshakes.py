@@ -8,7 +8,8 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from smoke.http1 import CONNECT_TIMEOUT, Target
+from smoke.engine.problems import CONNECT_TIMEOUT
+from smoke.http1 import Target
 from smoke.problems import TargetProblem
 
 MakeContext = Callable[[], ssl.SSLContext]

@@ -1,205 +1,86 @@
-"""An open-loop run: requests leave at a constant rate, whether or not the earlier ones were answered.
-
-Latency counts from the moment a request was meant to leave, so a stall is paid by every request that should have
-been sent during it. Waiting for a free connection counts too, and so does the generator's own delay: it can make
-a gateway look worse, never better. That delay is recorded besides.
-"""
+"""What is measured, from where, and what it is held to: the part of a plan that is about latency."""
 
 from __future__ import annotations
 
-import asyncio
-import gc
-import selectors
-import time
-from collections import Counter, deque
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Annotated, Literal, Self
 
-from smoke.http1 import Connection, Reply, Target, connect
-from smoke.plan import Load
-from smoke.problems import TargetProblem
+from pydantic import Field, StringConstraints, model_validator
 
-_SWEEP = 0.1
-T = TypeVar("T")
+from smoke.model import Model, Name, host_and_port
+
+Protocol = Literal["http/1.1", "h2"]
 
 
-@dataclass
-class Samples:
-    """What the counted part of a run gave; times in seconds."""
+class Load(Model):
+    """The open-loop run. The defaults are brief: 8 seconds, with enough samples to judge p99."""
 
-    latencies: list[float] = field(default_factory=list)
-    """Of answered requests, and of those given up after the time-out: leaving them out would flatter."""
-    errors: Counter[str] = field(default_factory=Counter)
-    delays: list[float] = field(default_factory=list)
-    """Of every request: how long after its moment the generator came to send it."""
-    reconnects: int = 0
-    seconds: float = 0
-    processor: float = 0
-    """Share of one core that the generator used."""
+    rate: float = Field(default=150, gt=0, le=100_000)
+    """Requests per second, sent at constant intervals whether or not the earlier ones are answered."""
+    duration_seconds: float = Field(default=7, gt=0, le=3600)
+    """Counted, over all rounds; the baseline takes as long again."""
+    rounds: int = Field(default=5, ge=1, le=100)
+    """The gateway and its baseline take turns so many times."""
+    warm_up_seconds: float = Field(default=1, ge=0, le=600)
+    """Comes before the first round; its requests are sent and not counted."""
+    connections: int = Field(default=16, ge=1, le=20_000)
+    streams: int = Field(default=32, ge=1, le=1000)
+    """Requests under way at once on one HTTP/2 connection, if the gateway allows as many."""
+    protocols: tuple[Protocol, ...] = Field(default=("http/1.1",), min_length=1)
+    """Each is measured by itself."""
+    timeout_seconds: float = Field(default=5, gt=0, le=60)
+
+
+class Overhead(Model):
+    """Milliseconds that the gateway may add to its baseline: the median of the rounds' differences."""
+
+    p50: float | None = Field(default=None, gt=0)
+    p99: float | None = Field(default=None, gt=0)
+
+
+class Budget(Model):
+    """The limits of the verdict; latency in milliseconds, errors as a share of 1."""
+
+    p50: float | None = Field(default=None, gt=0)
+    p99: float | None = Field(default=None, gt=0)
+    p999: float | None = Field(default=None, gt=0)
+    error_rate: float = Field(default=0, ge=0, le=1)
+    min_throughput: float | None = Field(default=None, gt=0)
+    """Answers per second."""
+    overhead: Overhead = Overhead()
+
+    def over(self, wider: Budget) -> Budget:
+        """This budget where it says something, and the wider one elsewhere."""
+        return wider.model_copy(update={name: getattr(self, name) for name in self.model_fields_set})
 
     @property
-    def sent(self) -> int:
-        return len(self.delays)
-
-    def late(self, after: float) -> int:
-        """How many requests were sent more than so many seconds after their moment."""
-        return sum(delay > after for delay in self.delays)
-
-    @property
-    def worst_delay(self) -> float:
-        return max(self.delays, default=0.0)
+    def limits(self) -> dict[float, float | None]:
+        """By percentile."""
+        return {50: self.p50, 99: self.p99, 99.9: self.p999}
 
 
-@dataclass(slots=True)
-class _Request:
-    intended: float
-    counted: bool
-    tries: int = 0
+class Vantage(Model):
+    """A place to measure from."""
+
+    name: Name
+    reach: Annotated[str, StringConstraints(pattern=r"^(local|lab:[a-z][a-z0-9-]*|ssh://[A-Za-z0-9@._:\[\]-]+)$")]
+    """`local`, `ssh://USER@HOST[:PORT]` (a host with python3), or `lab:NAME` (inside a lab of this machine)."""
+    connect: str | None = None
+    """HOST:PORT of the gateway as seen from there, when it is not the plan's."""
+    budget: Budget = Budget()
+
+    @model_validator(mode="after")
+    def _connects(self) -> Self:
+        if self.connect is not None:
+            host_and_port(self.connect)
+        return self
 
 
-def measure(target: Target, profile: Load, path: str) -> Samples:
-    """Run the load."""
-    return run_precisely(lambda: Run(target, profile, path).measure())
+LOCAL = Vantage(name="local", reach="local")
 
+PROFILES: dict[str, dict[str, float]] = {
+    "10k": {"connections": 10_000, "rate": 1000, "duration_seconds": 30, "rounds": 1, "warm_up_seconds": 5},
+}
+"""Loads to choose by name on the command line, as changes of the plan's."""
 
-def run_precisely(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run a coroutine on a loop with timers of microseconds: epoll's round up to a whole millisecond."""
-    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selectors.SelectSelector())) as runner:
-        return runner.run(main())
-
-
-class Run:
-    """One run against one target."""
-
-    def __init__(self, target: Target, profile: Load, path: str):
-        self._target = target
-        self._profile = profile
-        self._bytes = target.request(path)
-        self._idle: deque[Connection] = deque()
-        self._busy: dict[Connection, _Request] = {}
-        self._waiting: deque[_Request] = deque()
-        self._connecting: set[asyncio.Task[None]] = set()
-        self._over = False
-        self._samples = Samples()
-
-    async def measure(self) -> Samples:
-        loop = asyncio.get_running_loop()
-        for connection in await asyncio.gather(*(self._connect() for _ in range(self._profile.connections))):
-            self._free(connection)
-        sweeper = asyncio.create_task(self._sweep())
-        gc.collect()
-        gc.disable()  # a collection in the middle would be measured
-        try:
-            counted_from, used = await self._send_all()
-            while self._busy or self._waiting:  # bounded: the sweeper gives up what is too old
-                await asyncio.sleep(0.01)
-        finally:
-            gc.enable()
-            self._over = True
-            sweeper.cancel()
-            for task in self._connecting:
-                task.cancel()
-            for connection in (*self._idle, *self._busy):
-                connection.close()
-        self._samples.seconds = loop.time() - counted_from
-        self._samples.processor = (time.process_time() - used) / self._samples.seconds
-        return self._samples
-
-    async def _send_all(self) -> tuple[float, float]:
-        """Send every request at its moment; when the counted part began, and the processor time used by then."""
-        loop, rate, samples = asyncio.get_running_loop(), self._profile.rate, self._samples
-        warm_up = round(rate * self._profile.warm_up_seconds)
-        count = warm_up + max(1, round(rate * self._profile.duration_seconds))
-        start, used = loop.time() + 0.01, time.process_time()
-        for number in range(count):
-            intended = start + number / rate
-            await asyncio.sleep(max(0.0, intended - loop.time()))
-            if number == warm_up:
-                used = time.process_time()
-            request = _Request(intended, number >= warm_up)
-            if request.counted:
-                samples.delays.append(loop.time() - intended)
-            if self._idle:
-                self._send(self._idle.popleft(), request)
-            else:
-                self._waiting.append(request)
-        return start + warm_up / rate, used
-
-    def _send(self, connection: Connection, request: _Request) -> None:
-        request.tries += 1
-        self._busy[connection] = request
-        connection.send(self._bytes)
-
-    def _free(self, connection: Connection) -> None:
-        if connection.closed:
-            return
-        if self._waiting:
-            self._send(connection, self._waiting.popleft())
-        else:
-            self._idle.append(connection)
-
-    def _replied(self, connection: Connection, reply: Reply) -> None:
-        request = self._busy.pop(connection)
-        if reply.status == 200:
-            self._record(request)
-        else:
-            self._error(request, f"status {reply.status}")
-        self._free(connection)
-
-    def _lost(self, connection: Connection) -> None:
-        request = self._busy.pop(connection, None)
-        if self._over:
-            return
-        if request is None:
-            if connection in self._idle:
-                self._idle.remove(connection)
-        elif connection.exchanges and not connection.answer_begun and request.tries == 1:
-            self._waiting.appendleft(request)  # a close that crossed it: every client repeats a GET then
-        else:
-            self._error(request, "connection lost")
-        self._samples.reconnects += 1
-        task = asyncio.create_task(self._reconnect())
-        self._connecting.add(task)
-        task.add_done_callback(self._connecting.discard)
-
-    async def _connect(self) -> Connection:
-        connection = await connect(self._target)
-        connection.on_reply, connection.on_lost = self._replied, self._lost
-        return connection
-
-    async def _reconnect(self) -> None:
-        pause = 0.05
-        while not self._over:
-            try:
-                self._free(await self._connect())
-                return
-            except TargetProblem:
-                await asyncio.sleep(pause)
-                pause = min(1.0, pause * 2)
-
-    async def _sweep(self) -> None:
-        """Give up what is older than the time-out."""
-        loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(_SWEEP)
-            oldest = loop.time() - self._profile.timeout_seconds
-            while self._waiting and self._waiting[0].intended < oldest:
-                self._give_up(self._waiting.popleft())
-            for connection, request in list(self._busy.items()):
-                if request.intended < oldest:
-                    del self._busy[connection]
-                    self._give_up(request)
-                    connection.close()
-
-    def _give_up(self, request: _Request) -> None:
-        self._error(request, "timed out")
-        self._record(request)
-
-    def _record(self, request: _Request) -> None:
-        if request.counted:
-            self._samples.latencies.append(asyncio.get_running_loop().time() - request.intended)
-
-    def _error(self, request: _Request, kind: str) -> None:
-        if request.counted:
-            self._samples.errors[kind] += 1
+SOURCES_WRK = "sources-wrk"
+"""The profile of the tuning articles, which needs the program wrk: shown, never judged."""

@@ -6,40 +6,20 @@ import difflib
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, StringConstraints, ValidationError, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 from cloudinit import Check
+from smoke.load import LOCAL, Budget, Load, Overhead, Vantage
+from smoke.model import GuestPath, HostName, Model, Name, UrlPath, host_and_port
 from smoke.problems import UsageProblem
-
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
-GuestPath = Annotated[str, StringConstraints(pattern=r"^/[^\x00-\x1f]+$")]
-UrlPath = Annotated[str, StringConstraints(pattern=r"^/[!-~]*$")]
-HostName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:]([A-Za-z0-9.:_-]*[A-Za-z0-9])?$", max_length=253)]
-
-
-def host_and_port(text: str, default_port: int | None = None) -> tuple[str, int]:
-    """`127.0.0.1:8443` or `[::1]:8443` in two; without a port the default one, where there is one."""
-    try:
-        parts = urlsplit(f"//{text}")
-        port = parts.port if parts.port is not None else default_port
-    except ValueError:
-        parts, port = urlsplit("//"), None
-    if not parts.hostname or not port or parts.netloc != text or "@" in text:
-        raise ValueError("must be HOST:PORT" if default_port is None else "must be HOST or HOST:PORT")
-    return parts.hostname, port
-
 
 Proof = Literal["tls-floor", "ciphers", "http2", "resumption", "hsts", "unknown-host", "version"]
 """What is proved over the network, besides the certificate, the health and one proxied request."""
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, strict=True)
-
-
-class Trust(_Model):
+class Trust(Model):
     """What the certificate is verified against; nothing given: the machine's certificate authorities."""
 
     guest_certificate: GuestPath | None = None
@@ -54,7 +34,7 @@ class Trust(_Model):
         return self
 
 
-class Libvirt(_Model):
+class Libvirt(Model):
     """Where the guest runs."""
 
     uri: str | None = None
@@ -65,7 +45,7 @@ class Libvirt(_Model):
     boot_result: GuestPath = "/run/nordgate/boot.json"
 
 
-class GuestPromises(_Model):
+class GuestPromises(Model):
     """What must read back in the guest."""
 
     checks: tuple[Check, ...] = ()
@@ -77,40 +57,16 @@ class GuestPromises(_Model):
     """Whether the guest has time servers, so that its clock can be right."""
 
 
-class Readiness(_Model):
+class Readiness(Model):
     timeout_seconds: float = Field(default=180, gt=0, le=3600)
 
 
-class Paths(_Model):
+class Paths(Model):
     health: UrlPath = "/health"
     proxied: UrlPath = "/"
 
 
-class Load(_Model):
-    """The open-loop run. The defaults are brief: 8 seconds, with enough samples to judge p99."""
-
-    rate: float = Field(default=150, gt=0, le=100_000)
-    """Requests per second, sent at constant intervals whether or not the earlier ones are answered."""
-    duration_seconds: float = Field(default=7, gt=0, le=3600)
-    warm_up_seconds: float = Field(default=1, ge=0, le=600)
-    """Comes before the duration; its requests are sent and not counted."""
-    connections: int = Field(default=16, ge=1, le=500)
-    timeout_seconds: float = Field(default=5, gt=0, le=60)
-    path: UrlPath | None = None
-    """Without one, the proxied path: what a client of the gateway gets."""
-
-
-class Budget(_Model):
-    """The limits of the verdict; latency in milliseconds, errors as a share of 1."""
-
-    p50: float | None = Field(default=None, gt=0)
-    p99: float | None = Field(default=None, gt=0)
-    error_rate: float = Field(default=0, ge=0, le=1)
-    scale: float = Field(default=1, ge=1)
-    """How many times the region's own budget this is; already in the figures above, and shown in every report."""
-
-
-class Plan(_Model):
+class Plan(Model):
     stack: Name
     gateway: Name
     url: str
@@ -127,11 +83,22 @@ class Plan(_Model):
     paths: Paths = Paths()
     hsts_seconds: int = Field(default=31_536_000, ge=0)
     """The least max-age of Strict-Transport-Security."""
+    budget_scale: float = Field(default=1, ge=1)
+    """How many times the region's own budgets these are; already in their figures, and shown in every report."""
     skip: tuple[Proof, ...] = ()
     """Proofs that a gateway of someone else need not give."""
     load: Load | None = Load()
     """null: proofs only."""
     budget: Budget = Budget()
+    routes: dict[UrlPath, Budget] = Field(default_factory=dict)
+    """The paths to measure, each with what differs from the other budgets; none: the proxied path."""
+    vantages: tuple[Vantage, ...] = Field(default=(LOCAL,), min_length=1)
+    baseline: str | None = None
+    """http://HOST:PORT/PATH of an upstream, measured in turn with the gateway."""
+    retries: int = Field(default=2, ge=0, le=10)
+    """How often an inconclusive measurement is made again."""
+    on_inconclusive: Literal["fail", "warn"] = "fail"
+    """What an inconclusive check means in the end: exit code 3, or 0 with the verdict saying so."""
 
     @field_validator("url")
     @classmethod
@@ -141,6 +108,15 @@ class Plan(_Model):
             raise ValueError("must be https://HOST or https://HOST:PORT")
         host_and_port(parts.netloc, 443)
         return url.rstrip("/")
+
+    @field_validator("baseline")
+    @classmethod
+    def _http(cls, baseline: str | None) -> str | None:
+        parts = urlsplit(baseline or "http://h/")
+        if parts.scheme != "http" or not parts.path or parts.fragment or any(c.isspace() for c in baseline or ""):
+            raise ValueError("must be http://HOST[:PORT]/PATH")
+        host_and_port(parts.netloc, 80)
+        return baseline
 
     @field_validator("connect")
     @classmethod
@@ -155,6 +131,9 @@ class Plan(_Model):
             raise ValueError("trust.guestCertificate is read through libvirt, and the plan has no libvirt")
         if self.libvirt is not None and self.trust.insecure:
             raise ValueError("trust.insecure is for network-only checks; use trust.guestCertificate")
+        names = [vantage.name for vantage in self.vantages]
+        if len(set(names)) != len(names):
+            raise ValueError("vantages must have different names")
         return self
 
     @property
@@ -165,6 +144,10 @@ class Plan(_Model):
     @property
     def address(self) -> tuple[str, int]:
         return host_and_port(self.connect or urlsplit(self.url).netloc, 443)
+
+    @property
+    def measured_paths(self) -> list[str]:
+        return list(self.routes) or [self.paths.proxied]
 
 
 def parse_plan(text: str, source: str) -> Plan:
@@ -199,6 +182,7 @@ def _known(path: tuple[int | str, ...]) -> list[str]:
     models: dict[str, type[BaseModel]] = {
         "trust": Trust, "libvirt": Libvirt, "readiness": Readiness, "paths": Paths, "load": Load, "budget": Budget,
         "guest": GuestPromises,
+        "routes": Budget, "vantages": Vantage, "overhead": Overhead,
     }  # fmt: skip
     for part in path:
         model = models.get(str(part), model)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _WIDTH = 50
@@ -19,16 +19,17 @@ class Progress:
         self.live = not quiet and sys.stderr.isatty()
 
     @contextmanager
-    def phase(self, title: str) -> Iterator[None]:
-        """Show `title` while the body runs, and its time when it ends."""
+    def phase(self, title: str) -> Iterator[Callable[[str], None]]:
+        """Show `title` while the body runs, and its time when it ends; the body may say how far it is."""
         started = time.monotonic()
         done = threading.Event()
-        ticker = threading.Thread(target=self._count, args=(title, started, done), daemon=True)
+        how_far = [""]
+        ticker = threading.Thread(target=self._count, args=(title, started, done, how_far), daemon=True)
         if self.live:
             ticker.start()
         mark = "failed after "
         try:
-            yield
+            yield lambda text: how_far.__setitem__(0, f", {text}")
             mark = ""
         except KeyboardInterrupt:
             mark = "stopped after "
@@ -45,7 +46,7 @@ class Progress:
             print(f"  {text}", file=sys.stderr, flush=True)
 
     @staticmethod
-    def _count(title: str, started: float, done: threading.Event) -> None:
+    def _count(title: str, started: float, done: threading.Event, how_far: list[str]) -> None:
         while not done.wait(0.2):
-            sys.stderr.write(f"\r\033[K  {title} … {time.monotonic() - started:.0f} s")
+            sys.stderr.write(f"\r\033[K  {title} … {time.monotonic() - started:.0f} s{how_far[0]}")
             sys.stderr.flush()

@@ -111,7 +111,7 @@ async def _unknown_host(plan: Plan, target: Target, make: MakeContext) -> list[L
     handshake = Line(
         "handshake for an unknown name", "refused" if refused else "accepted", "refused", _pass_if(refused)
     )
-    connection = await connect(target, keep_content=True)
+    connection = await connect(target)
     try:
         reply = await exchange(connection, target, plan.paths.health, host=_STRANGER)
         found, good = f"answered with {reply.status}", reply.status in (400, 421)
@@ -125,7 +125,7 @@ async def _unknown_host(plan: Plan, target: Target, make: MakeContext) -> list[L
 
 async def _version(target: Target, health: Reply) -> list[Line]:
     """In the header of a good answer, and in header and body of an error that nginx makes itself."""
-    connection = await connect(target, keep_content=True)
+    connection = await connect(target)
     try:
         error = await exchange(connection, target, "/health", method="TRACE")
     finally:

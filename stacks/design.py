@@ -25,6 +25,7 @@ from cloudinit import (
 from hardware import Machine, derived_mac, derived_uuid, domain_stylesheet
 from stacks.files import stack_file
 from stacks.image import VerifiedImage, declared
+from stacks.latency import latency_plan
 from stacks.settings import Gateway, Network, Settings
 
 DATA_SERIAL = "nordgate-data"
@@ -222,6 +223,7 @@ def _smoke_plan(
             "checks": [
                 dataclasses.asdict(check)
                 for check in checks_for(settings.nginx, PLATFORMS[settings.image.platform], seed.config_hash)
+                if check.probe != "cpu-flag" or settings.hardware.require_aes
             ],
             "files": {path: hashlib.sha256(file.content.encode()).hexdigest() for path, file in seed.files.items()},
             "accessLog": f"{PATHS.log}/{settings.nginx.log.file}",
@@ -229,13 +231,8 @@ def _smoke_plan(
         },
         "paths": {"proxied": smoke.path},
         "hstsSeconds": settings.nginx.tls.hsts_max_age_seconds,
-        "load": {"rate": smoke.rate, "durationSeconds": smoke.duration, "connections": smoke.connections},
-        "budget": {
-            "p50": smoke.budget.p50 * 1000,
-            "p99": smoke.budget.p99 * 1000,
-            "errorRate": smoke.budget.error_rate,
-            "scale": settings.budget_scale,
-        },
+        "budgetScale": settings.budget_scale,
+        **latency_plan(smoke, settings.hypervisors[gateway.hypervisor].uri, f"{gateway.address}:{port}"),
     }
 
 

@@ -15,7 +15,8 @@ from cloudinit.problems import Problem
 from stacks.design import guest_settings
 from stacks.files import is_test
 from stacks.hardware import Hardware, share_problems
-from stacks.settings import Gateway, Hypervisor, Image, Network, RoundTrips, Smoke, rotated_megabytes
+from stacks.settings import Gateway, Hypervisor, Image, Network, RoundTrips, rotated_megabytes
+from stacks.smoke import Smoke
 from stacks.units import shown
 
 TIME_ZONES = {"norway": ("Europe/Oslo", "Arctic/Longyearbyen"), "united-kingdom": ("Europe/London", "Europe/Belfast")}

@@ -19,7 +19,8 @@ from cloudinit.model import Settings as Model
 from cloudinit.problems import Problem, raise_all
 from hardware import PciAddress, Pinning
 from stacks.hardware import Hardware
-from stacks.units import Duration, shown
+from stacks.smoke import Smoke
+from stacks.units import Duration
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 Device = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9.-]{0,14}$")]
@@ -147,39 +148,6 @@ class RoundTrips(Model):
     upstreams: Duration = Field(gt=0, description="from the gateways to their upstreams")
 
 
-class Budget(Model):
-    """What the smoke check holds the gateways to. Times are multiplied by the stack's `budgetScale`."""
-
-    p50: Duration = Field(gt=0, description="half of the requests are answered within")
-    p99: Duration = Field(gt=0, description="99 of 100 requests are answered within")
-    error_rate: float = Field(default=0.0, ge=0, le=1, description="share of requests that may fail")
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.p50 > self.p99:
-            rule = f"{shown(self.p50)} is above p99, {shown(self.p99)}"
-            raise_all("Budget", [Problem(("p50",), shown(self.p50), rule)])
-        return self
-
-    def scaled(self, factor: float) -> Budget:
-        """With every percentile multiplied; the share of errors stays."""
-        times = {name: value * factor for name, value in self if name.startswith("p") and value is not None}
-        return self.model_copy(update=times)
-
-
-class Smoke(Model):
-    """The check that ends every deployment."""
-
-    ready_within: Duration = Field(gt=0, le=3600, description="how long a gateway may take from start to ready")
-    path: Annotated[str, StringConstraints(pattern=r"^/[!-~]*$")] = Field(
-        default="/", description="path that is proxied to an upstream"
-    )
-    rate: float = Field(default=150, gt=0, description="requests per second of the latency run")
-    duration: Duration = Field(default=7.0, gt=0, description="length of the latency run")
-    connections: int = Field(default=8, ge=1, le=500, description="kept-alive connections of the latency run")
-    budget: Budget
-
-
 class Region(Model):
     """A region file, stacks/regions/NAME.yaml: what is true of the region whichever stack serves it."""
 
@@ -249,8 +217,7 @@ class Settings(Stack):
     @property
     def smoke(self) -> Smoke:
         """The region's, with the budget that this stack is held to."""
-        smoke = self.facts.smoke
-        return smoke.model_copy(update={"budget": smoke.budget.scaled(self.budget_scale)})
+        return self.facts.smoke.scaled(self.budget_scale)
 
 
 def rotated_megabytes(log: LogSettings, data_volume: int) -> int:

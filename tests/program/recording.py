@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import runpy
@@ -36,11 +37,14 @@ class Registered:
     delete_before_replace: bool
     replace_on_changes: tuple[str, ...]
     ignore_changes: tuple[str, ...]
+    depends_on: tuple[str, ...]
 
 
 class _Answers(mocks.Mocks):
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         outputs = dict(args.inputs)
+        if args.typ == "pulumi:pulumi:StackReference":
+            outputs |= {"outputs": {}, "secretOutputNames": []}  # nothing was deployed before
         if args.typ == "command:local:Command":
             outputs["stdout"] = json.dumps({"verdict": "pass", "p50": 1.0, "p99": 2.0})
         return f"{args.name}-id", outputs
@@ -67,6 +71,7 @@ class _Monitor(mocks.MockMonitor):
                     delete_before_replace=request.deleteBeforeReplace,
                     replace_on_changes=tuple(request.replaceOnChanges),
                     ignore_changes=tuple(request.ignoreChanges),
+                    depends_on=tuple(request.dependencies),
                 )
             )
         return super().RegisterResource(request)  # type: ignore[no-untyped-call]
@@ -108,6 +113,8 @@ def run_program(
         manifest.parent.mkdir(parents=True, exist_ok=True)
         manifest.write_text(json.dumps({"file": "images/fake.qcow2", "sha256": FAKE_IMAGE}))
 
+    # Pulumi's mocks take the thread's event loop, and whoever used asyncio.run before has left none.
+    asyncio.set_event_loop(asyncio.new_event_loop())
     monitor = _Monitor()
     mocks.set_mocks(_Answers(), project="nordgate", stack=stack, preview=True, monitor=monitor)
     set_all_config(config)

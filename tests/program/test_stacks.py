@@ -92,13 +92,35 @@ def test_edits_that_the_provider_would_swallow_replace_the_guest(registered: lis
         assert domain.delete_before_replace
 
 
+def commands(registered: list[Registered], kind: str) -> list[Registered]:
+    return [command for command in of_type(registered, "command:local:Command") if command.name.endswith(f"-{kind}")]
+
+
 def test_no_edit_of_settings_replaces_a_data_volume(registered: list[Registered], stack: str) -> None:
-    data = [volume for volume in of_type(registered, "libvirt:index/volume:Volume") if volume.name.endswith("-data")]
-    assert data
-    for volume in data:
-        assert set(volume.inputs) - set(volume.ignore_changes) == {"name"}
-        assert volume.inputs["name"].startswith(stack)
-        assert volume.protect or stack.endswith("-test")
+    data = commands(registered, "data")
+    assert len(data) == len(of_type(registered, "nordgate:gateway:Gateway"))
+    for command in data:
+        # Only a trigger replaces a command; another size grows the volume in place.
+        assert not command.inputs.get("triggers")
+        assert command.inputs["update"].endswith("grow-volume")
+        assert json.loads(command.inputs["stdin"])["name"].startswith(stack)
+        assert command.protect or is_test(stack)
+
+
+def test_a_guest_is_shut_down_before_its_domain_is_deleted(registered: list[Registered]) -> None:
+    power = commands(registered, "power")
+    assert len(power) == len(of_type(registered, "libvirt:index/domain:Domain"))
+    for command in power:
+        assert command.inputs["delete"].endswith("shut-down")
+        assert "create" not in command.inputs
+        assert command.delete_before_replace
+
+
+def test_the_next_gateway_waits_for_the_proof_of_the_one_before(registered: list[Registered]) -> None:
+    domains = of_type(registered, "libvirt:index/domain:Domain")
+    for before, domain in itertools.pairwise(domains):
+        proof = before.name.replace("-domain", "-check")
+        assert any(urn.endswith(f"::{proof}") for urn in domain.depends_on)
 
 
 def test_no_checkout_path_enters_an_input(recorded: Recorded) -> None:
@@ -133,7 +155,7 @@ def test_nothing_waits_inside_the_provider(registered: list[Registered]) -> None
 
 
 def test_every_gateway_ends_in_a_smoke_check_with_a_budget(registered: list[Registered]) -> None:
-    checks = of_type(registered, "command:local:Command")
+    checks = commands(registered, "check")
     assert len(checks) == len(of_type(registered, "nordgate:gateway:Gateway"))
     for check in checks:
         plan = json.loads(check.inputs["stdin"])
@@ -143,7 +165,8 @@ def test_every_gateway_ends_in_a_smoke_check_with_a_budget(registered: list[Regi
 
 
 def test_the_image_is_named_by_its_content(registered: list[Registered], stack: str) -> None:
-    images = [volume for volume in of_type(registered, "libvirt:index/volume:Volume") if "source" in volume.inputs]
+    volumes = of_type(registered, "libvirt:index/volume:Volume")
+    images = [volume for volume in volumes if volume.name.endswith("-image-volume")]
     settings = load_file(PROJECT, stack)
     mark = (settings.image.sha256 or FAKE_IMAGE)[:12]
     assert [image.inputs["name"] for image in images] == [f"{stack}-image-{mark}.qcow2"] * len(settings.hypervisors)

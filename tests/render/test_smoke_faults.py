@@ -23,7 +23,7 @@ from cloudinit import PATHS, GuestFile
 from smoke.check import check
 from smoke.plan import parse_plan
 from smoke.progress import Progress
-from smoke.report import Result
+from smoke.result import Result
 from smoke.verdict import Verdict
 from tests.render.authority import Authority, Pair
 from tests.render.backends import Backends, started

@@ -42,6 +42,7 @@ INSTALLED = (
     Package("socat", "ssh into the lab's network"),
     Package("syslinux", "the image's boot loader"),
     Package("util-linux", "unshare, nsenter, setpriv"),
+    Package("wrk", "the tuning articles' load: the profile sources-wrk, and what the latency test compares with"),
     Package("xsltproc", "the libvirt provider transforms domains with it"),
 )
 

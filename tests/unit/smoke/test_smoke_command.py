@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from smoke.cli import main
+from smoke.cli import main, parser, plan_of
 from tests.unit.smoke.conftest import NOT_NGINX
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -55,7 +55,7 @@ def test_good_gateway_passes_with_a_small_json_and_a_plain_table(plan: dict[str,
     assert found["count"] == 100
     assert len(done.stdout) < 500
     assert "\x1b" not in done.stderr
-    assert len(done.stderr.splitlines()) < 20
+    assert len(done.stderr.splitlines()) < 25
     written = json.loads((tmp_path / "reports" / "oslo-test-gw1.json").read_text())
     assert written["lines"][0]["what"] == "ready"
 
@@ -137,6 +137,14 @@ def test_network_only_check_needs_no_guest(server: Any, certificate: Path, trust
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["verified"] is (trust != ["--insecure"])
     assert ("NOT verified" in done.stderr) is (trust == ["--insecure"])
+
+
+def test_profile_is_a_load_of_the_gateway_alone(tmp_path: Path) -> None:
+    whole = {"stack": "s", "gateway": "g", "url": "https://h", "baseline": "http://up/", "load": LOAD}
+    (tmp_path / "plan.json").write_text(json.dumps(whole))
+    plan = plan_of(parser().parse_args(["--plan", str(tmp_path / "plan.json"), "--profile", "10k"]))
+    assert plan.load is not None
+    assert (plan.load.connections, plan.baseline) == (10_000, None)
 
 
 def test_ctrl_c_ends_cleanly(plan: dict[str, Any], server: Any) -> None:

@@ -2,103 +2,128 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
-from smoke.http1 import Target, tls_context
-from smoke.load import Samples, measure
-from smoke.plan import Budget, Load, Trust
-from smoke.problems import TargetProblem
-from smoke.verdict import Line, Verdict, judge, late_after, overall, samples_needed, summarise
+from smoke.engine.job import Endpoint, Job, Tally
+from smoke.engine.problems import Unreachable
+from smoke.engine.run import measure
+from smoke.latency import samples_needed, summarise
+from smoke.load import Budget, Overhead
+from smoke.verdict import Line, Rounds, Verdict, judge, late_after, overall
 
 NAME = "api.test.localhost"
 
 
+class Ask(Protocol):
+    def __call__(self, rate: float, seconds: float, connections: int = ..., **settings: Any) -> Tally: ...
+
+
 @pytest.fixture
-def target(server: Any, certificate: Path) -> Target:
-    return Target("127.0.0.1", server.port, NAME, tls_context(Trust(ca_file=str(certificate))))
+def ask(server: Any, certificate: Path) -> Ask:
+    """One round against the server."""
+
+    def run(rate: float, seconds: float, connections: int = 16, **settings: Any) -> Tally:
+        endpoint = Endpoint("127.0.0.1", server.port, NAME, "/", authorities=certificate.read_text())
+        times = {"rounds": 1, "warm_up_seconds": 0, "streams": 32, "timeout_seconds": 5} | settings
+        (tally,) = measure(Job((endpoint,), rate, seconds, connections=connections, **times))
+        return tally
+
+    return run
+
+
+def answered(tally: Tally) -> int:
+    return sum(tally.latencies.values())
 
 
 def line(lines: list[Line], what: str) -> Line:
     return next(row for row in lines if row.what == what)
 
 
-def test_known_delays_come_back_as_percentiles(server: Any, target: Target) -> None:
+def test_known_delays_come_back_as_percentiles(server: Any, ask: Ask) -> None:
     server.delay = lambda _, number: 0.5 if number % 20 == 0 else 0.1
-    latency = summarise(measure(target, Load(rate=100, duration_seconds=2, warm_up_seconds=0.2, connections=40), "/"))
+    latency = summarise([ask(100, 2, connections=40, warm_up_seconds=0.2)])
     assert latency.count == 200
     assert 99 <= latency.percentiles[50] <= 130  # a busy machine only ever adds
     assert 495 <= latency.percentiles[99] <= 650
 
 
-def test_stall_is_paid_by_every_request_that_was_due_during_it(server: Any, target: Target) -> None:
+def test_stall_is_paid_by_every_request_that_was_due_during_it(server: Any, ask: Ask) -> None:
     """A second in which nothing is answered: of 2 s at 200/s, half the requests wait, evenly from 1 s down to 0."""
     server.delay = lambda since, _: max(0.0, 1.5 - since) if since > 0.5 else 0.0
     server.restart_clock()
-    load = Load(rate=200, duration_seconds=2, warm_up_seconds=0, connections=4)
-    latency = summarise(measure(target, load, "/"))
+    latency = summarise([ask(200, 2, connections=4)])
     assert latency.count == 400
     assert latency.percentiles[90] == pytest.approx(800, rel=0.15)
     assert latency.percentiles[99] == pytest.approx(980, rel=0.15)
 
 
-def test_warm_up_is_sent_and_not_counted(server: Any, target: Target) -> None:
+def test_warm_up_is_sent_and_not_counted(server: Any, ask: Ask) -> None:
     server.delay = lambda _, number: 0.6 if number <= 20 else 0.0
-    samples = measure(target, Load(rate=100, duration_seconds=0.5, warm_up_seconds=1), "/")
+    tally = ask(100, 0.5, warm_up_seconds=1)
     assert server.requests == 150
-    assert (samples.sent, len(samples.latencies)) == (50, 50)
-    assert max(samples.latencies) < 0.5
+    assert (tally.sent, answered(tally)) == (50, 50)
+    assert max(tally.latencies) < 500_000
 
 
-def test_server_that_closes_connections_costs_no_errors(server: Any, target: Target) -> None:
+def test_server_that_closes_connections_costs_no_errors(server: Any, ask: Ask) -> None:
     server.per_connection = 10
-    samples = measure(target, Load(rate=200, duration_seconds=1, warm_up_seconds=0, connections=8), "/")
-    assert samples.errors == Counter()
-    assert samples.reconnects >= 10
+    tally = ask(200, 1, connections=8)
+    assert tally.errors == {}
+    assert tally.reconnects >= 10
 
 
-def test_wrong_status_is_an_error_and_no_sample(server: Any, target: Target) -> None:
+def test_wrong_status_is_an_error_and_no_sample(server: Any, ask: Ask) -> None:
     server.status = 502
-    samples = measure(target, Load(rate=100, duration_seconds=0.3, warm_up_seconds=0), "/")
-    assert samples.errors == {"status 502": 30}
-    assert samples.latencies == []
+    tally = ask(100, 0.3)
+    assert tally.errors == {"status 502": 30}
+    assert tally.latencies == {}
 
 
-def test_unanswered_request_is_given_up_and_still_counted(server: Any, target: Target) -> None:
+def test_unanswered_request_is_given_up_and_still_counted(server: Any, ask: Ask) -> None:
     server.delay = lambda _, number: 60.0 if number == 5 else 0.0
-    load = Load(rate=100, duration_seconds=0.5, warm_up_seconds=0, connections=4, timeout_seconds=0.4)
-    samples = measure(target, load, "/")
-    assert samples.errors == {"timed out": 1}
-    assert len(samples.latencies) == 50
-    assert max(samples.latencies) >= 0.4
+    tally = ask(100, 0.5, connections=4, timeout_seconds=0.4)
+    assert tally.errors == {"timed out": 1}
+    assert answered(tally) == 50
+    assert max(tally.latencies) >= 400_000
 
 
-def test_server_that_falls_silent_in_the_middle_ends_the_run_with_errors(server: Any, target: Target) -> None:
+def test_server_that_falls_silent_in_the_middle_ends_the_run_with_errors(server: Any, ask: Ask) -> None:
     server.delay = lambda since, _: 60.0 if since > 0.3 else 0.0
     server.restart_clock()
-    load = Load(rate=100, duration_seconds=0.6, warm_up_seconds=0, connections=4, timeout_seconds=0.3)
-    samples = measure(target, load, "/")
-    assert samples.sent == 60
-    assert samples.errors["timed out"] >= 20
+    tally = ask(100, 0.6, connections=4, timeout_seconds=0.3)
+    assert tally.sent == 60
+    assert tally.errors["timed out"] >= 20
 
 
-def test_certificate_that_is_not_the_trusted_one_is_one_sentence(target: Target) -> None:
-    stranger = Target(target.host, target.port, NAME, tls_context(Trust()))
-    with pytest.raises(TargetProblem, match=rf"^the certificate of {NAME} at 127.0.0.1:\d+ is not to be trusted: "):
-        measure(stranger, Load(), "/")
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"name": "other.localhost"}, r"^the certificate of other.localhost at 127.0.0.1:\d+ is not to be trusted: "),
+        ({"port": 1}, r"^127.0.0.1:1 refuses the connection: nothing listens there\.$"),
+        ({"host": "nothing.invalid"}, "^there is no address for nothing.invalid: "),
+        ({"protocol": "h2"}, r"^127.0.0.1:\d+ does not offer HTTP/2 \(ALPN h2\)\.$"),
+    ],
+)
+def test_endpoint_that_cannot_be_asked_is_one_sentence(
+    server: Any, certificate: Path, change: dict[str, Any], sentence: str
+) -> None:
+    values = {"host": "127.0.0.1", "port": server.port, "name": NAME, "path": "/"}
+    endpoint = Endpoint(**values | {"authorities": certificate.read_text()} | change)
+    with pytest.raises(Unreachable, match=sentence):
+        next(measure(Job((endpoint,), 10, 1, 1, 0, 1, 1, 5)))
 
 
-def samples_of(milliseconds: float, count: int = 1000, late: int = 0, delay: float = 30, **errors: int) -> Samples:
+def tally_of(milliseconds: float, count: int = 1000, late: int = 0, delay: float = 30, **errors: int) -> Tally:
     """Equal latencies; `late` of the requests were sent `delay` milliseconds after their moment."""
-    delays = [delay / 1000] * late + [0.0] * (count + sum(errors.values()) - late)
-    return Samples([milliseconds / 1000] * count, Counter(errors), delays)
+    delays = {int(delay * 1000): late, 1: count + sum(errors.values()) - late}
+    return Tally(0, {int(milliseconds * 1000): count}, delays, errors, seconds=10)
 
 
-def verdicts(samples: Samples, budget: Budget) -> list[Line]:
-    return judge(samples, summarise(samples), budget)
+def verdicts(tally: Tally, budget: Budget) -> list[Line]:
+    return judge(Rounds([tally]), budget)
 
 
 @pytest.mark.parametrize(("percentile", "needed"), [(50, 20), (90, 100), (99, 1000), (99.9, 10_000)])
@@ -110,11 +135,11 @@ def test_percentile_needs_ten_samples_beyond_it(percentile: float, needed: int) 
     ("count", "verdict"), [(1000, Verdict.FAIL), (999, Verdict.SHOWN)], ids=["judged", "not judged"]
 )
 def test_percentile_over_budget_fails_only_with_enough_samples(count: int, verdict: Verdict) -> None:
-    assert line(verdicts(samples_of(50, count), Budget(p99=10)), "p99").verdict is verdict
+    assert line(verdicts(tally_of(50, count), Budget(p99=10)), "p99").verdict is verdict
 
 
 def test_percentile_without_budget_is_only_shown() -> None:
-    assert line(verdicts(samples_of(50), Budget()), "p99").verdict is Verdict.SHOWN
+    assert line(verdicts(tally_of(50), Budget()), "p99").verdict is Verdict.SHOWN
 
 
 @pytest.mark.parametrize(
@@ -131,17 +156,65 @@ def test_percentile_without_budget_is_only_shown() -> None:
 )
 def test_late_sends_excuse_only_what_they_can_have_caused(milliseconds: float, late: int, verdict: str) -> None:
     """They only ever add to a latency: a budget that is kept all the same is kept."""
-    assert overall(verdicts(samples_of(milliseconds, late=late), Budget(p99=10))) == verdict
+    assert overall(verdicts(tally_of(milliseconds, late=late), Budget(p99=10))) == verdict
 
 
 def test_errors_beyond_their_budget_fail_even_when_the_generator_was_saturated() -> None:
-    assert overall(verdicts(samples_of(5, late=500, lost=1), Budget())) is Verdict.FAIL
+    assert overall(verdicts(tally_of(5, late=500, lost=1), Budget())) is Verdict.FAIL
 
 
 def test_errors_within_their_budget_pass() -> None:
-    assert overall(verdicts(samples_of(5, lost=5), Budget(error_rate=0.01))) is Verdict.PASS
+    assert overall(verdicts(tally_of(5, lost=5), Budget(error_rate=0.01))) is Verdict.PASS
 
 
 @pytest.mark.parametrize(("budget", "seconds"), [(Budget(), 0.01), (Budget(p99=60), 0.006), (Budget(p50=5), 0.001)])
 def test_send_is_late_when_its_delay_alone_weighs_in_the_budget(budget: Budget, seconds: float) -> None:
     assert late_after(budget) == pytest.approx(seconds)
+
+
+QUIET, BAD = {1: 1000}, {50_000: 300, 1000: 700}
+
+
+def rounds_of(*latencies: dict[int, int]) -> list[Tally]:
+    return [Tally(0, counts, QUIET, {}, seconds=1) for counts in latencies]
+
+
+@pytest.mark.parametrize(
+    ("gateway", "baseline", "verdict"),
+    [
+        ([{1000: 1000}] * 5, [], "pass"),
+        ([BAD] * 5, [], "fail"),
+        ([BAD, *[{1000: 1000}] * 4], [], "inconclusive"),
+        ([BAD, BAD, *[{1000: 1000}] * 3], [], "fail"),
+        ([BAD] * 3, [BAD] * 3, "inconclusive"),
+        ([BAD] * 3, [{500: 1000}] * 3, "fail"),
+    ],
+    ids=["good", "bad", "one bad round", "two bad rounds", "baseline as bad", "baseline good"],
+)
+def test_excess_that_noise_explains_is_a_doubt(
+    gateway: list[dict[int, int]], baseline: list[dict[int, int]], verdict: str
+) -> None:
+    rounds = Rounds(rounds_of(*gateway), rounds_of(*baseline))
+    assert overall(judge(rounds, Budget(p99=10))) == verdict
+
+
+def test_overhead_is_the_median_of_the_rounds_differences() -> None:
+    gateway, baseline = rounds_of({3000: 1000}, {3000: 1000}, {90_000: 1000}), rounds_of(*[{1000: 1000}] * 3)
+    found = line(judge(Rounds(gateway, baseline), Budget(overhead=Overhead(p50=3))), "p50 over the baseline")
+    assert (found.found, found.verdict) == ("2.00 ms", Verdict.PASS)
+
+
+@pytest.mark.parametrize(("least", "verdict"), [(99, Verdict.PASS), (101, Verdict.FAIL)])
+def test_too_few_answers_per_second_fail(least: float, verdict: Verdict) -> None:
+    assert line(verdicts(tally_of(5), Budget(min_throughput=least)), "answers").verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("processor", "stolen", "verdict"), [(0.5, 0.01, "pass"), (0.95, None, "inconclusive"), (0.5, 0.03, "inconclusive")]
+)
+def test_generator_without_room_and_stolen_time_prove_nothing(
+    processor: float, stolen: float | None, verdict: str
+) -> None:
+    tally = tally_of(5)
+    tally.processor = processor
+    assert overall(judge(Rounds([tally], stolen=stolen), Budget(p99=10))) == verdict

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from smoke.plan import Plan, host_and_port, parse_plan
+from smoke.model import host_and_port
+from smoke.plan import Plan, parse_plan
 from smoke.problems import UsageProblem
 
 GOOD: dict[str, Any] = {
@@ -57,6 +58,12 @@ def test_short_plan_gets_brief_defaults_that_judge_p99_within_ten_seconds() -> N
         ({"gateway": "../gw"}, ["gateway", "pattern", "(got ../gw)"]),
         ({"paths": {"proxied": "/a b"}}, ["paths.proxied", "pattern", "(got /a b)"]),
         ({"libvirt": {"domain": "a'b"}}, ["libvirt.domain", "pattern", "(got a'b)"]),
+        ({"budget": {"overhead": {"p9": 1}}}, ["budget.overhead.p9", 'did you mean "p99"?']),
+        ({"routes": {"/": {"p5": 1}}}, ["routes./.p5", 'did you mean "p50"?']),
+        ({"baseline": "https://h/"}, ["baseline", "must be http://HOST[:PORT]/PATH", "(got https://h/)"]),
+        ({"vantages": [{"name": "a", "reach": "ftp://h"}]}, ["vantages.0.reach", "pattern", "(got ftp://h)"]),
+        ({"vantages": [{"name": "a", "reach": "local"}] * 2}, ["different names"]),
+        ({"onInconclusive": "ignore"}, ["onInconclusive", "'fail' or 'warn'"]),
         ({"libvirt": None}, ["trust.guestCertificate", "has no libvirt"]),
         ({"trust": {"insecure": True}}, ["trust.insecure", "network-only"]),
         ({"trust": {"insecure": True, "caFile": "x"}}, ["trust", "exclude each other"]),

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import pytest
 
-from smoke.plan import Budget, Plan
-from smoke.report import Result, show
+from smoke.load import Budget
+from smoke.markdown import markdown
+from smoke.plan import Plan
+from smoke.report import show
+from smoke.result import Result
 from smoke.verdict import Line, Verdict
 
 
 def result(scale: float) -> Result:
-    plan = Plan(stack="oslo-test", gateway="gw1", url="https://h", budget=Budget(p50=250, p99=2000, scale=scale))
+    plan = Plan(stack="oslo-test", gateway="gw1", url="https://h", budget=Budget(p50=250, p99=2000), budget_scale=scale)
     return Result(plan, lines=[Line("p50", "7.6 ms", "250 ms", Verdict.PASS)])
 
 
 def test_the_json_of_every_report_has_the_scale() -> None:
-    assert result(50).as_json()["budgetScale"] == 50
-    assert result(1).as_json(whole=True)["budgetScale"] == 1
+    assert result(50).summary()["budgetScale"] == 50
+    assert result(50).report().as_json()["budgetScale"] == 50
+
+
+def test_so_does_its_markdown() -> None:
+    assert "50 times the region's" in markdown(result(50).report(), [])
+    assert "times the region's" not in markdown(result(1).report(), [])
 
 
 def test_the_table_of_a_test_stack_says_how_far_its_budgets_are_stretched(capsys: pytest.CaptureFixture[str]) -> None:

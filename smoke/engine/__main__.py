@@ -1,0 +1,59 @@
+"""`python -m smoke.engine`: one job as a line on the standard input, one JSON object per line on the standard output.
+
+It lives as long as its standard input: when whoever asked is gone, nothing goes on sending.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import threading
+from dataclasses import replace
+from typing import Any
+
+from smoke.engine.job import Job
+from smoke.engine.problems import Unreachable
+from smoke.engine.run import measure
+from smoke.engine.side import files_for
+
+
+def _tell(message: dict[str, Any]) -> None:
+    print(json.dumps(message), flush=True)
+
+
+def _end_with_input() -> None:
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    os._exit(0)
+
+
+def _go_first() -> None:
+    """Run ahead of the machine's other work where that is allowed: what delays a send there is not the gateway."""
+    with contextlib.suppress(PermissionError):
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+
+
+def main() -> int:
+    """Carry out the job; 1 with a `problem` told when it cannot be."""
+    job = Job.from_json(sys.stdin.readline())
+    threading.Thread(target=_end_with_input, daemon=True).start()
+    _go_first()
+    allowed = files_for(job.connections * len(job.endpoints)) // len(job.endpoints)
+    try:
+        if allowed < job.connections:
+            asked, job = job.connections, replace(job, connections=allowed)
+            _tell({"note": f"{allowed} connections, not {asked}: the hard limit of open files (ulimit -Hn) ends there"})
+        for tally in measure(job):
+            _tell({"tally": vars(tally)})
+    except Unreachable as problem:
+        _tell({"problem": str(problem)})
+        return 1
+    except (KeyboardInterrupt, BrokenPipeError):
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

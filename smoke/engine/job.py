@@ -1,0 +1,105 @@
+"""What the generator is told, and what it tells: plain values that pass as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+HTTP1 = "http/1.1"
+HTTP2 = "h2"
+"""As ALPN calls them (RFC 7301)."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """What is asked, and how."""
+
+    host: str
+    port: int
+    name: str
+    """Of the Host header, and what the certificate must carry."""
+    path: str
+    protocol: str = HTTP1
+    tls: bool = True
+    authorities: str | None = None
+    """PEM text of what to trust; without it, the certificate authorities of the machine that measures."""
+    insecure: bool = False
+
+    @property
+    def label(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A measurement: `rounds` times each endpoint in turn. Times in seconds."""
+
+    endpoints: tuple[Endpoint, ...]
+    rate: float
+    """Requests per second, sent at constant intervals whether or not the earlier ones are answered."""
+    round_seconds: float
+    rounds: int
+    warm_up_seconds: float
+    """Of each endpoint, before its first round; not counted."""
+    connections: int
+    """Of each endpoint, kept open through all rounds."""
+    streams: int
+    """Requests under way at once on one HTTP/2 connection, if the server allows as many."""
+    timeout_seconds: float
+
+    def as_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @staticmethod
+    def from_json(text: str) -> Job:
+        values: dict[str, Any] = json.loads(text)
+        values["endpoints"] = tuple(Endpoint(**endpoint) for endpoint in values["endpoints"])
+        return Job(**values)
+
+
+@dataclass
+class Tally:
+    """What one round of one endpoint gave."""
+
+    endpoint: int = 0
+    latencies: dict[int, int] = field(default_factory=dict)
+    """Microseconds, to three digits, and how many requests took them: those answered, and those given up after the
+    time-out, because leaving them out would flatter."""
+    delays: dict[int, int] = field(default_factory=dict)
+    """The same of every request: how long after its moment the generator came to send it."""
+    errors: dict[str, int] = field(default_factory=dict)
+    reconnects: int = 0
+    seconds: float = 0
+    processor: float = 0
+    """Share of one core that the generator used."""
+
+    @property
+    def sent(self) -> int:
+        return sum(self.delays.values())
+
+    def late(self, after: float) -> int:
+        """How many requests were sent more than so many seconds after their moment."""
+        return sum(count for microseconds, count in self.delays.items() if microseconds > after * 1e6)
+
+    @property
+    def worst_delay(self) -> float:
+        """In seconds."""
+        return max(self.delays, default=0) / 1e6
+
+    @staticmethod
+    def from_json(values: dict[str, Any]) -> Tally:
+        counts = {key: {int(us): n for us, n in values[key].items()} for key in ("latencies", "delays")}
+        return Tally(**values | counts)
+
+
+def histogram(seconds: Iterable[float]) -> dict[int, int]:
+    """How often each duration came: microseconds to three significant digits, never rounded up."""
+    counts: Counter[int] = Counter()
+    for value in seconds:
+        microseconds = max(1, int(value * 1e6))
+        unit = 10 ** max(0, len(str(microseconds)) - 3)
+        counts[microseconds // unit * unit] += 1
+    return dict(counts)

@@ -1,0 +1,110 @@
+"""The open-loop run: requests leave at a constant rate, whether or not the earlier ones were answered.
+
+Latency counts from the moment a request was meant to leave, so a stall is paid by every request that should have
+been sent during it. Waiting for a free connection counts too, and so does the generator's own delay: it can make
+a gateway look worse, never better. That delay is recorded besides.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from array import array
+from collections import deque
+from collections.abc import Iterator
+
+from smoke.engine.exchange import Ticket
+from smoke.engine.job import Job, Tally, histogram
+from smoke.engine.reactor import Reactor, clock
+from smoke.engine.side import Side
+
+_SWEEP = 0.05
+
+
+def measure(job: Job) -> Iterator[Tally]:
+    """Carry the job out: a tally for every round of every endpoint, in turn. Raises Unreachable."""
+    reactor = Reactor()
+    gc.disable()  # a collection in the middle of a round would be measured
+    try:
+        sides = [Side(reactor, endpoint, job.connections, job.streams) for endpoint in job.endpoints]
+        for side in sides:
+            side.open()
+        if job.warm_up_seconds:
+            for side in sides:
+                _Round(reactor, side, job).run(job.warm_up_seconds)
+        for _ in range(job.rounds):
+            for number, side in enumerate(sides):
+                gc.collect()
+                tally = _Round(reactor, side, job).run(job.round_seconds)
+                tally.endpoint = number
+                yield tally
+    finally:
+        gc.enable()
+        reactor.close()
+
+
+class _Round:
+    """So many seconds of requests to one endpoint, and what became of them."""
+
+    def __init__(self, reactor: Reactor, side: Side, job: Job) -> None:
+        self._reactor, self._side, self._job = reactor, side, job
+        self._tally = Tally()
+        self._latencies, self._delays = array("d"), array("d")
+        self._underway: deque[Ticket] = deque()
+        """In the order of their moments; those that are done leave when they come to the front."""
+        self._swept = clock()
+        side.answered, side.failed = self._answered, self._failed
+
+    def run(self, seconds: float) -> Tally:
+        reactor, rate, delays = self._reactor, self._job.rate, self._delays
+        count = max(1, round(rate * seconds))
+        reconnects, used = self._side.reconnects, time.process_time()
+        start = clock() + 0.001
+        number, due = 0, start
+        while number < count:
+            now = clock()
+            while now >= due and number < count:
+                delays.append(now - due)
+                ticket = Ticket(due)
+                self._underway.append(ticket)
+                self._side.send(ticket)
+                number += 1
+                due = start + number / rate
+                now = clock()
+            reactor.wait(min(due, self._swept + _SWEEP))
+            self._sweep()
+        while self._underway:  # bounded: the sweep gives up what is too old
+            reactor.wait(self._swept + _SWEEP)
+            self._sweep(at_once=True)
+        tally = self._tally
+        tally.seconds = clock() - start
+        tally.processor = (time.process_time() - used) / tally.seconds
+        tally.reconnects = self._side.reconnects - reconnects
+        tally.latencies, tally.delays = histogram(self._latencies), histogram(delays)
+        return tally
+
+    def _answered(self, ticket: Ticket, status: int) -> None:
+        if status == 200:
+            self._latencies.append(clock() - ticket.intended)
+        else:
+            self._error(f"status {status}" if status else "stream reset")
+
+    def _failed(self, _: Ticket, reason: str) -> None:
+        self._error(reason)
+
+    def _error(self, kind: str) -> None:
+        self._tally.errors[kind] = self._tally.errors.get(kind, 0) + 1
+
+    def _sweep(self, at_once: bool = False) -> None:
+        now = clock()
+        if not at_once and now < self._swept + _SWEEP:
+            return
+        self._swept = now
+        oldest = now - self._job.timeout_seconds
+        while self._underway and (self._underway[0].done or self._underway[0].intended < oldest):
+            ticket = self._underway.popleft()
+            if not ticket.done:
+                self._side.give_up(ticket)
+                self._error("timed out")
+                self._latencies.append(now - ticket.intended)
+        self._side.sweep()

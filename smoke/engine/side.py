@@ -1,0 +1,198 @@
+"""One endpoint's connections: opened before the measurement, used in turn, replaced when they end."""
+
+from __future__ import annotations
+
+import resource
+import socket
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Any
+
+from smoke.engine.exchange import Exchange, Http1, Http2, ProtocolBroken, Ticket
+from smoke.engine.job import HTTP2, Endpoint
+from smoke.engine.problems import CONNECT_TIMEOUT, Unreachable, explain
+from smoke.engine.reactor import Channel, Reactor, clock
+from smoke.engine.tls import tls_context
+
+_OPENING = 64
+"""So many handshakes at once while the connections are opened: a listen backlog is not what is measured."""
+_PAUSE = 0.05
+"""Seconds between attempts to replace a connection."""
+_SPARE_FILES = 64
+
+
+class Side:
+    """Sends requests to one endpoint and says what became of each.
+
+    `answered` is called with a request, when it was answered and the status; `failed` with a request and a reason.
+    """
+
+    def __init__(self, reactor: Reactor, endpoint: Endpoint, connections: int, streams: int) -> None:
+        self.answered: Callable[[Ticket, int], None] = lambda *_: None
+        self.failed: Callable[[Ticket, str], None] = lambda *_: None
+        self.reconnects = 0
+        self._reactor, self._endpoint, self._streams = reactor, endpoint, streams
+        self._wanted = connections
+        self._family, self._address = _resolve(endpoint)
+        self._context = (
+            tls_context(endpoint.authorities, endpoint.insecure, endpoint.protocol) if endpoint.tls else None
+        )
+        self._channels: dict[Exchange, Channel] = {}
+        self._opening: dict[Channel, Exchange] = {}
+        self._free: deque[Exchange] = deque()
+        """A connection once for every request that it can take."""
+        self._waiting: deque[Ticket] = deque()
+        self._retry_at: list[float] = []
+        self._trouble: Counter[str] = Counter()
+
+    def open(self) -> None:
+        """Open every connection. Raises Unreachable when one cannot be."""
+        while len(self._channels) < self._wanted:
+            while len(self._opening) < min(_OPENING, self._wanted - len(self._channels)):
+                self._connect()
+            self._reactor.wait(clock() + 0.1)
+            self._give_up_connecting()
+            if self._trouble:
+                raise Unreachable(next(iter(self._trouble)))
+        self._retry_at.clear()
+
+    def send(self, ticket: Ticket) -> None:
+        """Send a request now, or as soon as a connection can take it."""
+        while self._free:
+            exchange = self._free.popleft()
+            channel = self._channels.get(exchange)
+            if channel is not None and not exchange.ended:
+                ticket.exchange = exchange
+                channel.send(exchange.request(ticket))
+                return
+        self._waiting.append(ticket)
+
+    def give_up(self, ticket: Ticket) -> None:
+        """Wait for it no longer."""
+        ticket.done = True
+        if ticket.exchange is None:
+            return  # `_next` passes over it
+        channel = self._channels.get(ticket.exchange)
+        farewell = ticket.exchange.cancel(ticket)
+        if channel is None:
+            return
+        if farewell is None:
+            channel.fail(TimeoutError())
+        else:
+            channel.send(farewell)
+            self._freed(ticket.exchange)
+
+    def sweep(self) -> None:
+        """What need not happen at once: replace connections."""
+        now = clock()
+        self._give_up_connecting()
+        due = [moment for moment in self._retry_at if moment <= now]
+        self._retry_at = [moment for moment in self._retry_at if moment > now]
+        for _ in due:
+            self._connect()
+
+    def _connect(self) -> None:
+        channel = Channel(self._reactor, self._family, self._address, self._context, self._endpoint.name)
+        exchange: Exchange = (
+            Http2(self._endpoint, self._reply, self._streams)
+            if self._endpoint.protocol == HTTP2
+            else Http1(self._endpoint, self._reply)
+        )
+        self._opening[channel] = exchange
+        channel.opened = lambda: self._opened(channel, exchange)
+        channel.received = lambda data: self._received(channel, exchange, data)
+        channel.lost = lambda error: self._lost(channel, exchange, error)
+
+    def _opened(self, channel: Channel, exchange: Exchange) -> None:
+        if self._endpoint.tls and self._endpoint.protocol == HTTP2 and channel.protocol != HTTP2:
+            channel.close()
+            del self._opening[channel]
+            self._trouble[f"{self._endpoint.label} does not offer HTTP/2 (ALPN {HTTP2})."] += 1
+            return
+        if begin := exchange.begin():
+            channel.send(begin)
+        if exchange.slots:
+            self._usable(channel, exchange)
+
+    def _usable(self, channel: Channel, exchange: Exchange) -> None:
+        del self._opening[channel]
+        self._channels[exchange] = channel
+        for _ in range(exchange.slots):
+            self._freed(exchange)
+
+    def _received(self, channel: Channel, exchange: Exchange, data: bytes) -> None:
+        try:
+            reply = exchange.receive(data)
+        except ProtocolBroken as error:
+            channel.fail(error)
+            return
+        if reply:
+            channel.send(reply)
+        if channel in self._opening and exchange.slots:
+            self._usable(channel, exchange)
+        if exchange.ended and not exchange.unanswered():
+            channel.fail(ConnectionResetError())
+
+    def _reply(self, ticket: Ticket, status: int) -> None:
+        exchange = ticket.exchange
+        if not ticket.done:
+            ticket.done = True
+            self.answered(ticket, status)
+        if exchange is not None:
+            self._freed(exchange)
+
+    def _freed(self, exchange: Exchange) -> None:
+        if exchange.ended:
+            return
+        self._free.append(exchange)
+        while self._waiting and self._free:
+            ticket = self._waiting.popleft()
+            if not ticket.done:
+                self.send(ticket)
+                return
+
+    def _lost(self, channel: Channel, exchange: Exchange, error: Exception) -> None:
+        unfinished = exchange.unanswered()
+        exchange.ended = True
+        if self._opening.pop(channel, None) is not None:
+            self._trouble[explain(self._endpoint, error)] += 1
+            self._retry_at.append(clock() + _PAUSE)
+            return
+        if self._channels.pop(exchange, None) is None:
+            return
+        self.reconnects += 1
+        self._connect()
+        for ticket, untouched in unfinished:
+            if ticket.done:
+                continue
+            if untouched:
+                self._waiting.appendleft(ticket)
+            else:
+                ticket.done = True
+                self.failed(ticket, "connection lost")
+        while self._waiting and self._free:
+            ticket = self._waiting.popleft()
+            if not ticket.done:
+                self.send(ticket)
+
+    def _give_up_connecting(self) -> None:
+        oldest = clock() - CONNECT_TIMEOUT
+        for channel in [channel for channel in self._opening if channel.begun < oldest]:
+            channel.fail(TimeoutError())
+
+
+def _resolve(endpoint: Endpoint) -> tuple[int, Any]:
+    try:
+        found = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise Unreachable(explain(endpoint, error)) from None
+    return found[0][0], found[0][4]
+
+
+def files_for(connections: int) -> int:
+    """Raise this process's limit of open files for so many connections; how many of them it really allows."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + _SPARE_FILES
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return allowed - _SPARE_FILES

@@ -1,0 +1,65 @@
+"""The part of the smoke check's plan that is about latency: what is measured, from where, and the limits."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pydantic.alias_generators import to_camel
+
+from stacks.smoke import Limits, Smoke, Vantage
+
+
+def latency_plan(smoke: Smoke, hypervisor_uri: str, inside: str) -> dict[str, Any]:
+    """For a gateway on the hypervisor with that libvirt URI; `inside` is its HOST:PORT within the region."""
+    return {
+        "load": {
+            "rate": smoke.rate,
+            "durationSeconds": smoke.duration,
+            "rounds": smoke.rounds,
+            "connections": smoke.connections,
+            "protocols": list(smoke.protocols),
+        },
+        "budget": _budget(smoke.budget),
+        "routes": {path: _budget(limits) for path, limits in smoke.routes.items()},
+        "retries": smoke.retries,
+        "onInconclusive": smoke.on_inconclusive,
+        **({"baseline": smoke.baseline} if smoke.baseline else {}),
+        **({"vantages": _vantages(smoke.vantages, hypervisor_uri, inside)} if smoke.vantages else {}),
+    }
+
+
+def _vantages(vantages: dict[str, Vantage], hypervisor_uri: str, inside: str) -> list[dict[str, Any]]:
+    found = []
+    for name, vantage in vantages.items():
+        reach = hypervisor_reach(hypervisor_uri) if vantage.reach == "hypervisor" else vantage.reach
+        # What is measured from the region needs no way in from outside.
+        connect = {} if vantage.reach == "local" else {"connect": inside}
+        found.append({"name": name, "reach": reach, "budget": _budget(vantage.budget), **connect})
+    return found
+
+
+def hypervisor_reach(uri: str) -> str:
+    """Where a generator runs on the hypervisor behind a libvirt URI: over its SSH, in its lab, or here."""
+    if remote := re.match(r"qemu\+ssh://([^/?]+)", uri):
+        return f"ssh://{remote[1]}"
+    if lab := re.search(r"\?socket=/var/lib/nordgate/lab/([a-z][a-z0-9-]*)/", uri):
+        return f"lab:{lab[1]}"
+    return "local"
+
+
+def _budget(limits: Limits) -> dict[str, Any]:
+    """As a plan has it: milliseconds, and only what is said."""
+    found: dict[str, Any] = {}
+    for name, value in limits:
+        if value is None:
+            continue
+        if name == "overhead":
+            found[name] = {percentile: _milliseconds(limit) for percentile, limit in value if limit is not None}
+        else:
+            found[to_camel(name)] = _milliseconds(value) if name.startswith("p") else value
+    return found
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 6)

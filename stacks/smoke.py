@@ -1,0 +1,107 @@
+"""What a region file may say of the smoke check: what is measured, from where, and what is allowed."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from cloudinit.model import Settings as Model
+from cloudinit.problems import Problem, raise_all
+from stacks.units import Duration, shown
+
+UrlPath = Annotated[str, StringConstraints(pattern=r"^/[!-~]*$")]
+VantageName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+
+
+class Overhead(Model):
+    """What a gateway may add to the upstream that is measured in turn with it."""
+
+    p50: Duration | None = Field(default=None, gt=0, description="to half of the requests")
+    p99: Duration | None = Field(default=None, gt=0, description="to 99 of 100 requests")
+
+
+class Limits(Model):
+    """What the smoke check holds the gateways to; on a route or a vantage point, only what differs there."""
+
+    p50: Duration | None = Field(default=None, gt=0, description="half of the requests are answered within")
+    p99: Duration | None = Field(default=None, gt=0, description="99 of 100 requests are answered within")
+    p999: Duration | None = Field(default=None, gt=0, description="999 of 1,000 requests are answered within")
+    error_rate: float | None = Field(default=None, ge=0, le=1, description="share of requests that may fail")
+    min_throughput: float | None = Field(default=None, gt=0, description="answers per second, at least")
+    overhead: Overhead | None = Field(default=None, description="over the baseline")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        given = [(name, getattr(self, name)) for name in ("p50", "p99", "p999") if getattr(self, name) is not None]
+        for (low, lower), (high, higher) in pairwise(given):
+            if lower > higher:
+                rule = f"{shown(lower)} is above {high}, {shown(higher)}"
+                raise_all(type(self).__name__, [Problem((low,), shown(lower), rule)])
+        return self
+
+    def scaled(self, factor: float) -> Self:
+        """With every time multiplied; shares and rates stay."""
+        times: dict[str, object] = {
+            name: value * factor for name, value in self if name.startswith("p") and value is not None
+        }
+        if self.overhead:
+            longer = {name: value * factor for name, value in self.overhead if value is not None}
+            times["overhead"] = self.overhead.model_copy(update=longer)
+        return self.model_copy(update=times)
+
+
+class Budget(Limits):
+    """The limits of the whole stack. Times are multiplied by its `budgetScale`."""
+
+    p50: Duration = Field(gt=0, description="half of the requests are answered within")
+    p99: Duration = Field(gt=0, description="99 of 100 requests are answered within")
+    error_rate: float = Field(default=0.0, ge=0, le=1, description="share of requests that may fail")
+
+
+class Vantage(Model):
+    """A place to measure from."""
+
+    reach: Annotated[str, StringConstraints(pattern=r"^(local|hypervisor|ssh://[A-Za-z0-9@._:-]+)$")] = Field(
+        description="local, hypervisor (the gateway's own, over SSH or in its lab), or ssh://USER@HOST[:PORT]"
+    )
+    budget: Limits = Field(default=Limits(), description="what differs from the stack's budget, measured from there")
+
+
+class Smoke(Model):
+    """The check that ends every deployment."""
+
+    ready_within: Duration = Field(gt=0, le=3600, description="how long a gateway may take from start to ready")
+    path: UrlPath = Field(default="/", description="path that is proxied to an upstream")
+    rate: float = Field(default=150, gt=0, description="requests per second of the latency run")
+    duration: Duration = Field(default=7.0, gt=0, description="length of the latency run; a baseline doubles it")
+    rounds: int = Field(default=5, ge=1, le=100, description="so many parts it has; gateway and baseline take turns")
+    connections: int = Field(default=8, ge=1, le=20_000, description="kept-alive connections of the latency run")
+    protocols: tuple[Literal["http/1.1", "h2"], ...] = Field(
+        default=("http/1.1",), min_length=1, description="each is measured by itself"
+    )
+    baseline: Annotated[str, StringConstraints(pattern=r"^http://[^/\s]+/\S*$")] | None = Field(
+        default=None, description="http://HOST:PORT/PATH of an upstream, seen from every vantage point"
+    )
+    budget: Budget
+    routes: dict[UrlPath, Limits] = Field(
+        default_factory=dict, description="paths to measure, each with what differs from the budget; none: `path`"
+    )
+    vantages: dict[VantageName, Vantage] = Field(
+        default_factory=dict, description="where to measure from; none: the machine that runs Pulumi"
+    )
+    retries: int = Field(default=2, ge=0, le=10, description="how often an inconclusive measurement is repeated")
+    on_inconclusive: Literal["fail", "warn"] = Field(
+        default="fail", description="whether a check that noise leaves undecided fails the deployment"
+    )
+
+    def scaled(self, factor: float) -> Self:
+        """With every budget's times multiplied."""
+        routes = {path: limits.scaled(factor) for path, limits in self.routes.items()}
+        vantages = {
+            name: vantage.model_copy(update={"budget": vantage.budget.scaled(factor)})
+            for name, vantage in self.vantages.items()
+        }
+        budget = self.budget.scaled(factor)
+        return self.model_copy(update={"budget": budget, "routes": routes, "vantages": vantages})

@@ -1,0 +1,111 @@
+"""A report is what its schema says, in every form that people read, and remembers the runs before it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import jsonschema
+import pytest
+
+from smoke import history, page, report
+from smoke.document import schema
+from smoke.engine.job import Tally
+from smoke.load import LOCAL, Budget
+from smoke.markdown import markdown
+from smoke.measure import Series
+from smoke.result import Result
+from smoke.verdict import Line, Rounds, Verdict, judge
+
+SCHEMA = Path(__file__).resolve().parents[3] / "docs" / "smoke-report.schema.json"
+
+
+def result_of(plan: Any, milliseconds: float = 4, errors: dict[str, int] | None = None) -> Result:
+    """A whole check with two rounds of gateway and baseline."""
+    tally = Tally(0, {int(milliseconds * 1000): 990, 100_000: 10}, {3: 1000}, errors or {}, 0, 5.0, 0.1)
+    rounds = Rounds([tally, tally], [Tally(1, {1000: 1000}, {3: 1000}, {}, 0, 5.0, 0.1)] * 2, stolen=0.0)
+    budget = Budget(p50=20, p99=500)
+    series = Series(LOCAL, "/a|b<i>", "h2", budget, rounds, judge(rounds, budget))
+    proofs = [Line("/health", "200", "200", Verdict.PASS)]
+    return Result(plan, proofs, [series], tls_version="TLSv1.3", versions={"nginx": "1.26.3"})
+
+
+@pytest.fixture
+def result(make_plan: Any) -> Result:
+    return result_of(make_plan())
+
+
+def test_published_schema_is_that_of_the_types() -> None:
+    assert SCHEMA.read_text() == schema(), "write it anew: python -m smoke --schema > docs/smoke-report.schema.json"
+
+
+def test_written_report_keeps_to_the_published_schema(result: Result, tmp_path: Path) -> None:
+    report.write(result, tmp_path)
+    written = json.loads((tmp_path / "test-gw1.json").read_text())
+    jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(written)
+    assert written["series"][0]["latency"] == {
+        "p50": 4.001, "p90": 4.001, "p99": 4.001, "p999": 100.031, "max": 100.0, "count": 2000, "throughput": 200.0,
+    }  # fmt: skip
+    assert written["series"][0]["overheadP50"] == pytest.approx(3, abs=0.01)
+    assert written["versions"] == {"nginx": "1.26.3"}
+
+
+def test_inconclusive_check_is_exit_code_3_and_0_where_the_plan_only_warns(make_plan: Any) -> None:
+    doubt = [Line("late sends", "50%", "≤ 10%", Verdict.INCONCLUSIVE)]
+    assert Result(make_plan(), doubt).exit_code == 3
+    warned = Result(make_plan(onInconclusive="warn"), doubt)
+    assert (warned.exit_code, warned.verdict) == (0, "inconclusive")
+
+
+def test_page_needs_nothing_from_elsewhere_and_no_script(result: Result) -> None:
+    text = page.html(result.report(), [one.rounds for one in result.series], [])
+    assert "<script" not in text
+    fetched = [
+        url for url in re.findall(r"""(?:src|href)=["']([^"']+)|url\(([^)]+)""", text) if not url[0].startswith("#")
+    ]
+    assert fetched == []
+    assert "<i>" not in text
+
+
+def test_charts_are_well_formed_and_carry_both_curves(result: Result) -> None:
+    text = page.html(result.report(), [one.rounds for one in result.series], [])
+    svg = text[text.index("<svg") : text.index("</svg>") + 6]
+    words = " ".join(ElementTree.fromstring(svg).itertext())
+    assert [word for word in ("gateway", "baseline", "p99.9") if word not in words] == []
+
+
+def test_markdown_starts_with_the_verdict_and_lets_no_path_break_its_tables(result: Result) -> None:
+    text = markdown(result.report(), [])
+    assert text.splitlines()[0] == "### ✅ pass: test gw1"
+    assert r"**/a\|b\<i\>** over h2 from local, 200 requests/s" in text
+    widths = {line.count(" | ") for line in text.splitlines() if line.startswith("| p99")}
+    assert widths == {3}
+
+
+def test_failed_check_names_the_reason_in_markdown(make_plan: Any) -> None:
+    text = markdown(result_of(make_plan(), errors={"status 502": 7}).report(), [])
+    assert "- errors is 14 of 2000 (14 x status 502), wanted ≤ 0%" in text
+
+
+def test_newest_run_is_held_against_the_median_of_the_former(make_plan: Any, tmp_path: Path) -> None:
+    for milliseconds in (4, 5, 400):
+        report.write(result_of(make_plan(), milliseconds), tmp_path)
+    report.write(result_of(make_plan(), 10), tmp_path)
+    assert "p99 +100 % against the median of 3 runs." in (tmp_path / "test-gw1.md").read_text()
+    assert "+100 % against the median of 3 runs" in (tmp_path / "test-gw1.html").read_text()
+
+
+def test_history_outlives_a_line_that_was_cut_short(result: Result, tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    history.add(path, result.report())
+    path.write_text(path.read_text() + '{"at": "20')
+    history.add(path, result.report())
+    assert [past.p50 for past in history.read(path)] == [4.001, 4.001]
+
+
+def test_runs_of_another_path_or_protocol_are_not_compared(result: Result) -> None:
+    former = [history.Past("", "pass", "local / http/1.1", 1, 1)]
+    assert "against the median" not in markdown(result.report(), former)

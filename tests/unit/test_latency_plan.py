@@ -1,0 +1,75 @@
+"""The stack's latency settings reach the smoke check as a plan that it takes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from smoke.load import Budget, Overhead
+from smoke.plan import Plan, parse_plan
+from stacks.design import design
+from stacks.latency import hypervisor_reach
+from stacks.load import parse
+from stacks.smoke import Smoke
+
+PROJECT = Path(__file__).parents[2]
+
+
+def plan(**smoke: Any) -> Plan:
+    """The plan for oslo-test's gw1 with these smoke settings besides."""
+    config = yaml.safe_load((PROJECT / "stacks/Pulumi.oslo-test.yaml").read_text())["config"]
+    settings = parse(config, "oslo-test", PROJECT)
+    region = settings.facts.smoke.model_dump(by_alias=True, exclude_unset=True) | smoke
+    facts = settings.facts.model_copy(update={"smoke": Smoke.model_validate(region)})
+    settings = settings.model_copy(update={"facts": facts, "budget_scale": 1})
+    return parse_plan(json.dumps(design(settings, "oslo-test", "gw1", "0" * 64).smoke_plan), "plan")
+
+
+def test_budgets_arrive_in_milliseconds() -> None:
+    limits = {"p50": "5ms", "p99": "30ms", "p999": "1s", "minThroughput": 90, "overhead": {"p50": "1ms"}}
+    assert plan(budget=limits).budget == Budget(p50=5, p99=30, p999=1000, min_throughput=90, overhead=Overhead(p50=1))
+
+
+def test_a_route_says_only_what_differs() -> None:
+    found = plan(budget={"p50": "5ms", "p99": "30ms"}, routes={"/slow": {"p99": "1s"}, "/": {}})
+    assert found.measured_paths == ["/slow", "/"]
+    assert found.routes["/slow"].over(found.budget) == Budget(p50=5, p99=1000)
+
+
+def test_without_vantage_points_it_is_measured_from_here_through_the_entry() -> None:
+    found = plan()
+    assert [(vantage.reach, vantage.connect) for vantage in found.vantages] == [("local", None)]
+    assert found.address == ("127.0.0.1", 8443)
+
+
+def test_the_hypervisor_measures_the_gateways_own_address() -> None:
+    found = plan(vantages={"host": {"reach": "hypervisor", "budget": {"p99": "9ms"}}, "here": {"reach": "local"}})
+    assert [(vantage.name, vantage.reach, vantage.connect) for vantage in found.vantages] == [
+        ("host", "lab:oslo", "10.81.0.11:443"),
+        ("here", "local", None),
+    ]
+    assert found.vantages[0].budget.over(found.budget).p99 == 9
+
+
+@pytest.mark.parametrize(
+    ("uri", "reach"),
+    [
+        ("qemu+ssh://deploy@host1.example.net/system?knownhosts=/etc/k", "ssh://deploy@host1.example.net"),
+        ("qemu:///system?socket=/var/lib/nordgate/lab/oslo/run/libvirt-sock", "lab:oslo"),
+        ("qemu:///system", "local"),
+    ],
+)
+def test_a_hypervisor_is_reached_as_libvirt_reaches_it(uri: str, reach: str) -> None:
+    assert hypervisor_reach(uri) == reach
+
+
+def test_the_brief_check_of_the_test_stack_takes_15_seconds_at_most() -> None:
+    load = plan().load
+    assert load is not None
+    sides = 2 if plan().baseline else 1
+    assert load.duration_seconds * sides + load.warm_up_seconds * sides <= 15
+    assert load.duration_seconds * load.rate >= 1000  # p99 is judged
