@@ -5,12 +5,11 @@ from pathlib import Path
 import pulumi
 
 from components.region import Region, RegionArgs
-from hosts.observe import observe
 from hosts.problems import Problem
 from operations.preflight import doubts, failures, preflight, summary
+from operations.present import now
 from stacks.design import describe, design, versions
 from stacks.files import stack_file
-from stacks.history import Placed
 from stacks.image import declared, verify
 from stacks.load import load_config
 from stacks.problems import SettingsError
@@ -29,10 +28,7 @@ try:
     if doubts(report):
         pulumi.log.warn(summary(stack, report))
     designs = {name: design(settings, stack, name, image.checksum) for name in settings.gateways}
-    hosts = {
-        name: observe(host.uri, [found.domain for found in designs.values() if found.hypervisor == name])
-        for name, host in settings.hypervisors.items()
-    }
+    present = now(settings, designs)
 except (SettingsError, Problem) as error:
     raise pulumi.RunError(str(error)) from None
 
@@ -44,8 +40,7 @@ region = Region(
         image,
         designs=designs,
         seed_disks={name: write_seed(found, project) for name, found in designs.items()},
-        boots={name: hosts[found.hypervisor].boots.get(found.domain) for name, found in designs.items()},
-        placed={name: Placed(found.hypervisor, hosts[found.hypervisor].machine) for name, found in designs.items()},
+        present=present,
     ),
 )
 
@@ -55,5 +50,4 @@ pulumi.export("region", describe(settings))
 pulumi.export("versions", versions(settings))
 pulumi.export("image", image.checksum)
 pulumi.export("smoke", {name: gateway.smoke.result for name, gateway in region.gateways.items()})
-pulumi.export("proofs", region.proofs)
-pulumi.export("placement", region.placement)
+pulumi.export("history", region.history)

@@ -21,6 +21,8 @@ class Gateway(pulumi.ComponentResource):
             child,
         )
         self.url = args.design.url
+        self.volumes = [guest.root, guest.seed]
+        """Names of what is made anew with the guest."""
         self.proof = self.smoke.check
         """What the next gateway waits for."""
         self.register_outputs({"url": self.url, "smoke": self.smoke.result})

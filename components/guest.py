@@ -37,6 +37,8 @@ class GuestArgs:
     """What must have succeeded before this guest is touched."""
     generation: pulumi.Input[int]
     """Another one runs the smoke check again."""
+    incarnation: pulumi.Output[int]
+    """Another one makes the guest anew."""
 
 
 class Guest(pulumi.ComponentResource):
@@ -57,17 +59,17 @@ class Guest(pulumi.ComponentResource):
             return pulumi.ResourceOptions(parent=self, provider=args.provider, **extra)  # type: ignore[arg-type]
 
         # Root and seed of the next guest are made before, and those of the last deleted after, the domain's turn.
+        mark = args.incarnation.apply(design.incarnate)
+        self.root, self.seed = mark.apply(design.root_volume), mark.apply(design.seed_volume)
         if machine.profile.root == "flat":
             of_command = pulumi.ResourceOptions(parent=self, delete_before_replace=False)
-            root_id = flat_root(
-                name, design.root_volume, args.image_id, args.pool, machine.pool_path, design.uri, of_command
-            )
+            root_id = flat_root(name, self.root, args.image_id, args.pool, machine.pool_path, design.uri, of_command)
         else:
             kept = options(delete_before_replace=False)
-            root_id = overlay_root(name, design.root_volume, args.image_id, args.pool, kept)
+            root_id = overlay_root(name, self.root, args.image_id, args.pool, kept)
         seed = libvirt.Volume(
             f"{name}-seed",
-            name=design.seed_volume,
+            name=self.seed,
             pool=args.pool,
             source=args.seed_disk,
             format="raw",
@@ -82,6 +84,15 @@ class Guest(pulumi.ComponentResource):
             delete=f"{HOSTS} delete-volume",
             stdin=pulumi.Output.from_input(args.pool).apply(lambda _: design.data_volume_request),
             opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(protect=args.protect_data)),
+        )
+        # The provider would cut the guest off, and fails on one that is gone already. So it never deletes the domain:
+        # this does, after a clean shutdown, before the next domain is made.
+        power = command.local.Command(
+            f"{name}-power",
+            delete=f"{HOSTS} remove",
+            stdin=design.shut_down_request,
+            triggers=[mark, args.bridge, args.macvtap, args.network_id],
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True, depends_on=[data, *args.after]),
         )
         domain = libvirt.Domain(
             f"{name}-domain",
@@ -114,7 +125,8 @@ class Guest(pulumi.ComponentResource):
             xml=libvirt.DomainXmlArgs(xslt=design.stylesheet),
             opts=options(
                 delete_before_replace=True,
-                depends_on=[data, *args.after],
+                retain_on_delete=True,
+                depends_on=[data, power],
                 # The provider accepts these edits and never applies them; "#initerror" is a start that failed.
                 replace_on_changes=[
                     "disks", "cpu", "machine", "networkInterfaces[*].bridge",
@@ -123,13 +135,5 @@ class Guest(pulumi.ComponentResource):
                 ],
             ),
         )  # fmt: skip
-        # The provider cuts guests off. This goes before the domain does, and so shuts the guest down.
-        command.local.Command(
-            f"{name}-power",
-            delete=f"{HOSTS} shut-down",
-            stdin=design.shut_down_request,
-            triggers=[domain.id, design.fingerprint],
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
-        )
         self.uuid = domain.id
         self.register_outputs({"uuid": self.uuid, "fingerprint": design.fingerprint})

@@ -3,48 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 import pulumi
 
-from stacks.history import Placed, generation, moved
+from stacks.history import Present, generation, incarnation, refusals
 
-_HOW_TO_MOVE = (
-    'A data volume does not move by itself, so nothing was changed. See "Moving a gateway" in docs/operations.md.'
-)
+_ADVICE = "Data does not move or come back by itself, so nothing was changed: see docs/operations.md, data volumes."
 
 
 class History:
-    """The outputs of the last successful deployment; a first one has none."""
+    """The gateways of the last successful deployment; a first one has none."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Mapping[str, Present], data: Mapping[str, str]) -> None:
+        """`now` is what is found on the hosts, and `data` names the data volumes, both by gateway."""
         name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
-        self._last = pulumi.StackReference(name)
 
-    def generation(self, gateway: str, boot: str | None) -> pulumi.Output[int]:
-        """The number of the gateway's proof; `boot` is the boot ID of the guest that runs now."""
-        return self._last.get_output("proofs").apply(lambda proofs: generation(proofs, gateway, boot))
+        def checked(before: Any) -> dict[str, Any]:
+            if found := refusals(before, now, data):
+                raise pulumi.RunError("\n".join([*found, _ADVICE]))
+            return dict(before or {})
 
-    def unless_moved(self, now: Mapping[str, Placed], value: str) -> pulumi.Output[str]:
-        """`value`, or the end of the program when a gateway would change its machine."""
+        self._now = now
+        self._last = pulumi.StackReference(name).get_output("history").apply(checked)
 
-        def checked(before: Any) -> str:
-            if found := moved(before, now):
-                raise pulumi.RunError("\n".join([*found, _HOW_TO_MOVE]))
-            return value
+    def generation(self, gateway: str) -> pulumi.Output[int]:
+        """The number of the gateway's proof."""
+        return self._last.apply(lambda last: generation(last.get(gateway), self._now[gateway]))
 
-        return self._last.get_output("placement").apply(checked)
+    def incarnation(self, gateway: str) -> pulumi.Output[int]:
+        """The number of the gateway's guest."""
+        return self._last.apply(lambda last: incarnation(last.get(gateway), self._now[gateway]))
 
+    def once_checked(self, value: str) -> pulumi.Output[str]:
+        """`value`, when no gateway would lose its data."""
+        return self._last.apply(lambda _: value)
 
-def proofs(results: Mapping[str, pulumi.Output[Any]], generations: Mapping[str, pulumi.Output[int]]) -> Any:
-    """What the next deployment will ask `generation` about."""
-    return {
-        name: {"generation": generations[name], "boot": result.apply(lambda found: found and found.get("boot"))}
-        for name, result in results.items()
-    }
-
-
-def placement(now: Mapping[str, Placed]) -> dict[str, Any]:
-    """What the next deployment will ask `unless_moved` about."""
-    return {name: asdict(placed) for name, placed in now.items()}
+    def entry(self, gateway: str, smoke: pulumi.Output[Any], volumes: list[pulumi.Output[str]]) -> dict[str, Any]:
+        """What the next deployment will know of the gateway: `smoke` is the result of its check."""
+        present = self._now[gateway]
+        return {
+            "generation": self.generation(gateway),
+            "incarnation": self.incarnation(gateway),
+            "boot": smoke.apply(lambda found: found and found.get("boot")),
+            "volumes": volumes,
+            "hypervisor": present.hypervisor,
+            "machine": present.machine,
+        }

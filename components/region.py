@@ -9,12 +9,12 @@ import pulumi
 
 from components.gateway import Gateway
 from components.guest import GuestArgs
-from components.history import History, placement, proofs
+from components.history import History
 from components.hypervisor import Hypervisor, HypervisorArgs
 from components.image import BaseImage, BaseImageArgs
 from components.network import Network, NetworkArgs
 from stacks.design import GatewayDesign
-from stacks.history import Placed
+from stacks.history import Present
 from stacks.image import VerifiedImage
 from stacks.settings import Settings
 
@@ -23,7 +23,7 @@ from stacks.settings import Settings
 class RegionArgs:
     """A stack's settings, checked, and the image that its guests start from.
 
-    By gateway: the design, the file of the seed disk, the boot ID of the guest that runs now, and where it stands.
+    By gateway: the design, the file of the seed disk, and what is there of it now.
     """
 
     stack: str
@@ -31,8 +31,7 @@ class RegionArgs:
     image: VerifiedImage
     designs: Mapping[str, GatewayDesign]
     seed_disks: Mapping[str, str]
-    boots: Mapping[str, str | None]
-    placed: Mapping[str, Placed]
+    present: Mapping[str, Present]
 
 
 class Region(pulumi.ComponentResource):
@@ -42,12 +41,12 @@ class Region(pulumi.ComponentResource):
         super().__init__("nordgate:region:Region", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         stack, settings = args.stack, args.settings
-        history = History()
+        history = History(args.present, {name: design.data_name for name, design in args.designs.items()})
         hypervisors: dict[str, Hypervisor] = {}
         images: dict[str, BaseImage] = {}
         networks: dict[str, Network] = {}
         for host_name, host in settings.hypervisors.items():
-            uri = history.unless_moved(args.placed, host.uri)
+            uri = history.once_checked(host.uri)
             hypervisor = Hypervisor(host_name, HypervisorArgs(stack, host, uri), child)
             hypervisors[host_name] = hypervisor
             images[host_name] = BaseImage(
@@ -61,7 +60,6 @@ class Region(pulumi.ComponentResource):
                 )
 
         self.gateways: dict[str, Gateway] = {}
-        generations = {name: history.generation(name, args.boots.get(name)) for name in settings.gateways}
         before: list[pulumi.Resource] = []
         for gateway_name, gateway in settings.gateways.items():
             host_name = gateway.hypervisor
@@ -79,7 +77,8 @@ class Region(pulumi.ComponentResource):
                     provider=hypervisor.provider,
                     protect_data=settings.protect_data,
                     after=list(before),
-                    generation=generations[gateway_name],
+                    generation=history.generation(gateway_name),
+                    incarnation=history.incarnation(gateway_name),
                 ),
                 child,
             )
@@ -87,6 +86,7 @@ class Region(pulumi.ComponentResource):
             # One at a time: the next is touched only when this one has proved itself.
             if not settings.parallel:
                 before = [made.proof]
-        self.proofs = proofs({name: made.smoke.result for name, made in self.gateways.items()}, generations)
-        self.placement = placement(args.placed)
+        self.history = {
+            name: history.entry(name, made.smoke.result, made.volumes) for name, made in self.gateways.items()
+        }
         self.register_outputs({"gateways": list(self.gateways)})

@@ -13,7 +13,11 @@ _COPIES = ".nordgate/venv/bin/python -m hosts.copies"
 
 
 def overlay_root(
-    name: str, volume: str, image_id: pulumi.Input[str], pool: pulumi.Input[str], opts: pulumi.ResourceOptions
+    name: str,
+    volume: pulumi.Output[str],
+    image_id: pulumi.Input[str],
+    pool: pulumi.Input[str],
+    opts: pulumi.ResourceOptions,
 ) -> pulumi.Output[str]:
     """An overlay over the image: there at once, and as small as what the guest writes."""
     root = libvirt.Volume(f"{name}-root", name=volume, pool=pool, base_volume_id=image_id, format="qcow2", opts=opts)
@@ -22,7 +26,7 @@ def overlay_root(
 
 def flat_root(
     name: str,
-    volume: str,
+    volume: pulumi.Output[str],
     image_id: pulumi.Input[str],
     pool: pulumi.Input[str],
     pool_path: str,
@@ -30,24 +34,22 @@ def flat_root(
     opts: pulumi.ResourceOptions,
 ) -> pulumi.Output[str]:
     """A raw copy of the image, made by the host: the provider could only upload the image once more for each guest."""
-    path = f"{pool_path}/{volume}"
-    common = ["--uri", uri, "--name", volume]
-    in_pool = pulumi.Output.from_input(pool)
-    copy = pulumi.Output.all(in_pool, image_id).apply(
-        lambda found: _line("copy", *common, "--pool", found[0], "--image", found[1])
-    )
+    path = volume.apply(lambda found: f"{pool_path}/{found}")
+    made_of = pulumi.Output.all(pool, volume, image_id)
+    copy = made_of.apply(lambda of: _line("copy", "--uri", uri, "--pool", of[0], "--name", of[1], "--image", of[2]))
+    delete = made_of.apply(lambda of: _line("delete", "--uri", uri, "--pool", of[0], "--name", of[1]))
     copied = command.local.Command(
         f"{name}-root",
         create=copy,
         # A volume is never copied over: another one has another name.
         update="true",
-        delete=in_pool.apply(lambda found: _line("delete", *common, "--pool", found)),
+        delete=delete,
         # What clears up after a killed run knows the volume by this path.
         triggers=[path, image_id],
         logging=command.local.Logging.STDERR,
         opts=opts,
     )
-    return copied.id.apply(lambda _: path)
+    return pulumi.Output.all(copied.id, path).apply(lambda found: str(found[1]))
 
 
 def _line(*words: str) -> str:

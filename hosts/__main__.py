@@ -23,8 +23,8 @@ def main(verb: str, text: str) -> None:
             print(volumes.grow(volumes.DataVolume.model_validate_json(text)))
         case "delete-volume":
             volumes.delete(volumes.DataVolume.model_validate_json(text))
-        case "shut-down":
-            power.shut_down(power.Guest.model_validate_json(text))
+        case "remove":
+            power.remove(power.Guest.model_validate_json(text))
         case _:
             raise Problem(f"there is no verb {verb!r}.\n{__doc__}")
 

@@ -51,6 +51,14 @@ def shut_down(guest: Guest) -> bool:
     return False
 
 
+def remove(guest: Guest) -> None:
+    """Shut the guest down and delete its domain; nothing to do if it is gone. Its volumes stay."""
+    shut_down(guest)
+    hypervisor = Hypervisor(guest.uri)
+    if state(hypervisor, guest.domain) is not None:
+        hypervisor.virsh("undefine", guest.domain, "--nvram", "--managed-save", "--snapshots-metadata", timeout=60)
+
+
 def start(hypervisor: Hypervisor, domain: str) -> None:
     """Start a domain that is shut off."""
     if state(hypervisor, domain) != "running":

@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cloudinit import PATHS
 from hardware import derived_uuid
-from hosts.agent import GuestAgent
-from hosts.problems import Problem as HostProblem
 from hosts.virsh import Hypervisor
+from stacks.design import shared_name
 from stacks.files import PROJECT
 from stacks.settings import Settings
 from tools.console import Problem, phase
@@ -43,8 +41,6 @@ class Recorded:
     identifiers: frozenset[str]
     marked: frozenset[str]
     """The UUIDs among them that are derived: domains, networks, pools."""
-    checks: tuple[str, ...]
-    """The URNs of the smoke checks."""
     unfinished: bool
     """Whether operations are recorded that never ended."""
 
@@ -73,13 +69,6 @@ def prepare(stack: str, settings: Settings) -> None:
         with phase("Forgetting what was on a hypervisor that has been remade"):
             _pulumi("stack", "rm", stack, "--force", "--preserve-config", "--yes")
             _pulumi("stack", "init", stack, "--no-select")
-        return
-    if recorded.marked - there:
-        with phase("Forgetting what was deleted behind Pulumi's back"):
-            _pulumi("refresh", "--stack", stack, "--yes", "--skip-preview")
-    if recorded.checks and not all(_serves(stack, settings, name, recorded) for name in settings.gateways):
-        # Its proof is of another time: a check that is tainted runs again.
-        _pulumi("state", "taint", "--stack", stack, "--yes", *recorded.checks)
 
 
 def clear_dead_locks(stack: str) -> None:
@@ -122,34 +111,19 @@ def _recorded(stack: str) -> Recorded:
     latest = json.loads(_checkpoint(stack).read_text())["checkpoint"].get("latest") or {}
     # One that is pending replacement has been deleted: what is there by its identifier was made by the killed run.
     resources = [found for found in latest.get("resources") or [] if not found.get("pendingReplacement")]
-    # A cloud-init disk's identifier is its volume's path, a semicolon and a random UUID.
-    identifiers = {resource.get("id", "").split(";")[0] for resource in resources} - {""}
+    identifiers = {resource.get("id", "") for resource in resources} - {""}
     marked = {
         resource["id"]
         for resource in resources
         if resource.get("id") and resource["type"] in {f"libvirt:index/{kind}:{kind.title()}" for kind in _KINDS}
     }
     commands = [resource for resource in resources if resource["type"] == "command:local:Command"]
-    # A command's own identifier says nothing; one that copies a root volume has the volume's path as a trigger.
-    identifiers |= {str(trigger) for command in commands for trigger in command.get("inputs", {}).get("triggers", [])}
-    checks = tuple(command["urn"] for command in commands if "SmokeCheck$" in command["urn"])
-    return Recorded(frozenset(identifiers), frozenset(marked), checks, bool(latest.get("pending_operations")))
-
-
-def _serves(stack: str, settings: Settings, gateway: str, recorded: Recorded) -> bool:
-    """Whether the gateway's guest runs and says that it is ready. One that was stopped is started."""
-    domain = f"{stack}-{gateway}"
-    hypervisor = Hypervisor(settings.hypervisors[settings.gateways[gateway].hypervisor].uri)
-    if derived_uuid(stack, "domain", domain) not in recorded.marked:
-        return True  # there is none yet
-    try:
-        if not _active(hypervisor, "domain", domain):
-            with phase(f"Starting {domain}, which was stopped"):
-                hypervisor.virsh("start", domain, timeout=60)
-            return False
-        return bool(json.loads(GuestAgent(hypervisor, domain).read_file(PATHS.result))["ready"])
-    except (HostProblem, ValueError, KeyError):
-        return False
+    # A command's own identifier says nothing: one that copies a root volume has the volume's path as a trigger, and one
+    # that makes a data volume prints it.
+    for command in commands:
+        identifiers |= {str(trigger) for trigger in command.get("inputs", {}).get("triggers", [])}
+        identifiers.add(command.get("outputs", {}).get("stdout", ""))
+    return Recorded(frozenset(identifiers), frozenset(marked), bool(latest.get("pending_operations")))
 
 
 def _drop_unfinished(stack: str) -> None:
@@ -170,19 +144,22 @@ def _marked(stack: str, hypervisor: Hypervisor) -> Iterator[tuple[str, str, str]
 
 
 def _orphans(stack: str, hypervisor: Hypervisor, known: frozenset[str]) -> Iterator[Orphan]:
+    """What stands on others comes first: domains, then volumes, then the pools and networks."""
+    kinds: dict[str, list[Orphan]] = {kind: [] for kind in ("domain", "volume", "pool", "network")}
     for kind, name, uuid in list(_marked(stack, hypervisor)):
         if uuid not in known:
             words = "" if kind == "domain" else _KINDS[kind]
             stop = ((f"{words}destroy", name),) if _active(hypervisor, kind, name) else ()
-            yield Orphan(kind, name, (*stop, (f"{words}undefine", name)))
-    pool = f"nordgate-{stack}"
+            kinds[kind].append(Orphan(kind, name, (*stop, (f"{words}undefine", name))))
+    pool = shared_name(stack)
     if pool in hypervisor.virsh("pool-list", "--name").split():
         hypervisor.virsh("pool-refresh", pool)
         for line in hypervisor.virsh("vol-list", pool).splitlines():
             name, path = line.split(maxsplit=1)
-            # A data volume is kept: the next run takes it over as it is.
-            if name.startswith(f"{stack}-") and not name.endswith("-data.raw") and path.strip() not in known:
-                yield Orphan("volume", name, (("vol-delete", name, "--pool", pool),))
+            if name.startswith(f"{stack}-") and path.strip() not in known:
+                kinds["volume"].append(Orphan("volume", name, (("vol-delete", name, "--pool", pool),)))
+    for found in kinds.values():
+        yield from found
 
 
 def _active(hypervisor: Hypervisor, kind: str, name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -72,12 +73,14 @@ def compare(design: GatewayDesign, domain_xml: str) -> list[Finding]:
     return [
         *(Finding(fact.what, fact.declared, fact.read(domain)) for fact in facts(design.machine)),
         # Its name is made of the fingerprint, which is made of all of the above.
-        Finding(
-            "root volume",
-            f"{design.machine.pool_path}/{design.root_volume}",
-            root.get("file", "(none)") if root is not None else "(none)",
-        ),
+        Finding("root volume", f"{design.machine.pool_path}/{design.root_volume(design.mark)}", _first(root)),
     ]
+
+
+def _first(source: ElementTree.Element | None) -> str:
+    """The file of a root volume, without the number that a guest which had to be made anew adds to it."""
+    file = source.get("file", "(none)") if source is not None else "(none)"
+    return re.sub(r"(-root-[0-9a-f]{12})-\d+\.", r"\1.", file)
 
 
 def compare_flags(machine: Machine, cpuinfo: str) -> list[Finding]:

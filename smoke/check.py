@@ -7,6 +7,7 @@ import ssl
 import time
 from pathlib import Path
 
+from hosts import power
 from hosts.agent import GuestAgent
 from hosts.observe import boot_id
 from hosts.problems import DomainStopped, Problem
@@ -76,6 +77,9 @@ def _prove_guest(plan: Plan, promises: GuestPromises, agent: GuestAgent, target:
 def _ready(plan: Plan, libvirt: Libvirt, agent: GuestAgent, progress: Progress, result: Result) -> str | None:
     """Wait for the guest; the certificate to pin, if the plan pins one made there."""
     started = time.monotonic()
+    if libvirt.start and power.state(agent.hypervisor, libvirt.domain) == "shut off":
+        with progress.phase(f"start {libvirt.domain}, which is shut off"):
+            power.start(agent.hypervisor, libvirt.domain)
     try:
         readiness.wait_until_ready(plan, agent.hypervisor, agent, progress)
     except (NotReady, DomainStopped):

@@ -43,6 +43,8 @@ class Libvirt(Model):
     console_log: GuestPath | None = None
     """The serial console's log on the hypervisor; without one, where the domain's XML says."""
     boot_result: GuestPath = "/run/nordgate/boot.json"
+    start: bool = False
+    """Whether a domain that is shut off is started first."""
 
 
 class GuestPromises(Model):

@@ -77,13 +77,17 @@ class GatewayDesign:
         """The fingerprint as it stands in the names of what is remade with the guest."""
         return self.fingerprint[:12]
 
-    @property
-    def root_volume(self) -> str:
-        return f"{self.domain}-root-{self.mark}." + ("raw" if self.machine.profile.root == "flat" else "qcow2")
+    def root_volume(self, mark: str) -> str:
+        """The name of the disk that the guest boots from."""
+        return f"{self.domain}-root-{mark}." + ("raw" if self.machine.profile.root == "flat" else "qcow2")
 
-    @property
-    def seed_volume(self) -> str:
-        return f"{self.domain}-seed-{self.mark}.raw"
+    def seed_volume(self, mark: str) -> str:
+        """The name of the disk with the seed documents."""
+        return f"{self.domain}-seed-{mark}.raw"
+
+    def incarnate(self, number: int) -> str:
+        """The mark of the guest with that number: another one for each that had to be made anew."""
+        return f"{self.mark}-{number}" if number else self.mark
 
     @property
     def data_volume_request(self) -> str:
@@ -93,7 +97,7 @@ class GatewayDesign:
 
     @property
     def shut_down_request(self) -> str:
-        """What `python -m hosts` is told before the guest is deleted."""
+        """What `python -m hosts` is told to delete the guest."""
         return json.dumps({"uri": self.uri, "domain": self.domain, "within": SHUT_DOWN_SECONDS})
 
     @property
@@ -216,6 +220,7 @@ def _smoke_plan(
             "uri": settings.hypervisors[gateway.hypervisor].uri,
             "domain": domain,
             "consoleLog": console_log,
+            "start": True,
         },
         "contentHash": seed.content_hash,
         "readiness": {"timeoutSeconds": smoke.ready_within},

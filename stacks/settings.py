@@ -10,7 +10,7 @@ import re
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
 from cloudinit import GatewaySettings, PackageSettings, platform_named
 from cloudinit.gateway import LogSettings
@@ -26,6 +26,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 Device = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9.-]{0,14}$")]
 HostPath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._/-]+$")]
 VolumeGroup = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+.][A-Za-z0-9_+.-]{0,126}$")]
+PlatformName = Annotated[str, AfterValidator(lambda name: platform_named(name).name)]
 Endpoint = Annotated[str, StringConstraints(pattern=r"^127\.0\.0\.1:[0-9]{2,5}$")]
 
 
@@ -89,7 +90,7 @@ class Image(Model):
         default=None, description="the same, where that is what the distribution publishes"
     )
 
-    platform: str = Field(default="debian-13", description="the distribution that is on it")
+    platform: PlatformName = Field(default="debian-13", description="the distribution that is on it")
     packages: PackageSettings = Field(
         default=PackageSettings(), description="whether they are on it, or come from a mirror at the first boot"
     )
@@ -105,11 +106,6 @@ class Image(Model):
             found.append(Problem(("sha512",), self.sha512, "one checksum is enough: give sha256 or sha512"))
         raise_all("Image", found)
         return self
-
-    @field_validator("platform")
-    @classmethod
-    def _platform(cls, value: str) -> str:
-        return platform_named(value).name
 
 
 class Network(Model):

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from operations.review.rendered import Tree
+from operations.review.rendered import ALL_AT_ONCE, Tree
 from stacks.units import shown
 
 _GATEWAY = re.compile(r"gateways/([^/]+)/(.+)")
@@ -51,8 +51,12 @@ class StackChange:
     """Hypervisors whose connection, pool or network changes."""
     moved: tuple[str, ...]
     """Gateways that move to another host."""
-    kept: tuple[str, ...]
-    """Gateways whose data volume keeps its size although another one is declared."""
+    grown: tuple[str, ...]
+    """Gateways whose data volume grows in place."""
+    shrunk: tuple[str, ...]
+    """Gateways whose data volume is declared smaller than it was, which `pulumi up` refuses."""
+    parallel: bool
+    """Whether gateways are updated all at once, not each after the proof of the one before."""
     ready_within: float
     """In seconds: how long a gateway that restarts may be away."""
 
@@ -62,7 +66,9 @@ class StackChange:
         if not self.replaced:
             return "none"
         bound = f"up to {shown(self.ready_within)}" if self.ready_within else "until it is ready again"
-        return bound if len(self.replaced) == 1 else f"{bound} each, at the same time"
+        if len(self.replaced) == 1:
+            return bound
+        return f"{bound} each, {'at the same time' if self.parallel else 'one after the other'}"
 
 
 def stack_change(stack: str, before: Tree, after: Tree) -> StackChange | None:
@@ -85,8 +91,10 @@ def stack_change(stack: str, before: Tree, after: Tree) -> StackChange | None:
         deleted=tuple(name for name in were if name not in are),
         checked=tuple(name for name in both if name not in replaced and "smoke.json" in touched.get(name, set())),
         hosts=tuple(path[len("hosts/") :].removesuffix(".yaml") for path in paths if path.startswith("hosts/")),
-        moved=tuple(name for name in both if _line(before, name, "hypervisor") != _line(after, name, "hypervisor")),
-        kept=tuple(name for name in both if _line(before, name, "  size") != _line(after, name, "  size")),
+        moved=tuple(name for name in both if _value(before, name, "hypervisor") != _value(after, name, "hypervisor")),
+        grown=tuple(name for name in both if _data_size(after, name) > _data_size(before, name)),
+        shrunk=tuple(name for name in both if _data_size(after, name) < _data_size(before, name)),
+        parallel=any(_value(after, name, "updated") == ALL_AT_ONCE for name in are),
         ready_within=max((_ready_within(after, name) for name in replaced), default=0),
     )
 
@@ -120,9 +128,15 @@ def _diff(before: str, after: str) -> str:
     return "\n".join(lines[2:]) or "(only the end of the last line)"
 
 
-def _line(tree: Tree, gateway: str, key: str) -> str:
-    text = tree[f"gateways/{gateway}/gateway.yaml"]
-    return next((line for line in text.splitlines() if line.startswith(f"{key}:")), "")
+def _value(tree: Tree, gateway: str, key: str) -> str:
+    """What the gateway's facts say of `key`, which stands at the start of its line; nothing when they do not."""
+    lines = tree[f"gateways/{gateway}/gateway.yaml"].splitlines()
+    return next((line[len(key) + 1 :].strip() for line in lines if line.startswith(f"{key}:")), "")
+
+
+def _data_size(tree: Tree, gateway: str) -> int:
+    """In MiB."""
+    return int(_value(tree, gateway, "  size").removesuffix("MiB"))
 
 
 def _ready_within(tree: Tree, gateway: str) -> float:

@@ -61,9 +61,11 @@ def _row(change: StackChange) -> tuple[str, ...]:
     replaced += [f"made: {listed(change.created)}"] if change.created else []
     replaced += [f"deleted: {listed(change.deleted)}"] if change.deleted else []
     replaced += [f"pool, network or connection of {listed(change.hosts)}"] if change.hosts else []
-    checks = f"smoke check of {listed(change.checked)}" if change.checked else _NOTHING
+    in_place = [f"smoke check of {listed(change.checked)}"] if change.checked else []
+    in_place += [f"data volume of {listed(change.grown)} grown"] if change.grown else []
     restarts = listed(change.replaced) or _NOTHING
-    return change.stack, "; ".join(replaced) or _NOTHING, checks, restarts, change.interruption
+    columns = "; ".join(replaced) or _NOTHING, "; ".join(in_place) or _NOTHING, restarts
+    return change.stack, *columns, change.interruption
 
 
 def _notes(change: StackChange) -> list[str]:
@@ -73,9 +75,9 @@ def _notes(change: StackChange) -> list[str]:
             f"{listed(change.moved)} moves to another host, where a data volume cannot follow: protected, it stops the "
             "`up`; unprotected, it is deleted with its logs and keys"
         )
-    if change.kept:
+    if change.shrunk:
         notes.append(
-            f"the data volume of {listed(change.kept)} keeps its size, which logs are rotated by: grow it by hand first"
+            f"the data volume of {listed(change.shrunk)} is declared smaller, which `up` refuses: it is never shrunk"
         )
     if change.hosts:
         notes.append(f"read the preview for {listed(change.hosts)}: what stands on a pool or network goes with it")

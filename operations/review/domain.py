@@ -36,9 +36,9 @@ def provider_xml(settings: Settings, design: GatewayDesign, mark: str) -> etree.
     _element(domain, "cpu").set("mode", design.machine.profile.cpu_mode)
     root, data, seed = domain.findall("devices/disk/source")
     pool = shared_name(design.stack)
-    root.attrib.update({"pool": pool, "volume": design.root_volume.replace(design.mark, mark)})
+    root.attrib.update({"pool": pool, "volume": design.root_volume(mark)})
     data.attrib.update({"pool": pool, "volume": design.data_name})
-    seed.attrib.update({"pool": pool, "volume": design.seed_volume.replace(design.mark, mark)})
+    seed.attrib.update({"pool": pool, "volume": design.seed_volume(mark)})
     if design.machine.profile.root == "flat":
         _element(domain, "devices/disk/driver").set("type", "raw")
     if design.machine.data_is_device:

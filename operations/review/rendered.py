@@ -17,9 +17,12 @@ from stacks.settings import Settings
 Tree = Mapping[str, str]
 """Texts by their paths."""
 
+ONE_BY_ONE, ALL_AT_ONCE = "one at a time", "all at once"
+"""How a stack's gateways are updated."""
+
 BAKED = "(of the image that is baked here)"
 _ANY_IMAGE = "0" * 64
-_FINGERPRINT, _CONTENT_HASH, _CONFIG_HASH = "FINGERPRINT", "CONTENT-HASH", "CONFIG-HASH"
+_FINGERPRINT, _CONTENT_HASH, _CONFIG_HASH, _FILE_HASH = "FINGERPRINT", "CONTENT-HASH", "CONFIG-HASH", "FILE-HASH"
 """Stand for what is derived from everything else: a change of it is a change elsewhere, shown there."""
 
 
@@ -69,14 +72,21 @@ def _gateway(settings: Settings, made: GatewayDesign) -> Tree:
             mac=made.machine.mac,
             url=made.url,
             dataVolume={"size": f"{made.data_bytes >> 20}MiB", "protected": settings.protect_data},
+            updated=ALL_AT_ONCE if settings.parallel else ONE_BY_ONE,
         ),
         "domain.xslt": made.stylesheet,
         "domain.xml": domain_xml(settings, made, _FINGERPRINT),
-        "smoke.json": json.dumps(made.smoke_plan, indent=2, sort_keys=True) + "\n",
+        "smoke.json": json.dumps(_quiet(made.smoke_plan), indent=2, sort_keys=True) + "\n",
         **documents(made.seed),
     }
     derived = {made.seed.content_hash: _CONTENT_HASH, made.seed.config_hash: _CONFIG_HASH}
     return {path: _replaced(text, derived) for path, text in texts.items()}
+
+
+def _quiet(plan: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The smoke plan without the hashes of files that are in the tree themselves."""
+    guest = plan["guest"]
+    return {**plan, "guest": guest | {"files": dict.fromkeys(guest["files"], _FILE_HASH)}}
 
 
 def _replaced(text: str, values: Mapping[str, str]) -> str:

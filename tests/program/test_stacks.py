@@ -111,16 +111,18 @@ def test_a_guest_is_shut_down_before_its_domain_is_deleted(registered: list[Regi
     power = commands(registered, "power")
     assert len(power) == len(of_type(registered, "libvirt:index/domain:Domain"))
     for command in power:
-        assert command.inputs["delete"].endswith("shut-down")
+        assert command.inputs["delete"].endswith("remove")
         assert "create" not in command.inputs
         assert command.delete_before_replace
 
 
 def test_the_next_gateway_waits_for_the_proof_of_the_one_before(registered: list[Registered]) -> None:
+    for before, after in itertools.pairwise(commands(registered, "power")):
+        proof = before.name.replace("-power", "-check")
+        assert any(urn.endswith(f"::{proof}") for urn in after.depends_on)
     domains = of_type(registered, "libvirt:index/domain:Domain")
-    for before, domain in itertools.pairwise(domains):
-        proof = before.name.replace("-domain", "-check")
-        assert any(urn.endswith(f"::{proof}") for urn in domain.depends_on)
+    for power, domain in zip(commands(registered, "power"), domains, strict=True):
+        assert any(urn.endswith(f"::{power.name}") for urn in domain.depends_on)
 
 
 def test_no_checkout_path_enters_an_input(recorded: Recorded) -> None:
@@ -197,7 +199,7 @@ def test_two_machines_of_a_stack_share_nothing(recorded: Recorded) -> None:
 def test_the_outputs_say_what_another_program_needs(recorded: Recorded) -> None:
     settings = load_file(PROJECT, recorded.stack)
     outputs = recorded.outputs
-    assert set(outputs) == {"urls", "addresses", "region", "versions", "image", "smoke", "proofs", "placement"}
+    assert set(outputs) == {"urls", "addresses", "region", "versions", "image", "smoke", "history"}
     assert outputs["addresses"] == {name: str(gateway.address) for name, gateway in settings.gateways.items()}
     assert set(outputs["urls"]) == set(outputs["smoke"]) == set(settings.gateways)
     assert all(url.startswith("https://") for url in outputs["urls"].values())

@@ -23,7 +23,7 @@ def plan(**smoke: Any) -> Plan:
     """The plan for oslo-test's gw1 with these smoke settings besides."""
     config = yaml.safe_load((PROJECT / "stacks/Pulumi.oslo-test.yaml").read_text())["config"]
     settings = parse(config, "oslo-test", PROJECT)
-    region = settings.facts.smoke.model_dump(by_alias=True, exclude_unset=True) | smoke
+    region = yaml.safe_load((PROJECT / "stacks/regions/oslo.yaml").read_text())["smoke"] | smoke
     facts = settings.facts.model_copy(update={"smoke": Smoke.model_validate(region)})
     settings = settings.model_copy(update={"facts": facts, "budget_scale": 1})
     return parse_plan(json.dumps(design(settings, "oslo-test", "gw1", "0" * 64).smoke_plan), "plan")

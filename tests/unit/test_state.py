@@ -70,19 +70,21 @@ def test_the_lock_of_another_machine_is_respected(locks: Path) -> None:
     assert path.exists()
 
 
-def test_a_root_that_a_command_copied_is_known_and_is_no_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_volumes_that_commands_made_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     guest = "urn:pulumi:x::nordgate::nordgate:region:Region$nordgate:gateway:Gateway"
     command = {"type": "command:local:Command", "id": "0f3a"}
     copied = command | {"urn": f"{guest}$nordgate:guest:Guest$command:local:Command::gw1-root"}
-    proved = command | {"urn": f"{guest}$nordgate:smoke:SmokeCheck$command:local:Command::gw1-check"}
-    resources = [copied | {"inputs": {"triggers": ["/pool/root.raw", "/pool/image"]}}, proved | {"inputs": {}}]
+    data = command | {"urn": f"{guest}$nordgate:guest:Guest$command:local:Command::gw1-data"}
+    resources = [
+        copied | {"inputs": {"triggers": ["/pool/root.raw", "/pool/image"]}},
+        data | {"inputs": {}, "outputs": {"stdout": "/pool/data.raw"}},
+    ]
     checkpoint = tmp_path / f".nordgate/state/.pulumi/stacks/nordgate/{STACK}.json"
     checkpoint.parent.mkdir(parents=True)
     checkpoint.write_text(json.dumps({"checkpoint": {"latest": {"resources": resources}}}))
     recorded = state._recorded(STACK)
-    assert "/pool/root.raw" in recorded.identifiers
-    assert recorded.checks == (proved["urn"],)
+    assert {"/pool/root.raw", "/pool/data.raw"} <= recorded.identifiers
 
 
 def test_a_plugin_whose_pulumi_was_killed_is_ended_and_no_other(tmp_path: Path) -> None:

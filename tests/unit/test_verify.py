@@ -32,7 +32,13 @@ STACK = f"{LAB}-test"
 
 @pytest.fixture
 def declared() -> GatewayDesign:
-    text = (PROJECT / "stacks/Pulumi.oslo-test.yaml").read_text().replace("/lab/oslo/", f"/lab/{LAB}/")
+    text = (
+        (PROJECT / "stacks/Pulumi.oslo-test.yaml")
+        .read_text()
+        .replace("/lab/oslo/", f"/lab/{LAB}/")
+        .replace(":8443", ":8799")
+    )
+    text = text.replace(":8443", ":8799")
     config = yaml.safe_load(text.replace(VOLUME, VOLUME + OVERRIDES))["config"]
     # The guest's documents are of their day; the fingerprint of all of them is in the name of its root volume.
     mark = re.search(r"-root-([0-9a-f]{12})\.qcow2", LIVE)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -13,7 +12,6 @@ from lxml import etree
 from hardware import PROFILES, Machine, Profile, domain_stylesheet, facts, network_stylesheet, pool_stylesheet
 from tests.unit.hardware.samples import BASE, PINNING, SAMPLES, WAYS, domain_xml, machine, provider_document, xsltproc
 
-OTHER_BASES = Path(__file__).parents[1] / "base"
 LIBVIRTS_OWN = {"console log", "memory KiB"}
 """Facts whose place in a domain is another one before libvirt has read it: serial ports, and units."""
 
@@ -117,16 +115,16 @@ def test_disks_are_files_by_their_path_in_the_pool() -> None:
     disks = domain(machine()).findall("devices/disk")
     assert [disk.get("type") for disk in disks] == ["file", "file", "file"]
     captured = ElementTree.parse(BASE / "domain-network.xml").findall(".//source[@volume]")
-    paths = [source.get("file") for disk in disks[:2] if (source := disk.find("source")) is not None]
+    paths = [source.get("file") for disk in disks if (source := disk.find("source")) is not None]
     assert paths == [f"/srv/pool/{source.get('volume')}" for source in captured]
 
 
-def test_the_data_volume_alone_carries_the_serial() -> None:
+def test_data_volume_and_seed_carry_serials() -> None:
     disks = domain(machine()).findall("devices/disk[@device='disk']")
-    assert [disk.findtext("serial") for disk in disks] == [None, "nordgate-data"]
+    assert [disk.findtext("serial") for disk in disks] == [None, "nordgate-data", "nordgate-seed"]
 
 
-@pytest.mark.parametrize(("root", "drivers"), [("overlay", ["qcow2", "raw"]), ("flat", ["raw", "raw"])])
+@pytest.mark.parametrize(("root", "drivers"), [("overlay", ["qcow2", "raw", "raw"]), ("flat", ["raw", "raw", "raw"])])
 def test_disks_keep_the_format_that_the_provider_found(root: str, drivers: list[str]) -> None:
     found = domain(machine(root=root)).findall("devices/disk[@device='disk']/driver")
     assert [driver.get("type") for driver in found] == drivers
@@ -141,6 +139,10 @@ def test_the_seed_is_the_third_disk_and_read_only() -> None:
     assert target.get("bus") == "virtio"
 
 
+@pytest.mark.parametrize(
+    ("iothreads", "mapped", "wanted"),
+    [(0, False, ("(none)", "(none)")), (1, False, ("1", "1")), (2, False, ("1", "2")), (3, True, ("1,2,3", "1,2,3"))],
+)
 def test_io_threads_are_dealt_out_to_the_disks(iothreads: int, mapped: bool, wanted: tuple[str, str]) -> None:
     made = machine(iothreads=iothreads, iothread_mapping=mapped)
     read = {fact.what: fact.read(domain(made)) for fact in facts(made)}
@@ -165,5 +167,5 @@ def test_values_stay_what_they_are(path: str) -> None:
 
 @pytest.mark.parametrize(("make", "base"), [(pool_stylesheet, "pool.xml"), (network_stylesheet, "network.xml")])
 def test_pools_and_networks_have_the_derived_uuid(make: Callable[[str], str], base: str) -> None:
-    result = ElementTree.fromstring(xsltproc(make("u-u-i-d"), (OTHER_BASES / base).read_text()))
+    result = ElementTree.fromstring(xsltproc(make("u-u-i-d"), (BASE / base).read_text()))
     assert [element.text for element in result.findall("uuid")] == ["u-u-i-d"]

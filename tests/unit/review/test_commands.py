@@ -82,7 +82,7 @@ def test_a_comment_is_written_even_when_a_file_is_broken(checkout: Path) -> None
     path = checkout / "stacks/regions/london.yaml"
     path.write_text(path.read_text().replace("resolvers:", "resolver:"))
     done = operations(checkout, "diff", "main")
-    assert done.returncode == 1
+    assert done.returncode == 2
     comment = (checkout / ".nordgate/diff.md").read_text()
     assert comment.startswith(f"{MARK}\n")
     assert 'network.resolver   unknown setting; did you mean "resolvers"?' in comment

@@ -21,6 +21,9 @@ from stacks.load import load_file, parse
 PROJECT = Path(__file__).parents[3]
 STACKS = stack_names(PROJECT)
 _OSLO, _TEST, _BOTH = "Pulumi.oslo.yaml", "Pulumi.oslo-test.yaml", ("gw1", "gw2")
+_IN_TURN, _AT_ONCE = "up to 4min each, one after the other", "up to 4min each, at the same time"
+_PROTECTED, _PARALLEL = "  nordgate:protectData: true\n", "  nordgate:parallel: true\n"
+_SECOND = "    gw2:\n      hypervisor: host2\n      address: 10.81.0.12\n      pinning: *cores\n"
 PAGE = PROJECT / "docs/pull-requests.md"
 
 
@@ -89,12 +92,15 @@ def test_the_example_in_the_docs_is_what_the_tool_makes(
 @pytest.mark.parametrize(
     ("file", "before", "after", "expected"),
     [
-        (_OSLO, "vcpus: 4", "vcpus: 8", {"replaced": _BOTH, "interruption": "up to 4min each, at the same time"}),
+        (_OSLO, "memory: 4GiB", "memory: 8GiB", {"replaced": _BOTH, "interruption": _IN_TURN}),
         (_OSLO, "sha256: f", "sha256: e", {"replaced": _BOTH}),
         (_OSLO, "protectData: true", "protectData: false", {"replaced": (), "checked": (), "interruption": "none"}),
-        (_OSLO, "dataVolume: 20GiB", "dataVolume: 40GiB", {"kept": _BOTH}),
+        (_OSLO, _PROTECTED, _PROTECTED + _PARALLEL, {"replaced": (), "checked": (), "interruption": "none"}),
+        (_OSLO, "dataVolume: 20GiB", "dataVolume: 40GiB", {"grown": _BOTH, "shrunk": ()}),
+        (_OSLO, "dataVolume: 20GiB", "dataVolume: 20481MiB", {"grown": _BOTH, "shrunk": ()}),
+        (_OSLO, "dataVolume: 20GiB", "dataVolume: 9GiB", {"grown": (), "shrunk": _BOTH}),
         (_OSLO, "hypervisor: host2", "hypervisor: host3", {"moved": ("gw2",), "replaced": ("gw2",)}),
-        (_OSLO, "    gw2: {hypervisor: host2, address: 10.81.0.12}\n", "", {"deleted": ("gw2",), "replaced": ()}),
+        (_OSLO, _SECOND, "", {"deleted": ("gw2",), "replaced": ()}),
         (_TEST, "budgetScale: 50", "budgetScale: 60", {"replaced": (), "checked": ("gw1",), "interruption": "none"}),
         (_TEST, "lab/oslo/pool", "lab/oslo/other", {"hosts": ("host1",)}),
         ("regions/oslo.yaml", "p99: 40ms", "p99: 30ms", {"replaced": (), "checked": _BOTH}),
@@ -112,6 +118,15 @@ def test_each_change_is_told_with_what_becomes_of_the_gateways(
     assert found.stack.startswith("oslo")
     for name, value in expected.items():
         assert getattr(found, name) == value, name
+
+
+def test_gateways_are_away_at_the_same_time_only_where_the_stack_says_so(
+    project: Path, unchanged: dict[str, Tree]
+) -> None:
+    edit(project, _OSLO, "memory: 4GiB", "memory: 8GiB")
+    assert changes(unchanged, trees(project))[0].interruption == _IN_TURN
+    edit(project, _OSLO, _PROTECTED, _PROTECTED + _PARALLEL)
+    assert changes(unchanged, trees(project))[0].interruption == _AT_ONCE
 
 
 _THIRD_HOST = """\
@@ -172,6 +187,8 @@ def test_nothing_that_is_rendered_can_end_the_fold_it_stands_in(unchanged: dict[
 def test_two_hundred_gateways_are_rendered_in_less_than_ten_seconds() -> None:
     config: dict[str, Any] = yaml.safe_load((PROJECT / "stacks/Pulumi.oslo.yaml").read_text())["config"]
     config = copy.deepcopy(config)
+    # No host has cores of their own for a hundred.
+    config["nordgate:hardware"]["profile"] = "balanced"
     config["nordgate:gateways"] = {
         f"gw{number}": {"hypervisor": f"host{number % 2 + 1}", "address": f"10.81.0.{number + 22}"}
         for number in range(1, 201)
@@ -188,8 +205,17 @@ def test_two_hundred_gateways_are_rendered_in_less_than_ten_seconds() -> None:
 
 
 def test_a_reviewer_is_warned_of_what_an_edit_does_to_data(project: Path, unchanged: dict[str, Tree]) -> None:
-    edit(project, _OSLO, "dataVolume: 20GiB", "dataVolume: 40GiB")
+    edit(project, _OSLO, "dataVolume: 20GiB", "dataVolume: 10GiB")
     edit(project, _TEST, "lab/oslo/pool", "lab/oslo/other")
     comment = document.markdown(changes(unchanged, trees(project)), "main")
-    assert "- **oslo**: the data volume of gw1, gw2 keeps its size" in comment
+    assert "- **oslo**: the data volume of gw1, gw2 is declared smaller, which `up` refuses" in comment
     assert "- **oslo-test**: read the preview for host1" in comment
+
+
+def test_a_data_volume_that_grows_is_updated_in_place(project: Path, unchanged: dict[str, Tree]) -> None:
+    edit(project, _OSLO, "dataVolume: 20GiB", "dataVolume: 40GiB")
+    found = changes(unchanged, trees(project))
+    head = document.markdown(found, "main").partition("<details>")[0]
+    assert " | data volume of gw1, gw2 grown | " in head
+    assert "**oslo**" not in head, "there is nothing to warn of"
+    assert "  updated in place       data volume of gw1, gw2 grown\n" in document.text(found, "main")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 BOOT = "/run/nordgate/boot.json"
+FILES = {"/proc/stat": "cpu 1 2 3 4 5 6 7 8 9 10\n", "/proc/sys/kernel/random/boot_id": "b007\n"}
 SCENARIO = Path(os.environ["FAKE_VIRSH"])
 scenario: dict[str, Any] = json.loads(SCENARIO.read_text())
 
@@ -56,7 +57,7 @@ def agent(command: dict[str, Any]) -> Any:
         )
     if name == "guest-file-open":
         path = arguments["path"]
-        content = turn("boot") if path == BOOT else scenario.get("files", {}).get(path)
+        content = turn("boot") if path == BOOT else (FILES | scenario.get("files", {})).get(path)
         if content is None:
             fail(
                 f"internal error: unable to execute QEMU agent command '{name}': "

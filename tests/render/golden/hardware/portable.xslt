@@ -46,9 +46,11 @@
     <serial>nordgate-data</serial>
   </xsl:template>
 
-  <!-- q35 has no IDE, which the provider hard-codes. The device stays a CD-ROM, or every preview shows a change. -->
-  <xsl:template match="/domain/devices/disk[@device='cdrom']/target">
-    <target dev="sda" bus="sata"/>
+  <!-- The seed is read and never written. -->
+  <xsl:template match="/domain/devices/disk[@device='disk'][3]/target">
+    <xsl:copy-of select="."/>
+    <readonly/>
+    <serial>nordgate-seed</serial>
   </xsl:template>
 
   <xsl:template match="/domain/devices/interface/model">

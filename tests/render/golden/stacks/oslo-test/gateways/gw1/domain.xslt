@@ -12,34 +12,58 @@
     <uuid>d7a2e366-e74f-557a-aafc-a11e8bc048d3</uuid>
   </xsl:template>
 
+  <xsl:template match="/domain/vcpu">
+    <vcpu placement="static">1</vcpu>
+  </xsl:template>
+
+  <!-- Unchecked, a processor without a required feature is only warned of in QEMU's log. -->
   <xsl:template match="/domain/cpu">
-    <cpu mode="maximum" check="none">
+    <cpu mode="maximum" check="full">
       <topology sockets="1" cores="1" threads="1"/>
       <feature policy="require" name="aes"/>
     </cpu>
   </xsl:template>
 
+  <!-- By path: AppArmor's rules for a guest are made from paths, and follow an overlay's chain from there. -->
+  <xsl:template match="/domain/devices/disk/@type[. = 'volume']">
+    <xsl:attribute name="type">file</xsl:attribute>
+  </xsl:template>
+  <xsl:template match="/domain/devices/disk/source[@volume]">
+    <source file="/var/lib/nordgate/lab/oslo/pool/{@volume}"/>
+  </xsl:template>
+
   <!-- The provider cannot set drivers; raw for data, qcow2 for the overlay of the image. -->
-  <xsl:template match="/domain/devices/disk[@device='disk']/driver">
-    <driver name="qemu" type="{@type}" cache="unsafe" io="threads" discard="unmap"/>
+  <xsl:template match="/domain/devices/disk[@device='disk'][1]/driver">
+    <driver name="qemu" type="{@type}" cache="unsafe" io="threads" discard="unmap" queues="1">
+    </driver>
+  </xsl:template>
+  <xsl:template match="/domain/devices/disk[@device='disk'][2]/driver">
+    <driver name="qemu" type="{@type}" cache="unsafe" io="threads" discard="unmap" queues="1">
+    </driver>
   </xsl:template>
   <xsl:template match="/domain/devices/disk[@device='disk'][2]/target">
     <xsl:copy-of select="."/>
     <serial>nordgate-data</serial>
   </xsl:template>
 
-  <!-- q35 has no IDE, which the provider hard-codes. The device stays a CD-ROM, or every preview shows a change. -->
-  <xsl:template match="/domain/devices/disk[@device='cdrom']/target">
-    <target dev="sda" bus="sata"/>
+  <!-- The seed is read and never written. -->
+  <xsl:template match="/domain/devices/disk[@device='disk'][3]/target">
+    <xsl:copy-of select="."/>
+    <readonly/>
+    <serial>nordgate-seed</serial>
   </xsl:template>
 
-  <!-- What the kernel says before anything else can speak: kept on the hypervisor. -->
+  <xsl:template match="/domain/devices/interface/model">
+    <xsl:copy-of select="."/>
+    <driver name="qemu" queues="1"/>
+  </xsl:template>
+
+  <!-- What the kernel says before anything else can speak: kept on the hypervisor. The provider leaves out the type. -->
   <xsl:template match="/domain/devices/console">
-    <xsl:copy>
-      <xsl:apply-templates select="@*"/>
+    <console type="pty">
       <log file="/var/lib/nordgate/lab/oslo/console/oslo-test-gw1.log" append="off"/>
       <xsl:apply-templates select="node()"/>
-    </xsl:copy>
+    </console>
   </xsl:template>
 
   <!-- A gateway has no screen, no USB and a fixed amount of memory. -->

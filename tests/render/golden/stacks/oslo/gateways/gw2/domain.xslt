@@ -12,34 +12,78 @@
     <uuid>f17cc915-7f88-5ed6-867f-aff83ab9d1e1</uuid>
   </xsl:template>
 
+  <xsl:template match="/domain/vcpu">
+    <vcpu placement="static">4</vcpu>
+    <iothreads>2</iothreads>
+    <cputune>
+      <vcpupin vcpu="0" cpuset="4"/>
+      <vcpupin vcpu="1" cpuset="5"/>
+      <vcpupin vcpu="2" cpuset="6"/>
+      <vcpupin vcpu="3" cpuset="7"/>
+      <emulatorpin cpuset="0-1"/>
+      <iothreadpin iothread="1" cpuset="2-3"/>
+      <iothreadpin iothread="2" cpuset="2-3"/>
+    </cputune>
+    <numatune>
+      <memory mode="strict" nodeset="0"/>
+    </numatune>
+    <memoryBacking>
+      <hugepages>
+        <page size="1048576" unit="KiB"/>
+      </hugepages>
+      <nosharepages/>
+      <locked/>
+    </memoryBacking>
+  </xsl:template>
+
+  <!-- Unchecked, a processor without a required feature is only warned of in QEMU's log. -->
   <xsl:template match="/domain/cpu">
-    <cpu mode="host-passthrough" check="none" migratable="off">
+    <cpu mode="host-passthrough" check="full" migratable="off">
       <topology sockets="1" cores="4" threads="1"/>
       <feature policy="require" name="aes"/>
     </cpu>
   </xsl:template>
 
+  <!-- By path: AppArmor's rules for a guest are made from paths, and follow an overlay's chain from there. -->
+  <xsl:template match="/domain/devices/disk/@type[. = 'volume']">
+    <xsl:attribute name="type">file</xsl:attribute>
+  </xsl:template>
+  <xsl:template match="/domain/devices/disk/source[@volume]">
+    <source file="/srv/nvme/nordgate/{@volume}"/>
+  </xsl:template>
+
   <!-- The provider cannot set drivers; raw for data, qcow2 for the overlay of the image. -->
-  <xsl:template match="/domain/devices/disk[@device='disk']/driver">
-    <driver name="qemu" type="{@type}" cache="none" io="native" discard="unmap"/>
+  <xsl:template match="/domain/devices/disk[@device='disk'][1]/driver">
+    <driver name="qemu" type="{@type}" cache="none" io="native" discard="unmap" queues="4" iothread="1">
+    </driver>
+  </xsl:template>
+  <xsl:template match="/domain/devices/disk[@device='disk'][2]/driver">
+    <driver name="qemu" type="{@type}" cache="none" io="native" discard="unmap" queues="4" iothread="2">
+    </driver>
   </xsl:template>
   <xsl:template match="/domain/devices/disk[@device='disk'][2]/target">
     <xsl:copy-of select="."/>
     <serial>nordgate-data</serial>
   </xsl:template>
 
-  <!-- q35 has no IDE, which the provider hard-codes. The device stays a CD-ROM, or every preview shows a change. -->
-  <xsl:template match="/domain/devices/disk[@device='cdrom']/target">
-    <target dev="sda" bus="sata"/>
+  <!-- The seed is read and never written. -->
+  <xsl:template match="/domain/devices/disk[@device='disk'][3]/target">
+    <xsl:copy-of select="."/>
+    <readonly/>
+    <serial>nordgate-seed</serial>
   </xsl:template>
 
-  <!-- What the kernel says before anything else can speak: kept on the hypervisor. -->
+  <xsl:template match="/domain/devices/interface/model">
+    <xsl:copy-of select="."/>
+    <driver name="vhost" queues="4"/>
+  </xsl:template>
+
+  <!-- What the kernel says before anything else can speak: kept on the hypervisor. The provider leaves out the type. -->
   <xsl:template match="/domain/devices/console">
-    <xsl:copy>
-      <xsl:apply-templates select="@*"/>
+    <console type="pty">
       <log file="/var/log/libvirt/qemu/oslo-gw2.log" append="off"/>
       <xsl:apply-templates select="node()"/>
-    </xsl:copy>
+    </console>
   </xsl:template>
 
   <!-- A gateway has no screen, no USB and a fixed amount of memory. -->
