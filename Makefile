@@ -18,7 +18,7 @@ endif
 PREPARE := check $(PREPARE)
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview destroy check drift preflight render diff new-region verify smoke ssh console lab-up lab-down image supplies tools python state report stacks comment fold lint test test-all
+.PHONY: help up preview destroy check drift preflight render diff new-region verify smoke stop start ssh console lab-up lab-down image supplies tools python state report stacks comment fold lint test test-all
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,12 @@ smoke: tools ## Run the smoke check of STACK now
 
 ssh: tools ## Log in to a gateway of STACK (GATEWAY=gw1)
 	@$(PYTHON) -m operations ssh $(STACK) $(GATEWAY)
+
+stop: tools ## Shut down a gateway of STACK, cleanly (GATEWAY=gw1)
+	@$(PYTHON) -m operations stop $(STACK) $(GATEWAY)
+
+start: tools ## Start a gateway of STACK and wait until it is ready (GATEWAY=gw1)
+	@$(PYTHON) -m operations start $(STACK) $(GATEWAY)
 
 console: tools ## Watch the serial console of a gateway of STACK (GATEWAY=gw1); Ctrl-] leaves
 	@$(PYTHON) -m operations console $(STACK) $(GATEWAY)

@@ -33,7 +33,7 @@ What cannot go together is refused by `make check`, with the rule. A changed fie
 
 Every profile has one socket with as many cores as the guest has virtual processors, virtio for disks, network and
 random numbers, a serial console with a log on the host, and the guest agent's channel; no screen, no USB, no balloon.
-Disks go to libvirt by path: see [decision 0006](decisions/0006-disks-by-path.md).
+Disks go to libvirt by path: see [decision 0008](decisions/0008-disks-by-path.md).
 
 What AES instructions change inside a guest is measured in [aes.md](aes.md).
 

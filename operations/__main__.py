@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from hosts.problems import Problem as HostProblem
-from operations.access import console, ssh
+from operations.access import console, ssh, start, stop
 from operations.new_region import new_region
 from operations.preflight import failures, preflight, table
 from operations.preflight import summary as preflight_summary
@@ -36,9 +36,15 @@ _VERBS = {
     "report": "print the stack's smoke reports as Markdown",
     "smoke": "run the smoke check of every gateway now",
     "verify": "compare the running guests with what was declared",
+    "stop": "shut down a gateway, cleanly",
+    "start": "start a gateway and wait until it is ready",
     "ssh": "log in to a gateway",
     "console": "watch a gateway's serial console",
 }
+
+
+_ONE = {"stop": stop, "start": start, "ssh": ssh, "console": console}
+"""What is about one gateway."""
 
 
 def main() -> int:
@@ -59,7 +65,7 @@ def main() -> int:
             one.add_argument("--like", default="oslo", help="the region whose files are the model")
         else:
             one.add_argument("stack")
-        if verb in ("ssh", "console"):
+        if verb in _ONE:
             one.add_argument("gateway", nargs="?", default="gw1")
     arguments = parser.parse_args()
     here = Path.cwd()
@@ -102,7 +108,7 @@ def _carry_out(verb: str, stack: str, gateway: str) -> int:
     elif verb == "verify":
         return verify(stack, settings)
     else:
-        return (ssh if verb == "ssh" else console)(stack, settings, gateway)
+        return _ONE[verb](stack, settings, gateway)
     return 0
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from hosts import power
 from hosts.agent import GuestAgent
 from hosts.virsh import Hypervisor
+from smoke.plan import parse_plan
+from smoke.progress import Progress
+from smoke.readiness import wait_until_ready
+from stacks.design import SHUT_DOWN_SECONDS, designs
 from stacks.settings import Settings
-from tools.console import Problem
+from tools.console import Problem, phase
 
 _USER = "operator"
 _HOST_KEY = "/etc/ssh/ssh_host_ed25519_key.pub"
@@ -46,6 +52,24 @@ def console(stack: str, settings: Settings, gateway: str) -> int:
     """Connect this terminal to the guest's serial console until Ctrl-]."""
     uri = _hypervisor(settings, gateway).label
     return subprocess.run(["virsh", "-c", uri, "console", f"{stack}-{gateway}", "--force"], check=False).returncode
+
+
+def stop(stack: str, settings: Settings, gateway: str) -> int:
+    """Shut the gateway's guest down; 1 if it had to be cut off."""
+    guest = power.Guest(uri=_hypervisor(settings, gateway).label, domain=f"{stack}-{gateway}", within=SHUT_DOWN_SECONDS)
+    with phase(f"Shut down {guest.domain}"):
+        clean = power.shut_down(guest)
+    return 0 if clean else 1
+
+
+def start(stack: str, settings: Settings, gateway: str) -> int:
+    """Start the gateway's guest and wait until it says that it is ready."""
+    hypervisor = _hypervisor(settings, gateway)
+    made = next(found for found in designs(settings, stack, Path.cwd()) if found.name == gateway)
+    power.start(hypervisor, made.domain)
+    plan = parse_plan(json.dumps(made.smoke_plan), gateway)
+    wait_until_ready(plan, hypervisor, GuestAgent(hypervisor, made.domain), Progress())
+    return 0
 
 
 def _hypervisor(settings: Settings, gateway: str) -> Hypervisor:

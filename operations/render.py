@@ -46,8 +46,9 @@ def diff(project: Path, base: str) -> str:
     try:
         commit = _git(project, "merge-base", base, "HEAD")
         with tempfile.TemporaryDirectory(prefix="nordgate-diff-") as folder:
+            settings = {stack: load_file(project, stack) for stack in stack_names(project)}
             other = _begin(project, commit, Path(folder))
-            after = {stack: rendered(load_file(project, stack), stack) for stack in stack_names(project)}
+            after = {stack: rendered(found, stack) for stack, found in settings.items()}
             before = _finish(other, commit, Path(folder))
     except (Problem, SettingsError) as error:
         (project / COMMENT).write_text(document.failed(str(error)))

@@ -72,8 +72,8 @@ def _notes(change: StackChange) -> list[str]:
     notes = []
     if change.moved:
         notes.append(
-            f"{listed(change.moved)} moves to another host, where a data volume cannot follow: protected, it stops the "
-            "`up`; unprotected, it is deleted with its logs and keys"
+            f"{listed(change.moved)} is declared on another host, where its data volume cannot follow: `up` refuses it "
+            "(docs/operations.md, data volumes)"
         )
     if change.shrunk:
         notes.append(

@@ -28,11 +28,14 @@ _FINGERPRINT, _CONTENT_HASH, _CONFIG_HASH, _FILE_HASH = "FINGERPRINT", "CONTENT-
 
 def rendered(settings: Settings, stack: str) -> Tree:
     """Everything that the stack would put on its machines."""
-    tree = {"image.yaml": _yaml(file=settings.image.file, sha256=settings.image.sha256 or BAKED)}
+    image = settings.image
+    named = {"file": image.file} if image.file else {"url": image.url}
+    checksum = {"sha512": image.sha512} if image.sha512 else {"sha256": image.sha256 or BAKED}
+    tree = {"image.yaml": _yaml(**named, **checksum, platform=image.platform)}
     for name in settings.hypervisors:
         tree[f"hosts/{name}.yaml"] = _host(settings, stack, name)
     for name in settings.gateways:
-        made = design(settings, stack, name, settings.image.sha256 or _ANY_IMAGE)
+        made = design(settings, stack, name, image.sha512 or image.sha256 or _ANY_IMAGE)
         tree |= {f"gateways/{name}/{path}": text for path, text in _gateway(settings, made).items()}
     return tree
 
@@ -55,10 +58,13 @@ def documents(seed: SeedDocuments) -> Tree:
 def _host(settings: Settings, stack: str, name: str) -> str:
     host, made = settings.hypervisors[name], f"nordgate-{stack}"
     network = {"name": made, "uuid": derived_uuid(stack, "network", made), "cidr": str(settings.network.cidr)}
+    ways = {"bridge": host.bridge, "macvtap": host.macvtap}
+    way: dict[str, object] = {key: value for key, value in ways.items() if value} or {"network": network}
     return _yaml(
         uri=host.uri,
         pool={"name": made, "uuid": derived_uuid(stack, "pool", made), "path": host.pool_path},
-        **({"bridge": host.bridge} if host.bridge else {"network": network}),
+        **({"volumeGroup": host.volume_group} if host.volume_group else {}),
+        **way,
     )
 
 

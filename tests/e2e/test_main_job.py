@@ -189,7 +189,7 @@ def test_a_guest_that_was_stopped_is_started_and_proved_again(project: Project) 
     subprocess.run(["virsh", "-c", URI, "destroy", f"{STACK}-gw1"], check=True, capture_output=True)
     ended = project.make("up")
     assert ended.code == 0, ended.output
-    assert "which was stopped" in ended.output, ended.output
+    assert "which is shut off" in ended.output, ended.output
     assert "gw1-check created" in ended.output, ended.output
 
 

@@ -101,7 +101,7 @@ def checked(trusted: Path, **settings: Any) -> Result:
 
 
 def failing(result: Result) -> list[str]:
-    return [line.what for line in result.lines if line.verdict is Verdict.FAIL]
+    return [line.what for _, line in result.judged if line.verdict is Verdict.FAIL]
 
 
 def test_a_gateway_without_fault_passes_every_proof(serve: Serve, authority: Authority) -> None:

@@ -20,7 +20,7 @@ LAST: dict[str, Any] = {
 
 
 def present(**changed: Any) -> Present:
-    found = {
+    found: dict[str, Any] = {
         "hypervisor": "host1",
         "machine": "m1",
         "boot": "b1",

@@ -1,0 +1,190 @@
+"""Edits and faults of a running stack: what the preview says, that it is so afterwards, and that nothing is left over.
+
+The tests share one stack and run in this order. Data written before the first edit must be there after the last.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hosts.agent import GuestAgent
+from hosts.virsh import Hypervisor
+from tests.e2e.project import Ended, Project
+
+LAB = "lifecycle"
+DOMAIN = f"{LAB}-test-gw1"
+POOL = Path(f"/var/lib/nordgate/lab/{LAB}/pool")
+KEPT = "/srv/nordgate/kept"
+HYPERVISOR = Hypervisor(f"qemu:///system?socket=/var/lib/nordgate/lab/{LAB}/run/libvirt-sock")
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One row of edits.yaml."""
+
+    name: str
+    before: str
+    after: str
+    preview: list[str]
+    guest: str = ""
+    xml: str = ""
+    keeps: bool = False
+
+
+def _edits() -> Sequence[object]:
+    found = []
+    for name, row in yaml.safe_load(Path(__file__).with_name("edits.yaml").read_text()).items():
+        often, keeps = row.pop("often", False), row.pop("keeps the guest", False)
+        marks = [] if often else [pytest.mark.long]
+        found.append(pytest.param(Edit(name, keeps=keeps, **row), id=name, marks=marks))
+    return found
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    project = Project(tmp_path_factory.mktemp("checkout"), LAB, 8751)
+    up(project)
+    assert holds(f"head -c 1M /dev/urandom | tee {KEPT} | sha256sum > /srv/nordgate/sum; sync")
+    yield project
+    project.make("destroy")
+    project.make("lab-down", "FORCE=1")
+
+
+def up(project: Project) -> Ended:
+    """Plain Pulumi, where the lab and its supplies are there."""
+    ended = project.make("up") if not POOL.exists() else project.pulumi("up", "--yes", "--skip-preview")
+    assert ended.code == 0, ended.output
+    return ended
+
+
+def holds(command: str) -> bool:
+    return GuestAgent(HYPERVISOR, DOMAIN).exec(["/bin/bash", "-c", command]).exit_code == 0
+
+
+def unchanged(project: Project) -> None:
+    ended = project.pulumi("preview", "--expect-no-changes")
+    assert ended.code == 0, ended.output
+
+
+def boot() -> str:
+    return GuestAgent(HYPERVISOR, DOMAIN).read_file("/proc/sys/kernel/random/boot_id").decode()
+
+
+@pytest.mark.parametrize("edit", _edits())
+def test_an_edit_is_told_and_then_in_force(project: Project, edit: Edit) -> None:
+    before = boot()
+    project.edit(edit.before, edit.after)
+    try:
+        preview = project.pulumi("preview", "--diff")
+        for said in edit.preview:
+            assert said in preview.output, preview.output
+        up(project)
+        assert (boot() == before) is edit.keeps
+        assert not edit.guest or holds(edit.guest), edit.guest
+        assert edit.xml in HYPERVISOR.virsh("dumpxml", DOMAIN)
+        unchanged(project)
+    finally:
+        if not edit.name.startswith("a larger"):
+            project.edit(edit.after, edit.before)
+
+
+def test_a_smaller_data_volume_is_refused(project: Project) -> None:
+    project.edit("    dataVolume: 192MiB", "    dataVolume: 128MiB")
+    ended = project.pulumi("up", "--yes", "--skip-preview")
+    project.edit("    dataVolume: 128MiB", "    dataVolume: 192MiB")
+    assert ended.code != 0
+    assert "a data volume is never" in ended.output, ended.output
+    up(project)
+
+
+def test_a_stopped_gateway_is_started_and_proved_again(project: Project) -> None:
+    assert project.make("stop").code == 0
+    assert HYPERVISOR.virsh("domstate", DOMAIN).strip() == "shut off"
+    ended = up(project)
+    assert "which is shut off" in ended.output, ended.output
+    unchanged(project)
+
+
+@pytest.mark.long
+def test_stop_and_start_need_no_deployment(project: Project) -> None:
+    assert project.make("stop").code == 0
+    assert project.make("start").code == 0
+    assert HYPERVISOR.virsh("domstate", DOMAIN).strip() == "running"
+    up(project)
+
+
+def test_a_domain_deleted_behind_pulumis_back_is_made_again(project: Project) -> None:
+    HYPERVISOR.virsh("destroy", DOMAIN)
+    HYPERVISOR.virsh("undefine", DOMAIN)
+    up(project)
+    assert holds("true")
+    unchanged(project)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["seed", "root"])
+def test_a_guest_whose_disk_was_deleted_is_made_again(project: Project, kind: str) -> None:
+    (disk,) = POOL.glob(f"{DOMAIN}-{kind}-*")
+    disk.unlink()
+    up(project)
+    unchanged(project)
+
+
+def test_a_gateway_whose_data_volume_is_gone_stops_the_deployment(project: Project) -> None:
+    data = POOL / f"{DOMAIN}-data.raw"
+    aside = data.rename(POOL.parent / "aside")
+    ended = project.pulumi("up", "--yes", "--skip-preview")
+    aside.rename(data)
+    assert ended.code != 0
+    assert f"gw1 has lost its data volume: {DOMAIN}-data.raw is not on host1 any more." in ended.output, ended.output
+    unchanged(project)
+
+
+@pytest.mark.long
+def test_libvirtd_killed_while_a_guest_is_made_leaves_nothing_to_do_by_hand(project: Project) -> None:
+    project.edit("    memory: 768MiB", "    memory: 800MiB")
+    ended = project.killed_make("up", when=r"gw1-domain (creating|replacing|deleting)")
+    assert "gw1-domain" in ended
+    subprocess.run(["pkill", "-KILL", "-f", f"libvirtd.*{LAB}"], check=False)
+    assert project.make("up").code == 0
+    project.edit("    memory: 800MiB", "    memory: 768MiB")
+    assert project.make("up").code == 0
+
+
+@pytest.mark.long
+def test_a_guest_that_cannot_start_fails_and_the_next_deployment_succeeds(project: Project) -> None:
+    project.edit("    memory: 768MiB", "    memory: 4096GiB")
+    ended = project.pulumi("up", "--yes", "--skip-preview")
+    project.edit("    memory: 4096GiB", "    memory: 768MiB")
+    assert ended.code != 0
+    assert "memory" in ended.output
+    up(project)
+    unchanged(project)
+
+
+def test_a_foreign_volume_of_our_name_is_refused_and_untouched(project: Project, tmp_path: Path) -> None:
+    foreign = POOL / f"{LAB}-test-gw2-data.raw"
+    foreign.write_bytes(b"someone else's" * 4096)
+    anchor = "  nordgate:budgetScale"
+    second = "    gw2:\n      hypervisor: host1\n      address: 10.81.0.12\n"
+    project.edit(anchor, second + anchor)
+    ended = project.pulumi("up", "--yes", "--skip-preview")
+    project.edit(second + anchor, anchor)
+    kept = tmp_path / "kept"
+    shutil.move(foreign, kept)
+    assert ended.code != 0
+    assert f"{LAB}-test-gw2-data.raw" in ended.output, ended.output
+    assert kept.read_bytes() == b"someone else's" * 4096
+    up(project)
+
+
+def test_data_is_there_after_all_of_this_byte_for_byte(project: Project) -> None:
+    assert project.folder
+    assert holds(f"sha256sum {KEPT} | cut -c1-64 | grep -q $(cut -c1-64 /srv/nordgate/sum)")
