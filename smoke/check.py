@@ -30,6 +30,8 @@ def check(plan: Plan, progress: Progress) -> Result:
         raise
     except Problem as problem:
         result.problem = str(problem)
+    if plan.libvirt and result.verdict is Verdict.FAIL and not result.evidence:
+        result.evidence = evidence.collect(plan.libvirt, Hypervisor(plan.libvirt.uri))
     return result
 
 

@@ -144,7 +144,8 @@ def _run(options: argparse.Namespace) -> int:
         except OSError as error:
             raise UsageProblem(f"cannot write the report to {options.report}: {error.strerror}.") from None
     if not options.json:
-        report.show(result, options.brief)
+        kept = report.evidence_folder(result, options.report) if options.report and result.evidence else None
+        report.show(result, options.brief, kept)
     found = result.report().as_json() if options.json else result.summary(page)
     print(json.dumps(found, separators=(",", ":"), ensure_ascii=False), flush=True)
     return result.exit_code

@@ -7,13 +7,21 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from cloudinit import PATHS
 from hosts.agent import GuestAgent
 from hosts.problems import AgentProblem, GuestFileMissing, HypervisorProblem
 from hosts.virsh import Hypervisor, last_lines
 from smoke.plan import Libvirt
 
 _LOG_BYTES = 128 * 1024
+_CONSOLE_LINES = 2000
 _MOST = 12
+_GUEST_FILES = {
+    "boot.json": "/run/nordgate/boot.json",
+    "cloud-init.log": "/var/log/cloud-init.log",
+    "cloud-init-output.log": "/var/log/cloud-init-output.log",
+    "nginx-error.log": f"{PATHS.log}/error.log",
+}
 _BAD = re.compile(r"\b(WARNING|ERROR|CRITICAL)\b|^\w*(Error|Exception): ")
 
 
@@ -21,6 +29,8 @@ _BAD = re.compile(r"\b(WARNING|ERROR|CRITICAL)\b|^\w*(Error|Exception): ")
 class Evidence:
     console: list[str] = field(default_factory=list)
     cloud_init: list[str] = field(default_factory=list)
+    files: dict[str, str] = field(default_factory=dict)
+    """What is kept for later, by file name: console, domain, and the guest's own logs."""
 
 
 def collect(libvirt: Libvirt, hypervisor: Hypervisor, lines: int = 30) -> Evidence:
@@ -29,16 +39,28 @@ def collect(libvirt: Libvirt, hypervisor: Hypervisor, lines: int = 30) -> Eviden
     connected = False
     log = libvirt.console_log
     try:
+        evidence.files["domain.xml"] = hypervisor.virsh("dumpxml", libvirt.domain)
         view = hypervisor.look(libvirt.domain)
         connected, log = view.agent_connected, log or view.console_log
     except HypervisorProblem:
         pass  # said already: it is the reason for collecting, or hides behind it
-    evidence.console = hypervisor.console_tail(log, lines) if log else ["(the domain keeps no console log)"]
+    console = hypervisor.console_tail(log, _CONSOLE_LINES) if log else ["(the domain keeps no console log)"]
+    evidence.console = console[-lines:]
+    evidence.files["console.log"] = "\n".join(console) + "\n"
     if connected:
-        evidence.cloud_init = cloud_init_errors(GuestAgent(hypervisor, libvirt.domain, timeout=5))
+        agent = GuestAgent(hypervisor, libvirt.domain, timeout=5)
+        evidence.cloud_init = cloud_init_errors(agent)
+        evidence.files |= {name: _whole(agent, path) for name, path in _GUEST_FILES.items()}
     else:
         evidence.cloud_init = ["(the guest agent is not connected: cloud-init cannot be asked)"]
     return evidence
+
+
+def _whole(agent: GuestAgent, path: str) -> str:
+    try:
+        return agent.read_file(path, _LOG_BYTES, tail=True).decode(errors="replace")
+    except (AgentProblem, HypervisorProblem) as problem:
+        return f"({path} cannot be read: {problem})\n"
 
 
 def cloud_init_errors(agent: GuestAgent) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -13,14 +14,18 @@ from rich.table import Table
 from rich.text import Text
 
 from smoke import history, markdown, page
+from smoke.evidence import Evidence
 from smoke.result import Result
 from smoke.verdict import Verdict
 
 _STYLES = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "yellow", Verdict.SHOWN: "dim"}
 
 
-def show(result: Result, brief: bool = False) -> None:
-    """The table, then what failed, then what a person needs to find out why. `brief` only counts what passed."""
+def show(result: Result, brief: bool = False, kept: Path | None = None) -> None:
+    """The table, then what failed, then what a person needs to find out why. `brief` only counts what passed.
+
+    `kept` is the folder of the evidence.
+    """
     terminal = sys.stderr.isatty()
     # Without a terminal no colours, whatever the environment forces; nothing wraps in a log.
     console = Console(stderr=True, highlight=False, force_terminal=terminal, width=None if terminal else 110)
@@ -47,9 +52,11 @@ def show(result: Result, brief: bool = False) -> None:
         console.print(table)
     for note in (note for one in result.series for note in one.notes):
         console.print(Text(f"note: {note}"), soft_wrap=True)
-    if result.evidence:
+    if result.evidence and result.problem:
         _block(console, "serial console, last lines", result.evidence.console)
         _block(console, "cloud-init's errors", result.evidence.cloud_init)
+    if kept:
+        console.print(Text(f"evidence: {kept}"), soft_wrap=True)
     sentence = result.problem or "; ".join(result.failing) or result.plan.url
     console.print(Text(result.verdict.value.upper(), _STYLES[result.verdict]) + Text(f": {sentence}"), soft_wrap=True)
 
@@ -67,7 +74,22 @@ def write(result: Result, folder: Path, profile: str | None = None) -> Path:
     _replace(stem, ".json", json.dumps(report.as_json(), indent=2, ensure_ascii=False) + "\n")
     _replace(stem, ".md", markdown.markdown(report, former))
     history.add(past, report)
+    if result.evidence:
+        keep(result.evidence, evidence_folder(result, folder))
     return _replace(stem, ".html", page.html(report, [one.rounds for one in result.series], former))
+
+
+def evidence_folder(result: Result, folder: Path) -> Path:
+    """Where the evidence of a failed check lies below the report folder."""
+    return folder / f"{result.plan.stack}-{result.plan.gateway}-evidence"
+
+
+def keep(evidence: Evidence, folder: Path) -> None:
+    """Write what was collected to a folder of its own, in place of what a former check left there."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name, text in evidence.files.items():
+        (folder / name).write_text(text)
 
 
 def _replace(stem: Path, suffix: str, text: str) -> Path:

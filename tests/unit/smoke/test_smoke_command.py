@@ -95,6 +95,24 @@ def test_guest_that_is_not_ready_shows_console_and_cloud_init(plan: dict[str, An
     assert "waited for" in json.loads(done.stdout)["problem"]
 
 
+def test_a_failed_check_keeps_its_evidence_in_one_folder(
+    plan: dict[str, Any], server: Any, guest: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "console").write_text("booted\n")
+    plan["libvirt"]["consoleLog"] = str(tmp_path / "console")
+    server.body = "<html><center>nginx</center></html>"
+    guest.set(files={CERTIFICATE: guest.get("files")[CERTIFICATE], "/srv/nordgate/log/error.log": "no upstream\n"})
+    done = smoke("--plan", "-", "--report", str(tmp_path / "reports"), stdin=json.dumps(plan))
+    assert done.returncode == 1
+    folder = tmp_path / "reports" / "oslo-test-gw1-evidence"
+    assert f"evidence: {folder}" in done.stderr
+    found = {path.name: path.read_text() for path in folder.iterdir()}
+    assert found["console.log"] == "booted\n"
+    assert found["nginx-error.log"] == "no upstream\n"
+    assert found["domain.xml"].startswith("running")
+    assert {"boot.json", "cloud-init.log", "cloud-init-output.log"} <= found.keys()
+
+
 def test_certificate_of_another_server_is_not_trusted(plan: dict[str, Any]) -> None:
     done = smoke("--plan", "-", stdin=json.dumps(plan | {"serverName": "other.localhost"}))
     assert done.returncode == 1
