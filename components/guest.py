@@ -58,24 +58,6 @@ class Guest(pulumi.ComponentResource):
         def options(**extra: object) -> pulumi.ResourceOptions:
             return pulumi.ResourceOptions(parent=self, provider=args.provider, **extra)  # type: ignore[arg-type]
 
-        # Root and seed of the next guest are made before, and those of the last deleted after, the domain's turn.
-        mark = args.incarnation.apply(design.incarnate)
-        self.root, self.seed = mark.apply(design.root_volume), mark.apply(design.seed_volume)
-        if machine.profile.root == "flat":
-            of_command = pulumi.ResourceOptions(parent=self, delete_before_replace=False)
-            root_id = flat_root(name, self.root, args.image_id, args.pool, machine.pool_path, design.uri, of_command)
-        else:
-            kept = options(delete_before_replace=False)
-            root_id = overlay_root(name, self.root, args.image_id, args.pool, kept)
-        seed = libvirt.Volume(
-            f"{name}-seed",
-            name=self.seed,
-            pool=args.pool,
-            source=args.seed_disk,
-            format="raw",
-            # The name says what is inside; where the file lay does not matter.
-            opts=options(delete_before_replace=False, ignore_changes=["source"]),
-        )
         data = command.local.Command(
             f"{name}-data",
             create=f"{HOSTS} create-volume",
@@ -85,6 +67,26 @@ class Guest(pulumi.ComponentResource):
             stdin=pulumi.Output.from_input(args.pool).apply(lambda _: design.data_volume_request),
             opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(protect=args.protect_data)),
         )
+        # Root and seed of the next guest are made before, and those of the last deleted after, the domain's turn; none
+        # of this before the gateway's own turn.
+        turn = [data, *args.after]
+        mark = args.incarnation.apply(design.incarnate)
+        self.root, self.seed = mark.apply(design.root_volume), mark.apply(design.seed_volume)
+        if machine.profile.root == "flat":
+            of_command = pulumi.ResourceOptions(parent=self, delete_before_replace=False, depends_on=turn)
+            root_id = flat_root(name, self.root, args.image_id, args.pool, machine.pool_path, design.uri, of_command)
+        else:
+            kept = options(delete_before_replace=False, depends_on=turn)
+            root_id = overlay_root(name, self.root, args.image_id, args.pool, kept)
+        seed = libvirt.Volume(
+            f"{name}-seed",
+            name=self.seed,
+            pool=args.pool,
+            source=args.seed_disk,
+            format="raw",
+            # The name says what is inside; where the file lay does not matter.
+            opts=options(delete_before_replace=False, ignore_changes=["source"], depends_on=turn),
+        )
         # The provider would cut the guest off, and fails on one that is gone already. So it never deletes the domain:
         # this does, after a clean shutdown, before the next domain is made.
         power = command.local.Command(
@@ -92,7 +94,7 @@ class Guest(pulumi.ComponentResource):
             delete=f"{HOSTS} remove",
             stdin=design.shut_down_request,
             triggers=[mark, args.bridge, args.macvtap, args.network_id],
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True, depends_on=[data, *args.after]),
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True, depends_on=turn),
         )
         domain = libvirt.Domain(
             f"{name}-domain",

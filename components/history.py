@@ -7,6 +7,7 @@ from typing import Any
 
 import pulumi
 
+from stacks.design import GatewayDesign
 from stacks.history import Present, generation, incarnation, refusals
 
 _ADVICE = "Data does not move or come back by itself, so nothing was changed: see docs/operations.md, data volumes."
@@ -31,9 +32,12 @@ class History:
         """The number of the gateway's proof."""
         return self._last.apply(lambda last: generation(last.get(gateway), self._now[gateway]))
 
-    def incarnation(self, gateway: str) -> pulumi.Output[int]:
+    def incarnation(self, design: GatewayDesign) -> pulumi.Output[int]:
         """The number of the gateway's guest."""
-        return self._last.apply(lambda last: incarnation(last.get(gateway), self._now[gateway]))
+        present = self._now[design.name]
+        return self._last.apply(
+            lambda last: incarnation(last.get(design.name), present, design.own_volumes, design.own_prefixes)
+        )
 
     def once_checked(self, value: str) -> pulumi.Output[str]:
         """`value`, when no gateway would lose its data."""
@@ -44,7 +48,6 @@ class History:
         present = self._now[gateway]
         return {
             "generation": self.generation(gateway),
-            "incarnation": self.incarnation(gateway),
             "boot": smoke.apply(lambda found: found and found.get("boot")),
             "volumes": volumes,
             "hypervisor": present.hypervisor,

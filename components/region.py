@@ -78,7 +78,7 @@ class Region(pulumi.ComponentResource):
                     protect_data=settings.protect_data,
                     after=list(before),
                     generation=history.generation(gateway_name),
-                    incarnation=history.incarnation(gateway_name),
+                    incarnation=history.incarnation(args.designs[gateway_name]),
                 ),
                 child,
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
@@ -19,23 +19,24 @@ class Observed:
 
     machine: str
     """The UUID that its libvirt has for it."""
-    domains: frozenset[str]
-    """All that are defined."""
+    in_use: dict[str, frozenset[str]]
+    """By domain that is defined: the names of the volumes that it uses."""
     boots: dict[str, str]
     """By domain: the boot ID of each guest that runs and answers."""
     volumes: frozenset[str]
     """Names, in the pools that were asked about."""
 
 
-def observe(uri: str, domains: Iterable[str], pools: Iterable[str]) -> Observed:
-    """The machine behind a URI, which domains it has, and what is in these pools. Raises HypervisorProblem."""
+def observe(uri: str, domains: Collection[str], pools: Iterable[str]) -> Observed:
+    """The machine behind a URI, which of these domains it has, and what is in these pools. Raises HypervisorProblem."""
     hypervisor = Hypervisor(uri)
     capabilities = ElementTree.fromstring(hypervisor.virsh("capabilities"))  # noqa: S314 - libvirt wrote it
-    defined = frozenset(hypervisor.virsh("list", "--all", "--name").split())
+    defined = set(hypervisor.virsh("list", "--all", "--name").split())
+    in_use = {domain: _disks(hypervisor, domain) for domain in domains if domain in defined}
     running = set(hypervisor.virsh("list", "--name").split())
     boots = {domain: boot for domain in domains if domain in running and (boot := boot_id(hypervisor, domain))}
     volumes = frozenset(name for pool in pools for name in _volumes(hypervisor, pool))
-    return Observed(capabilities.findtext("host/uuid", ""), defined, boots, volumes)
+    return Observed(capabilities.findtext("host/uuid", ""), in_use, boots, volumes)
 
 
 def boot_id(hypervisor: Hypervisor, domain: str) -> str | None:
@@ -44,6 +45,12 @@ def boot_id(hypervisor: Hypervisor, domain: str) -> str | None:
         return GuestAgent(hypervisor, domain, timeout=5).read_file(_BOOT_ID).decode().strip()
     except Problem:
         return None
+
+
+def _disks(hypervisor: Hypervisor, domain: str) -> frozenset[str]:
+    tree = ElementTree.fromstring(hypervisor.virsh("dumpxml", "--inactive", domain))  # noqa: S314 - libvirt wrote it
+    paths = (source.get("file") or source.get("dev") or "" for source in tree.findall("devices/disk/source"))
+    return frozenset(path.rpartition("/")[2] for path in paths)
 
 
 def _volumes(hypervisor: Hypervisor, pool: str) -> list[str]:

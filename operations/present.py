@@ -22,6 +22,6 @@ def now(settings: Settings, designs: Mapping[str, GatewayDesign]) -> dict[str, P
         for gateway, design in there.items():
             domain = design.domain
             found[gateway] = Present(
-                name, seen.machine, seen.boots.get(domain), domain in seen.domains, sorted(seen.volumes)
+                name, seen.machine, seen.boots.get(domain), seen.in_use.get(domain), sorted(seen.volumes)
             )
     return found

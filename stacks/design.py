@@ -85,6 +85,16 @@ class GatewayDesign:
         """The name of the disk with the seed documents."""
         return f"{self.domain}-seed-{mark}.raw"
 
+    def own_volumes(self, number: int) -> frozenset[str]:
+        """The names of what is made anew with the guest of that number."""
+        mark = self.incarnate(number)
+        return frozenset((self.root_volume(mark), self.seed_volume(mark)))
+
+    @property
+    def own_prefixes(self) -> tuple[str, ...]:
+        """How the names of all such volumes of the gateway begin."""
+        return f"{self.domain}-root-", f"{self.domain}-seed-"
+
     def incarnate(self, number: int) -> str:
         """The mark of the guest with that number: another one for each that had to be made anew."""
         return f"{self.mark}-{number}" if number else self.mark

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+_MOST = 1000
+"""More guests of one mark than ever lie on a host."""
 
 
 @dataclass(frozen=True)
@@ -17,8 +20,8 @@ class Present:
     """The UUID of the machine that this name leads to."""
     boot: str | None
     """The boot ID of its guest, if that runs and answers."""
-    defined: bool
-    """Whether its domain is there."""
+    in_use: Collection[str] | None
+    """The names of the volumes that its domain uses; None when it has no domain."""
     volumes: Collection[str]
     """Names, in its pools."""
 
@@ -33,12 +36,23 @@ def generation(last: Mapping[str, Any] | None, present: Present) -> int:
     return int(last["generation"]) + (present.boot is None or present.boot != last["boot"])
 
 
-def incarnation(last: Mapping[str, Any] | None, present: Present) -> int:
-    """The number of a gateway's guest, from 0: another one when parts of it were deleted behind Pulumi's back."""
-    if last is None:
-        return 0
-    whole = present.defined and all(name in present.volumes for name in last["volumes"])
-    return int(last["incarnation"]) + (not whole)
+def incarnation(
+    last: Mapping[str, Any] | None, present: Present, own: Callable[[int], frozenset[str]], prefixes: tuple[str, ...]
+) -> int:
+    """The number of a gateway's guest: that of the guest that is there, when it is whole and the declared one.
+
+    Else a number whose volumes are not there yet: those of a deployment that failed may be waiting for their deletion,
+    and a volume that was made under such a name would be deleted in the end. `own` gives the names of the volumes that
+    are made anew with the guest of a number, `prefixes` how all such names of the gateway begin.
+    """
+    there = frozenset(name for name in present.volumes if name.startswith(prefixes))
+    used = there & frozenset(present.in_use or ())
+    # What the last successful deployment left was the guest before: Pulumi only waits to delete it.
+    unexplained = there - used - frozenset((last or {}).get("volumes", ()))
+    for number in range(_MOST):
+        if used == own(number) and not unexplained:
+            return number
+    return next(number for number in range(_MOST) if not own(number) & there)
 
 
 def refusals(before: Mapping[str, Any] | None, now: Mapping[str, Present], data: Mapping[str, str]) -> list[str]:

@@ -177,7 +177,7 @@ def test_a_flat_root_is_the_whole_image(hypervisor: Hypervisor, pool: str) -> No
     hypervisor.virsh("pool-refresh", pool)
     left = Path(POOL) / "root.raw"
     left.write_bytes(b"half a copy")
-    command = [sys.executable, "-m", "hosts.volumes", "copy", "--uri", str(hypervisor.uri), "--pool", pool]
+    command = [sys.executable, "-m", "hosts.copies", "copy", "--uri", str(hypervisor.uri), "--pool", pool]
     command += ["--name", "root.raw", "--image", str(image)]
     done = subprocess.run(command, cwd=SOURCE, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -190,7 +190,7 @@ def test_a_flat_root_is_the_whole_image(hypervisor: Hypervisor, pool: str) -> No
 
 
 def test_a_copy_that_fails_says_why(hypervisor: Hypervisor, pool: str) -> None:
-    command = [sys.executable, "-m", "hosts.volumes", "copy", "--uri", str(hypervisor.uri), "--pool", pool]
+    command = [sys.executable, "-m", "hosts.copies", "copy", "--uri", str(hypervisor.uri), "--pool", pool]
     command += ["--name", "root.raw", "--image", "/nowhere.qcow2"]
     done = subprocess.run(command, cwd=SOURCE, capture_output=True, text=True, check=False)
     assert done.returncode == 1

@@ -127,7 +127,7 @@ def run_program(
         with (
             contextlib.chdir(project),
             patch("operations.preflight.preflight", return_value=report or {}),
-            patch("operations.present.observe", return_value=Observed("machine", frozenset(), {}, frozenset())),
+            patch("operations.present.observe", return_value=Observed("machine", {}, {}, frozenset())),
         ):
             runpy.run_path(str(PROJECT / "__main__.py"))
         root: Any = pulumi.runtime.settings.get_root_resource()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,9 +12,8 @@ from stacks.history import Present, generation, incarnation, refusals
 DATA = {"gw1": "oslo-gw1-data.raw"}
 LAST: dict[str, Any] = {
     "generation": 3,
-    "incarnation": 1,
     "boot": "b1",
-    "volumes": ["root.qcow2", "seed.raw"],
+    "volumes": ["root-a.qcow2", "seed-a.raw"],
     "hypervisor": "host1",
     "machine": "m1",
 }
@@ -24,8 +24,8 @@ def present(**changed: Any) -> Present:
         "hypervisor": "host1",
         "machine": "m1",
         "boot": "b1",
-        "defined": True,
-        "volumes": ["root.qcow2", "seed.raw", DATA["gw1"]],
+        "in_use": ["root-a.qcow2", "seed-a.raw", DATA["gw1"]],
+        "volumes": ["root-a.qcow2", "seed-a.raw", DATA["gw1"]],
     }
     return Present(**(found | changed))
 
@@ -39,20 +39,53 @@ def test_another_boot_and_a_guest_that_is_silent_are_proved_again(boot: str | No
     assert generation(LAST, present(boot=boot)) == 4
 
 
-def test_a_guest_that_is_whole_is_not_made_anew() -> None:
-    assert incarnation(LAST, present(boot=None)) == 1
+def own(mark: str) -> Callable[[int], frozenset[str]]:
+    def names(number: int) -> frozenset[str]:
+        full = f"{mark}-{number}" if number else mark
+        return frozenset((f"root-{full}.qcow2", f"seed-{full}.raw"))
+
+    return names
+
+
+def number(mark: str, last: dict[str, Any] | None = LAST, **changed: Any) -> int:
+    return incarnation(last, present(**changed), own(mark), ("root-", "seed-"))
+
+
+A, B = ["root-a.qcow2", "seed-a.raw"], ["root-b.qcow2", "seed-b.raw"]
+
+
+def test_the_declared_guest_that_is_there_stays() -> None:
+    assert number("a") == 0
+    assert number("a", in_use=["root-a-2.qcow2", "seed-a-2.raw"], volumes=["root-a-2.qcow2", "seed-a-2.raw"]) == 2
+
+
+def test_the_first_guest_and_another_declared_one_begin_at_nought() -> None:
+    assert number("a", last=None, in_use=None, volumes=[]) == 0
+    assert number("b") == 0
 
 
 @pytest.mark.parametrize(
-    "lost", [{"defined": False}, {"volumes": ["seed.raw", DATA["gw1"]]}, {"volumes": ["root.qcow2", DATA["gw1"]]}]
+    "lost", [{"in_use": None}, {"volumes": ["seed-a.raw", DATA["gw1"]]}, {"volumes": ["root-a.qcow2", DATA["gw1"]]}]
 )
 def test_a_guest_that_lost_its_domain_root_or_seed_is_made_anew(lost: dict[str, Any]) -> None:
-    assert incarnation(LAST, present(**lost)) == 2
+    assert number("a", **lost) == 1
+
+
+def test_a_guest_whose_check_failed_is_checked_again_and_not_made_anew() -> None:
+    assert number("b", in_use=B, volumes=[*A, *B]) == 0
+
+
+def test_taking_back_what_failed_before_the_guests_turn_uses_no_name_that_waits_for_its_deletion() -> None:
+    assert number("a", in_use=A, volumes=[*A, *B]) == 1
+
+
+def test_taking_back_a_guest_that_did_not_start_uses_no_name_that_waits_for_its_deletion() -> None:
+    assert number("a", in_use=B, volumes=[*A, *B]) == 1
 
 
 def test_the_first_deployment_asks_nothing() -> None:
-    nothing = present(defined=False, volumes=[], boot=None)
-    assert (generation(None, nothing), incarnation(None, nothing)) == (1, 0)
+    nothing = present(in_use=None, volumes=[], boot=None)
+    assert generation(None, nothing) == 1
     assert refusals(None, {"gw1": nothing}, DATA) == []
 
 
@@ -61,7 +94,7 @@ def test_the_first_deployment_asks_nothing() -> None:
     [
         ({"hypervisor": "host2"}, "gw1 stands on host1, and host2 is declared."),
         ({"machine": "m2"}, "gw1 stands on host1, which was the machine m1; its URI now leads to m2."),
-        ({"volumes": ["root.qcow2"]}, "gw1 has lost its data volume: oslo-gw1-data.raw is not on host1 any more."),
+        ({"volumes": ["root-a.qcow2"]}, "gw1 has lost its data volume: oslo-gw1-data.raw is not on host1 any more."),
     ],
 )
 def test_a_gateway_is_never_left_without_its_data(changed: dict[str, Any], said: str) -> None:
