@@ -93,7 +93,8 @@ class Guest(pulumi.ComponentResource):
             f"{name}-power",
             delete=f"{HOSTS} remove",
             stdin=design.shut_down_request,
-            triggers=[mark, args.bridge, args.macvtap, args.network_id],
+            # Also what must outlive the guest when all of it is deleted.
+            triggers=[root_id, seed.id, args.bridge, args.macvtap, args.network_id],
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True, depends_on=turn),
         )
         domain = libvirt.Domain(
