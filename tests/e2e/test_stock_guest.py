@@ -16,8 +16,8 @@ from tools import mirror
 from tools.image import bake
 
 IMAGES = [
-    pytest.param(("debian-13", 13, 8751), id="debian-13"),
-    pytest.param(("debian-12", 12, 8752), id="debian-12", marks=pytest.mark.long),
+    pytest.param(("debian-13", 13, 8771), id="debian-13"),
+    pytest.param(("debian-12", 12, 8772), id="debian-12", marks=pytest.mark.long),
 ]
 
 
