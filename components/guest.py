@@ -35,9 +35,9 @@ class GuestArgs:
     protect_data: bool
     after: Sequence[pulumi.Resource]
     """What must have succeeded before this guest is touched."""
-    generation: pulumi.Input[int]
+    generation: int
     """Another one runs the smoke check again."""
-    incarnation: pulumi.Output[int]
+    incarnation: int
     """Another one makes the guest anew."""
 
 
@@ -70,8 +70,8 @@ class Guest(pulumi.ComponentResource):
         # Root and seed of the next guest are made before, and those of the last deleted after, the domain's turn; none
         # of this before the gateway's own turn.
         turn = [data, *args.after]
-        mark = args.incarnation.apply(design.incarnate)
-        self.root, self.seed = mark.apply(design.root_volume), mark.apply(design.seed_volume)
+        mark = design.incarnate(args.incarnation)
+        self.root, self.seed = design.root_volume(mark), design.seed_volume(mark)
         if machine.profile.root == "flat":
             of_command = pulumi.ResourceOptions(parent=self, delete_before_replace=False, depends_on=turn)
             root_id = flat_root(name, self.root, args.image_id, args.pool, machine.pool_path, design.uri, of_command)

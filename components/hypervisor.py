@@ -14,11 +14,10 @@ from stacks.settings import Hypervisor as HypervisorSettings
 
 @dataclass(frozen=True)
 class HypervisorArgs:
-    """`stack` marks what is made on the host; the settings say where on it, `uri` how to reach it."""
+    """`stack` marks what is made on the host; the settings say where it is."""
 
     stack: str
     settings: HypervisorSettings
-    uri: pulumi.Input[str]
 
 
 class Hypervisor(pulumi.ComponentResource):
@@ -29,7 +28,7 @@ class Hypervisor(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: HypervisorArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("nordgate:hypervisor:Hypervisor", name, None, opts)
-        self.provider = libvirt.Provider(name, uri=args.uri, opts=pulumi.ResourceOptions(parent=self))
+        self.provider = libvirt.Provider(name, uri=args.settings.uri, opts=pulumi.ResourceOptions(parent=self))
         pool_name = shared_name(args.stack)
         self.pool = libvirt.Pool(
             f"{name}-pool",

@@ -46,8 +46,7 @@ class Region(pulumi.ComponentResource):
         images: dict[str, BaseImage] = {}
         networks: dict[str, Network] = {}
         for host_name, host in settings.hypervisors.items():
-            uri = history.once_checked(host.uri)
-            hypervisor = Hypervisor(host_name, HypervisorArgs(stack, host, uri), child)
+            hypervisor = Hypervisor(host_name, HypervisorArgs(stack, host), child)
             hypervisors[host_name] = hypervisor
             images[host_name] = BaseImage(
                 f"{host_name}-image",

@@ -14,7 +14,7 @@ _COPIES = ".nordgate/venv/bin/python -m hosts.copies"
 
 def overlay_root(
     name: str,
-    volume: pulumi.Output[str],
+    volume: str,
     image_id: pulumi.Input[str],
     pool: pulumi.Input[str],
     opts: pulumi.ResourceOptions,
@@ -26,7 +26,7 @@ def overlay_root(
 
 def flat_root(
     name: str,
-    volume: pulumi.Output[str],
+    volume: str,
     image_id: pulumi.Input[str],
     pool: pulumi.Input[str],
     pool_path: str,
@@ -34,10 +34,10 @@ def flat_root(
     opts: pulumi.ResourceOptions,
 ) -> pulumi.Output[str]:
     """A raw copy of the image, made by the host: the provider could only upload the image once more for each guest."""
-    path = volume.apply(lambda found: f"{pool_path}/{found}")
-    made_of = pulumi.Output.all(pool, volume, image_id)
-    copy = made_of.apply(lambda of: _line("copy", "--uri", uri, "--pool", of[0], "--name", of[1], "--image", of[2]))
-    delete = made_of.apply(lambda of: _line("delete", "--uri", uri, "--pool", of[0], "--name", of[1]))
+    path = f"{pool_path}/{volume}"
+    made_of = pulumi.Output.all(pool, image_id)
+    copy = made_of.apply(lambda of: _line("copy", "--uri", uri, "--pool", of[0], "--name", volume, "--image", of[1]))
+    delete = made_of.apply(lambda of: _line("delete", "--uri", uri, "--pool", of[0], "--name", volume))
     copied = command.local.Command(
         f"{name}-root",
         create=copy,
@@ -49,7 +49,7 @@ def flat_root(
         logging=command.local.Logging.STDERR,
         opts=opts,
     )
-    return pulumi.Output.all(copied.id, path).apply(lambda found: str(found[1]))
+    return copied.id.apply(lambda _: path)
 
 
 def _line(*words: str) -> str:

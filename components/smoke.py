@@ -21,7 +21,7 @@ class SmokeCheckArgs:
     plan: Mapping[str, Any]
     fingerprint: str
     guest: pulumi.Input[str]
-    generation: pulumi.Input[int]
+    generation: int
 
 
 class SmokeCheck(pulumi.ComponentResource):

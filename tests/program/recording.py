@@ -43,14 +43,13 @@ class Registered:
 class _Answers(mocks.Mocks):
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         outputs = dict(args.inputs)
-        if args.typ == "pulumi:pulumi:StackReference":
-            outputs |= {"outputs": {}, "secretOutputNames": []}  # nothing was deployed before
         if args.typ == "command:local:Command":
             outputs["stdout"] = json.dumps({"verdict": "pass", "p50": 1.0, "p99": 2.0})
         return f"{args.name}-id", outputs
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
-        raise AssertionError(f"the program calls {args.token}")
+        assert args.token == "pulumi:pulumi:readStackOutputs", args.token  # noqa: S105 - the name of a function
+        return {"outputs": {}}, []  # nothing was deployed before
 
 
 class _Monitor(mocks.MockMonitor):
