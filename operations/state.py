@@ -156,7 +156,8 @@ def _orphans(stack: str, hypervisor: Hypervisor, known: frozenset[str]) -> Itera
         hypervisor.virsh("pool-refresh", pool)
         for line in hypervisor.virsh("vol-list", pool).splitlines():
             name, path = line.split(maxsplit=1)
-            if name.startswith(f"{stack}-") and path.strip() not in known:
+            # A data volume is kept: only an empty one is ever taken over, and never is one deleted here.
+            if name.startswith(f"{stack}-") and not name.endswith("-data.raw") and path.strip() not in known:
                 kinds["volume"].append(Orphan("volume", name, (("vol-delete", name, "--pool", pool),)))
     for found in kinds.values():
         yield from found
