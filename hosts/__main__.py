@@ -1,7 +1,7 @@
 """`python -m hosts VERB`, with what it is about as JSON on the standard input: what the components run on deployments.
 
 create-volume, grow-volume, delete-volume   a gateway's data volume: see hosts.volumes
-shut-down                                   a gateway's guest, cleanly: see hosts.power
+remove                                      a gateway's guest, after a clean shutdown: see hosts.power
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import yaml
 from cloudinit import SeedDocuments
 from hardware import derived_uuid
 from operations.review.domain import domain_xml
-from stacks.design import GatewayDesign, design
+from stacks.design import GatewayDesign, design, shared_name
 from stacks.settings import Settings
 
 Tree = Mapping[str, str]
@@ -56,7 +56,7 @@ def documents(seed: SeedDocuments) -> Tree:
 
 
 def _host(settings: Settings, stack: str, name: str) -> str:
-    host, made = settings.hypervisors[name], f"nordgate-{stack}"
+    host, made = settings.hypervisors[name], shared_name(stack)
     network = {"name": made, "uuid": derived_uuid(stack, "network", made), "cidr": str(settings.network.cidr)}
     ways = {"bridge": host.bridge, "macvtap": host.macvtap}
     way: dict[str, object] = {key: value for key, value in ways.items() if value} or {"network": network}
