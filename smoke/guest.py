@@ -115,10 +115,9 @@ def settled(agent: GuestAgent, promises: GuestPromises, within: float = _SETTLED
     """cloud-init has ended without errors and the clock is right: both come a little after the gateway is ready."""
     lines = [_wait(lambda: _cloud_init(agent), within)]
     if promises.synchronised:
-        clock = _clock(agent)
-        # A clock that is far off does not come right by waiting.
-        patience = within if clock.verdict is Verdict.PASS else 0
-        lines += [_wait(lambda: _synchronised(agent), patience), clock]
+        # A clock starts up to seconds off, from its hardware clock, and chrony steps it once it has heard its servers.
+        lines.append(_wait(lambda: _synchronised(agent), within))
+        lines.append(_clock(agent))
     return lines
 
 

@@ -1,0 +1,56 @@
+"""What is waited for in the guest, and what is not."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any, cast
+
+from hosts.agent import GuestAgent
+from smoke import guest
+from smoke.plan import GuestPromises
+
+_SYNCHRONISED = "0A510001,10.81.0.1,8,1.0,0.000012,0.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0,Normal"
+_NOT_YET = "00000000,,0,0.0,0.000000,0.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0,Not synchronised"
+
+
+class _Answer:
+    def __init__(self, text: str) -> None:
+        self.stdout = text.encode()
+
+
+class _Guest:
+    """Its clock is off until chrony has been asked `steps_after` times."""
+
+    def __init__(self, off: float, steps_after: int) -> None:
+        self.off, self.steps_after, self.asked = off, steps_after, 0
+
+    def read_file(self, _path: str) -> bytes:
+        return json.dumps({"v1": {"stage": None, "modules-final": {"finished": 1.0}}}).encode()
+
+    def exec(self, _words: list[str]) -> Any:
+        self.asked += 1
+        return _Answer(_SYNCHRONISED if self.asked > self.steps_after else _NOT_YET)
+
+    def command(self, _name: str) -> float:
+        return (time.time() + (0 if self.asked > self.steps_after else self.off)) * 1e9
+
+
+def _verdicts(there: _Guest, within: float) -> list[str]:
+    promises = GuestPromises(checks=(), files={}, synchronised=True)
+    return [line.verdict.value for line in guest.settled(cast(GuestAgent, there), promises, within)]
+
+
+def test_a_clock_that_is_off_after_a_start_is_given_time_until_chrony_steps_it() -> None:
+    assert _verdicts(_Guest(off=-1.2, steps_after=2), within=10) == ["pass", "pass", "pass"]
+
+
+def test_a_clock_that_is_never_set_fails_after_a_bound() -> None:
+    assert _verdicts(_Guest(off=-1.2, steps_after=1000), within=0.1) == ["pass", "fail", "fail"]
+
+
+def test_a_clock_that_is_off_although_chrony_trusts_it_fails_at_once() -> None:
+    there = _Guest(off=0, steps_after=0)
+    there.command = lambda _name: (time.time() + 3600) * 1e9  # type: ignore[method-assign]
+    assert _verdicts(there, within=10) == ["pass", "pass", "fail"]
+    assert there.asked == 1
