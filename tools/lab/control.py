@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,7 +13,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tools.console import Problem, phase
+from tools.lab import entries
 from tools.lab.layout import BACKEND_PORTS, LABS, MIRROR_PORT, Forward, Lab
+from tools.lab.processes import child, record, recorded
 
 _CHECKOUT = Path(__file__).parents[2]
 _MOUNT_POINTS = LABS / "mount-points.json"
@@ -25,11 +26,7 @@ _NEEDED = ("libvirtd", "virsh", "qemu-system-x86_64", "ip", "unshare", "nsenter"
 
 def first_process(lab: Lab) -> int | None:
     """The PID, as the machine sees it, of the lab's first process; None when the lab is not running."""
-    try:
-        pid, started = lab.pid_file.read_text().split()
-    except (FileNotFoundError, ValueError):
-        return None
-    return int(pid) if _start_time(int(pid)) == started else None
+    return recorded(lab.pid_file)
 
 
 def up(lab: Lab, forwards: Sequence[Forward], upstreams: Sequence[str], chronyd: str) -> None:
@@ -45,21 +42,20 @@ def up(lab: Lab, forwards: Sequence[Forward], upstreams: Sequence[str], chronyd:
             time.sleep(0.2)
         if answers:
             _answer_for(lab, upstreams)
+            entries.keep(lab, forwards)
             return
         _kill(lab)
     with phase(f"Lab hypervisor {lab.name}"):
-        sockets = [_listen(forward) for forward in forwards]
+        entries.check(forwards)
         try:
             _lay_out(lab)
-            _launch(lab, sockets, forwards, chronyd)
+            _launch(lab, chronyd)
             _await(lambda: _answers(lab), f"libvirt of lab {lab.name}", lab)
             _answer_for(lab, upstreams)
+            entries.keep(lab, forwards)
         except BaseException:
             _kill(lab)
             raise
-        finally:
-            for listening in sockets:
-                listening.close()
 
 
 def down(lab: Lab) -> None:
@@ -111,28 +107,6 @@ def _check_machine() -> None:
         raise Problem(f'{", ".join(missing)} not found: run "make tools", which installs what the lab needs.')
 
 
-def _start_time(pid: int) -> str | None:
-    # Field 22 of /proc/PID/stat tells a process from a later one that got the same PID.
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-
-
-def _listen(forward: Forward) -> socket.socket:
-    listening = socket.socket()
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind(("127.0.0.1", forward.port))
-    except OSError as error:
-        raise Problem(
-            f"127.0.0.1:{forward.port}, which leads to {forward.address}:{forward.address_port} in the lab, is taken: "
-            f"{error.strerror}. End what listens there, or change the gateway's `entry` in the stack file."
-        ) from None
-    listening.listen(1024)
-    return listening
-
-
 def _lay_out(lab: Lab) -> None:
     for folder in lab.folders:
         folder.mkdir(parents=True, exist_ok=True)
@@ -159,35 +133,20 @@ def _forget_mount_points() -> None:
             folder.rmdir()
 
 
-def _launch(lab: Lab, sockets: Sequence[socket.socket], forwards: Sequence[Forward], chronyd: str) -> None:
-    arguments = [
-        f"{listening.fileno()}={forward.address}:{forward.address_port}"
-        for listening, forward in zip(sockets, forwards, strict=True)
-    ]
+def _launch(lab: Lab, chronyd: str) -> None:
     with lab.log.open("a") as log:
         wrapper = subprocess.Popen(
             [
                 "unshare", "--net", "--mount", "--pid", "--ipc", "--uts", "--fork", "--kill-child=KILL",
-                "--mount-proc", sys.executable, "-m", "tools.lab.host",
-                lab.name, chronyd, *arguments,
+                "--mount-proc", sys.executable, "-m", "tools.lab.host", lab.name, chronyd,
             ],
-            cwd=_CHECKOUT, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            start_new_session=True, pass_fds=[listening.fileno() for listening in sockets],
+            cwd=_CHECKOUT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
-    _await(lambda: _child(wrapper.pid) is not None or wrapper.poll() is not None, f"lab {lab.name} to start", lab)
-    pid = _child(wrapper.pid)
+    _await(lambda: child(wrapper.pid) is not None or wrapper.poll() is not None, f"lab {lab.name} to start", lab)
+    pid = child(wrapper.pid)
     if pid is None:
         raise Problem(f"lab {lab.name} did not start; its log, {lab.log}, ends:\n{_tail(lab.log)}")
-    lab.pid_file.write_text(f"{pid} {_start_time(pid)}\n")
-
-
-def _child(parent: int) -> int | None:
-    children = Path(f"/proc/{parent}/task/{parent}/children")
-    try:
-        words = children.read_text().split()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return int(words[0]) if words else None
+    record(lab.pid_file, pid)
 
 
 def _answers(lab: Lab) -> bool:

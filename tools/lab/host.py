@@ -35,7 +35,7 @@ def _prepare(lab: Lab) -> None:
     subprocess.run(["hostname", f"lab-{lab.name}"], check=True)
 
 
-def _services(lab: Lab, chronyd: str, forwards: list[str]) -> dict[str, list[str]]:
+def _services(lab: Lab, chronyd: str) -> dict[str, list[str]]:
     services = {
         "libvirtd": ["libvirtd", "--config", str(lab.root / "etc" / "libvirtd.conf")],
         # -x: never touch the clock, which is the machine's.
@@ -47,22 +47,19 @@ def _services(lab: Lab, chronyd: str, forwards: list[str]) -> dict[str, list[str
         *(sys.executable, "-m", "http.server", str(MIRROR_PORT)),
         *("--directory", str(SERVED), "--protocol", "HTTP/1.1"),
     ]
-    if forwards:
-        services["forwards"] = [sys.executable, "-m", "tools.lab.forward", *forwards]
     return services
 
 
-def main(name: str, chronyd: str, forwards: list[str]) -> None:
-    """Run the lab until killed. `forwards` are `FD=ADDRESS:PORT`, the sockets listening outside the namespace."""
+def main(name: str, chronyd: str) -> None:
+    """Run the lab until killed."""
     lab = Lab(name)
     _prepare(lab)
-    services = _services(lab, chronyd, forwards)
-    descriptors = [int(forward.split("=", 1)[0]) for forward in forwards]
+    services = _services(lab, chronyd)
     # The objects are kept: Popen reaps those that were dropped, and their end would never be seen below.
     running: dict[int, tuple[str, subprocess.Popen[bytes]]] = {}
 
     def start(service: str) -> None:
-        process = subprocess.Popen(services[service], pass_fds=descriptors, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(services[service], stdin=subprocess.DEVNULL)
         running[process.pid] = (service, process)
 
     for service in services:
@@ -80,4 +77,4 @@ def main(name: str, chronyd: str, forwards: list[str]) -> None:
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.chdir(Path(__file__).parents[2])
-    main(sys.argv[1], sys.argv[2], sys.argv[3:])
+    main(sys.argv[1], sys.argv[2])

@@ -62,6 +62,15 @@ class Lab:
         return self.root / "pid"
 
     @property
+    def entries_file(self) -> Path:
+        """The ways in that are open."""
+        return self.root / "entries"
+
+    @property
+    def entries_pid_file(self) -> Path:
+        return self.root / "entries.pid"
+
+    @property
     def log(self) -> Path:
         return self.root / "log" / "lab.log"
 

@@ -1,0 +1,91 @@
+"""The ways into a lab: ports of this machine's 127.0.0.1, and the process that leads what comes there inside.
+
+It stands in the lab's network and PID namespaces, so the lab's end is its end; the sockets are of the machine's
+network. When the stack file asks for other ways it makes room for another.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from tools.console import Problem
+from tools.lab.layout import Forward, Lab
+from tools.lab.processes import child, record, recorded
+
+_CHECKOUT = Path(__file__).parents[2]
+_BOUND = 5.0
+"""Seconds that it may take to start, or to end."""
+
+
+def check(forwards: Sequence[Forward]) -> None:
+    """Raises Problem when a port is somebody else's. For a lab that does not run."""
+    with ExitStack() as opened:
+        for forward in forwards:
+            opened.enter_context(_listen(forward))
+
+
+def keep(lab: Lab, forwards: Sequence[Forward]) -> None:
+    """Have exactly these ways into a lab that runs. Harmless when they are there. Raises Problem: a port is taken."""
+    wanted = "".join(f"{forward.port} {forward.address}:{forward.address_port}\n" for forward in forwards)
+    running = recorded(lab.entries_pid_file)
+    if running and lab.entries_file.read_text() == wanted:
+        return
+    if running:
+        os.kill(running, signal.SIGKILL)
+        _await(lambda: recorded(lab.entries_pid_file) is None)
+    if not forwards:
+        return
+    with ExitStack() as opened:
+        sockets = [opened.enter_context(_listen(forward)) for forward in forwards]
+        _start(lab, forwards, sockets)
+    lab.entries_file.write_text(wanted)
+
+
+def _start(lab: Lab, forwards: Sequence[Forward], sockets: Sequence[socket.socket]) -> None:
+    first = recorded(lab.pid_file)
+    words = [
+        f"{listening.fileno()}={forward.address}:{forward.address_port}"
+        for listening, forward in zip(sockets, forwards, strict=True)
+    ]
+    with lab.log.open("a") as log:
+        wrapper = subprocess.Popen(
+            [
+                "nsenter", "--target", str(first), "--net", "--pid", "--",
+                sys.executable, "-m", "tools.lab.forward", *words,
+            ],
+            cwd=_CHECKOUT, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            start_new_session=True, pass_fds=[listening.fileno() for listening in sockets],
+        )  # fmt: skip
+    _await(lambda: child(wrapper.pid) is not None or wrapper.poll() is not None)
+    pid = child(wrapper.pid)
+    if pid is None:
+        raise Problem(f"the ways into lab {lab.name} did not open; see the end of its log, {lab.log}.")
+    record(lab.entries_pid_file, pid)
+
+
+def _listen(forward: Forward) -> socket.socket:
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(("127.0.0.1", forward.port))
+    except OSError as error:
+        raise Problem(
+            f"127.0.0.1:{forward.port}, which leads to {forward.address}:{forward.address_port} in the lab, is taken: "
+            f"{error.strerror}. End what listens there, or change the gateway's `entry` in the stack file."
+        ) from None
+    listening.listen(1024)
+    return listening
+
+
+def _await(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _BOUND
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
