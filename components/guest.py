@@ -101,7 +101,7 @@ class Guest(pulumi.ComponentResource):
             f"{name}-domain",
             name=design.domain,
             type=machine.profile.accelerator,
-            machine="q35",
+            machine=machine.profile.machine_type,
             cpu=libvirt.DomainCpuArgs(mode=machine.profile.cpu_mode),
             vcpu=machine.vcpus,
             memory=machine.memory >> 20,

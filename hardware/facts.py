@@ -31,13 +31,19 @@ def facts(machine: Machine) -> tuple[Fact, ...]:
     return (
         Fact("uuid", machine.uuid, _text("uuid")),
         Fact("accelerator", profile.accelerator, lambda domain: domain.get("type", NONE)),
-        Fact("machine", "q35", _machine_type),
+        Fact("machine", profile.machine_type, _machine_type(profile.machine_type)),
         Fact("vcpus", str(machine.vcpus), _text("vcpu")),
         Fact("memory KiB", str(machine.memory >> 10), _text("memory")),
         Fact("cpu mode", profile.cpu_mode, _attribute("cpu", "mode")),
         *_processor_facts(machine),
         *_pinning_facts(machine),
         *_memory_facts(machine),
+        Fact("root boots as number", _place(machine.boot_place("root")), _attribute("devices/disk[1]/boot", "order")),
+        Fact(
+            "network boots as number",
+            _place(machine.boot_place("network")),
+            _attribute("devices/interface/boot", "order"),
+        ),
         Fact("disks", "3", _count("devices/disk[@device='disk']")),
         Fact("root format", "raw" if profile.root == "flat" else "qcow2", _attribute("devices/disk[1]/driver", "type")),
         *(fact for disk in (1, 2) for fact in _disk_facts(machine, disk)),
@@ -181,7 +187,11 @@ def _disk_threads(driver: str) -> Reader:
     return read
 
 
-def _machine_type(domain: Element) -> str:
-    """`q35` for any version of it: libvirt replaces the name by that of the newest that the host has."""
-    found = _attribute("os/type", "machine")(domain)
-    return "q35" if found == "q35" or found.startswith("pc-q35-") else found
+def _place(number: int | None) -> str:
+    return str(number) if number else NONE
+
+
+def _machine_type(declared: str) -> Reader:
+    """Where `q35` is declared, any version of it: libvirt replaces the name by that of the newest the host has."""
+    read = _attribute("os/type", "machine")
+    return lambda domain: "q35" if declared == "q35" and read(domain).startswith("pc-q35-") else read(domain)

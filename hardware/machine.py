@@ -86,6 +86,11 @@ class Machine:
     def network_queues(self) -> int:
         return self.profile.queues(self.profile.network_queues, self.vcpus)
 
+    def boot_place(self, device: Literal["root", "network"]) -> int | None:
+        """The device's place in the order of starting, from 1; None when nothing starts from it."""
+        order = self.profile.boot_order
+        return order.index(device) + 1 if device in order else None
+
     def disk_iothreads(self, disk: int) -> tuple[int, ...]:
         """The numbers, from 1, of the I/O threads that serve the disk with that number, from 1."""
         count = self.profile.iothreads

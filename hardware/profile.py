@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 ProfileName = Literal["portable", "balanced", "latency"]
+MachineType = Annotated[str, StringConstraints(pattern=r"^(q35|pc-q35-[0-9]{1,2}\.[0-9]{1,2})$")]
 CpuFeature = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,40}$")]
 Queues = Literal["perVcpu"] | Annotated[int, Field(ge=1, le=64)]
 
@@ -27,6 +28,12 @@ class Profile(BaseModel):
         default="kvm",
         description="`kvm` runs guests on the processor itself; `qemu` emulates one, about twenty times slower. "
         "Never guessed: a /dev/kvm that exists can still hang a guest.",
+    )
+    machine_type: MachineType = Field(
+        default="q35",
+        description="The board that the guest finds itself on. `q35` is the newest that the host's QEMU has, so an "
+        "upgrade of QEMU may change it at the guest's next start; with a version, such as `pc-q35-7.2`, it stays the "
+        "same until this line is edited.",
     )
     cpu_mode: Literal["host-passthrough", "maximum"] = Field(
         default="host-passthrough",
@@ -68,6 +75,12 @@ class Profile(BaseModel):
         default=True,
         description="The host may merge equal pages of several guests (KSM). It saves memory, and the first write to a "
         "merged page waits for a copy.",
+    )
+    boot_order: tuple[Literal["root", "network"], ...] = Field(
+        default=("root",),
+        min_length=1,
+        description="What the firmware starts from, first to last. `network` is the card's PXE: after `root` for a "
+        "guest that is to fall back to a rescue system, before it where every start is to ask one first.",
     )
     iothreads: int = Field(
         default=2,
@@ -165,6 +178,7 @@ def profile_problems(profile: Profile, vcpus: int, memory: int) -> list[tuple[st
         "disabledCpuFeatures",
         "hides aes, which requireAes demands: set requireAes: false too",
     )
+    rule(len(set(profile.boot_order)) == len(profile.boot_order), "bootOrder", "names the same device twice")
     if profile.hugepages:
         rule(
             memory % PAGE_BYTES[profile.hugepages] == 0,

@@ -18,6 +18,7 @@ def check(demand: HostDemand, facts: HostFacts) -> list[Finding]:
     return [
         Finding("connection", f"libvirt {facts.libvirt}, QEMU {facts.qemu}", "an answer", State.OK),
         *_features(demand, facts),
+        _machine_type(demand, facts),
         *_processor(demand, facts),
         *_memory(demand, facts),
         *_storage(demand, facts),
@@ -33,6 +34,13 @@ def _features(demand: HostDemand, facts: HostFacts) -> Iterator[Finding]:
             if oldest:
                 state = State.OK if version(found) >= version(oldest) else State.FAIL
                 yield Finding(need.feature, f"{program} {found}", f"{program} {oldest} or newer", state)
+
+
+def _machine_type(demand: HostDemand, facts: HostFacts) -> Finding:
+    wanted, there = demand.machine_type, facts.machine_types
+    newest = max((kind for kind in there if kind.startswith("pc-q35-")), key=version, default="no q35")
+    found = wanted if wanted in there else f"not in QEMU {facts.qemu}, whose newest is {newest}"
+    return Finding("machine type", found, wanted, State.OK if wanted in there else State.FAIL)
 
 
 def version(text: str) -> tuple[int, ...]:

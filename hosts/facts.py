@@ -48,6 +48,8 @@ class HostFacts:
     libvirt: str
     qemu: str
     offers_kvm: bool
+    machine_types: frozenset[str]
+    """The boards that its QEMU has."""
     aes: bool | None
     """None when neither libvirt nor the host's /proc/cpuinfo could tell."""
     security: str
@@ -83,6 +85,9 @@ def read_facts(
         libvirt=_search(r"Running against daemon: (\S+)", version) or _search(r"libvirt (\S+)", version),
         qemu=_search(r"Running hypervisor: QEMU (\S+)", version),
         offers_kvm=capabilities.find("guest/arch[@name='x86_64']/domain[@type='kvm']") is not None,
+        machine_types=frozenset(
+            element.text or "" for element in capabilities.findall("guest/arch[@name='x86_64']//machine")
+        ),
         aes=_aes(capabilities, probe),
         security=next((name for name in _models(capabilities) if name in _SECURITY_MODELS), "none"),
         nodes=_nodes(capabilities, listing.get("freepages", "")),

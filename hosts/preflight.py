@@ -82,6 +82,7 @@ class HostDemand:
     network: Object | None = None
     """The closed network that is made where there is no bridge."""
     cidr: IPv4Network | None = None
+    machine_type: str = "q35"
     accelerator: str = "kvm"
     cpu_mode: str = "host-passthrough"
     require_aes: bool = True

@@ -88,6 +88,7 @@ def demands(stack: str, settings: Settings, image: VerifiedImage, project: Path)
                 bridge=host.bridge,
                 network=None if host.bridge or host.macvtap else Object(shared, derived_uuid(stack, "network", shared)),
                 cidr=settings.network.cidr,
+                machine_type=profile.machine_type,
                 accelerator=profile.accelerator,
                 cpu_mode=profile.cpu_mode,
                 require_aes=profile.require_aes,

@@ -158,7 +158,7 @@ def design(settings: Settings, stack: str, name: str, image_checksum: str) -> Ga
     )
     stylesheet = domain_stylesheet(machine)
     # The rest of the hardware is in the stylesheet.
-    by_provider = [machine.vcpus, machine.memory, hardware.accelerator, hardware.root]
+    by_provider = [machine.vcpus, machine.memory, hardware.accelerator, hardware.root, hardware.machine_type]
     made_from = [seed.content_hash, image_checksum, stylesheet, *by_provider]
     return GatewayDesign(
         stack=stack,

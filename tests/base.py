@@ -6,6 +6,8 @@ Writes hardware/base/*.xml, one document for each way onto the network. Starts a
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -36,6 +38,10 @@ def main() -> None:
         recorder.chmod(0o755)
         anchor = "      consoleLogs:"
         try:
+            project.make("lab-up")
+            # A bridge must be there, says the preflight.
+            inside = [sys.executable, "-m", "tools.lab", "exec", project.lab]
+            subprocess.run([*inside, "ip", "link", "add", "br0", "type", "bridge"], cwd=SOURCE, check=True)
             for name, line in WAYS.items():
                 project.edit(anchor, line + anchor)
                 ended = project.make("up")

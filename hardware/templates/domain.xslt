@@ -86,6 +86,13 @@
     </driver>
   </xsl:template>
 {% endfor %}
+{% set place = machine.boot_place("root") %}
+{% if place %}
+  <xsl:template match="/domain/devices/disk[@device='disk'][1]/target">
+    <xsl:copy-of select="."/>
+    <boot order="{{ place }}"/>
+  </xsl:template>
+{% endif %}
   <xsl:template match="/domain/devices/disk[@device='disk'][2]/target">
     <xsl:copy-of select="."/>
     <serial>{{ machine.data_serial }}</serial>
@@ -101,6 +108,10 @@
   <xsl:template match="/domain/devices/interface/model">
     <xsl:copy-of select="."/>
     <driver name="{{ profile.network_backend }}" queues="{{ machine.network_queues }}"/>
+{% set place = machine.boot_place("network") %}
+{% if place %}
+    <boot order="{{ place }}"/>
+{% endif %}
   </xsl:template>
 
   <!-- What the kernel says before anything else can speak: kept on the hypervisor. The provider leaves out the type. -->

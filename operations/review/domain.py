@@ -31,8 +31,8 @@ def provider_xml(settings: Settings, design: GatewayDesign, mark: str) -> etree.
     _set_text(domain, "name", design.domain)
     _set_text(domain, "memory", str(design.machine.memory >> 20))
     _set_text(domain, "vcpu", str(design.machine.vcpus))
-    # What the host makes of the name q35 depends on its QEMU.
-    _element(domain, "os/type").set("machine", "q35")
+    # What a host makes of the name q35 depends on its QEMU.
+    _element(domain, "os/type").set("machine", design.machine.profile.machine_type)
     _element(domain, "cpu").set("mode", design.machine.profile.cpu_mode)
     root, data, seed = domain.findall("devices/disk/source")
     pool = shared_name(design.stack)

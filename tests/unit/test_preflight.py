@@ -21,7 +21,7 @@ from stacks.settings import Settings
 from tests.unit.test_settings import GOOD, PROJECT
 
 IMAGE = VerifiedImage("images/fake.qcow2", "0" * 64)
-FACTS = HostFacts("9.0.0", "7.2.22", True, True, "none", {}, None, (), probe={"boot": "b1"})
+FACTS = HostFacts("9.0.0", "7.2.22", True, frozenset({"q35"}), True, "none", {}, None, (), probe={"boot": "b1"})
 
 
 def two_hosts(**hardware: Any) -> Settings:

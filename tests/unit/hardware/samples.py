@@ -38,6 +38,8 @@ def machine(profile: str = "balanced", **changed: Any) -> Machine:
 
 EVERYTHING = machine(
     "latency",
+    machine_type="pc-q35-7.1",
+    boot_order=("root", "network"),
     threads_per_core=2,
     disabled_cpu_features=("avx512f", "hle"),
     hugepages="2MiB",
@@ -65,6 +67,7 @@ def provider_document(made: Machine, way: str = "network") -> str:
         found.text = value
     root = "raw" if made.profile.root == "flat" else "qcow2"
     for path, name, value in (
+        ("os/type", "machine", _canonical(made.profile.machine_type)),
         ("cpu", "mode", made.profile.cpu_mode),
         ("devices/interface/mac", "address", made.mac),
         ("devices/disk/driver", "type", root),
@@ -73,6 +76,10 @@ def provider_document(made: Machine, way: str = "network") -> str:
         assert found is not None
         found.set(name, value)
     return ElementTree.tostring(domain, encoding="unicode")
+
+
+def _canonical(machine_type: str) -> str:
+    return "pc-q35-7.2" if machine_type == "q35" else machine_type
 
 
 def xsltproc(stylesheet: str, document: str) -> str:

@@ -17,7 +17,9 @@ LIBVIRTS_OWN = {"console log", "memory KiB"}
 
 CHANGES: dict[str, Any] = {
     "accelerator": "qemu",
+    "machine_type": "pc-q35-7.1",
     "cpu_mode": "maximum",
+    "boot_order": ("network", "root"),
     "threads_per_core": 2,
     "require_aes": False,
     "disabled_cpu_features": ("avx2",),

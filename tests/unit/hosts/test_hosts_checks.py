@@ -22,6 +22,7 @@ DEMAND = HostDemand(
 PROBE = sections(device("nvme0n1", **NVME), number="nvme0n1", cpu="aes", boot="b1")
 FACTS = HostFacts(
     libvirt="9.0.0", qemu="7.2.22", offers_kvm=True, aes=True, security="apparmor",
+    machine_types=frozenset({"q35", "pc-q35-7.2", "pc-q35-7.1", "pc-i440fx-7.2"}),
     nodes={0: NumaNode(frozenset(range(4)), {2048: 512}), 1: NumaNode(frozenset(range(4, 8)), {2048: 0})},
     bridge_type=None, taken=(), probe=PROBE,
 )  # fmt: skip
@@ -41,6 +42,7 @@ NEEDS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "aes untold": ({}, {"aes": None}, "cannot be told"),
     "old libvirt": ({"requirements": (Requirement("iothread mapping", "10.0"),)}, {}, "libvirt 9.0.0"),
     "old qemu": ({"requirements": (Requirement("iothread mapping", "9.0", "9.0"),)}, {}, "QEMU 7.2.22"),
+    "newer board": ({"machine_type": "pc-q35-9.2"}, {}, "not in QEMU 7.2.22, whose newest is pc-q35-7.2"),
     "hugepages": ({"hugepages": (Hugepages(1, 2048, 8),)}, {}, "0 free"),
     "no such node": ({"hugepages": (Hugepages(7, 2048, 8),)}, {}, "no such node"),
     "no such processor": ({"pinned": (9,)}, {}, "the host has 0 to 7"),

@@ -51,6 +51,7 @@ def test_a_host_is_read_as_it_is(scenario: Scenario) -> None:
     facts = survey(LOCAL)
     assert (facts.libvirt, facts.qemu, facts.offers_kvm, facts.security) == ("9.1.0", "7.2.22", True, "none")
     assert facts.aes
+    assert facts.machine_types == {"q35", "pc-q35-7.1", "pc-i440fx-7.2"}
     assert facts.nodes[0].free_pages == {4: 2818242, 2048: 12}
     assert facts.nodes[0].cpus == {0, 1}
     assert facts.bridge_type == "bridge"

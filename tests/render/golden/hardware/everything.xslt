@@ -71,6 +71,10 @@
       </iothreads>
     </driver>
   </xsl:template>
+  <xsl:template match="/domain/devices/disk[@device='disk'][1]/target">
+    <xsl:copy-of select="."/>
+    <boot order="1"/>
+  </xsl:template>
   <xsl:template match="/domain/devices/disk[@device='disk'][2]/target">
     <xsl:copy-of select="."/>
     <serial>nordgate-data</serial>
@@ -86,6 +90,7 @@
   <xsl:template match="/domain/devices/interface/model">
     <xsl:copy-of select="."/>
     <driver name="vhost" queues="2"/>
+    <boot order="2"/>
   </xsl:template>
 
   <!-- What the kernel says before anything else can speak: kept on the hypervisor. The provider leaves out the type. -->

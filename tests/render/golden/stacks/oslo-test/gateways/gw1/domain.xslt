@@ -41,6 +41,10 @@
     <driver name="qemu" type="{@type}" cache="unsafe" io="threads" discard="unmap" queues="1">
     </driver>
   </xsl:template>
+  <xsl:template match="/domain/devices/disk[@device='disk'][1]/target">
+    <xsl:copy-of select="."/>
+    <boot order="1"/>
+  </xsl:template>
   <xsl:template match="/domain/devices/disk[@device='disk'][2]/target">
     <xsl:copy-of select="."/>
     <serial>nordgate-data</serial>

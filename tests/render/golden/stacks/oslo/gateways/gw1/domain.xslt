@@ -61,6 +61,10 @@
     <driver name="qemu" type="{@type}" cache="none" io="native" discard="unmap" queues="4" iothread="2">
     </driver>
   </xsl:template>
+  <xsl:template match="/domain/devices/disk[@device='disk'][1]/target">
+    <xsl:copy-of select="."/>
+    <boot order="1"/>
+  </xsl:template>
   <xsl:template match="/domain/devices/disk[@device='disk'][2]/target">
     <xsl:copy-of select="."/>
     <serial>nordgate-data</serial>
