@@ -9,11 +9,8 @@ import pulumi
 import pulumi_command as command
 import pulumi_libvirt as libvirt
 
-from components.root import flat_root, overlay_root
+from components.root import HOSTS, flat_root, overlay_root
 from stacks.design import GatewayDesign
-
-HOSTS = ".nordgate/venv/bin/python -m hosts"
-"""Relative to the project, where Pulumi runs its plugins: no checkout's path enters a resource."""
 
 
 @dataclass(frozen=True)

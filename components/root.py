@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
-
 import pulumi
 import pulumi_command as command
 import pulumi_libvirt as libvirt
 
-_COPIES = ".nordgate/venv/bin/python -m hosts.copies"
-"""Relative to the project, where Pulumi runs its plugins: no checkout's path enters the resource."""
+HOSTS = ".nordgate/venv/bin/python -m hosts"
+"""Relative to the project, where Pulumi runs its plugins: no checkout's path enters a resource."""
 
 
 def overlay_root(
@@ -35,22 +33,16 @@ def flat_root(
 ) -> pulumi.Output[str]:
     """A raw copy of the image, made by the host: the provider could only upload the image once more for each guest."""
     path = f"{pool_path}/{volume}"
-    made_of = pulumi.Output.all(pool, image_id)
-    copy = made_of.apply(lambda of: _line("copy", "--uri", uri, "--pool", of[0], "--name", volume, "--image", of[1]))
-    delete = made_of.apply(lambda of: _line("delete", "--uri", uri, "--pool", of[0], "--name", volume))
     copied = command.local.Command(
         f"{name}-root",
-        create=copy,
+        create=f"{HOSTS} copy-root",
         # A volume is never copied over: another one has another name.
         update="true",
-        delete=delete,
+        delete=f"{HOSTS} delete-root",
+        stdin=pulumi.Output.json_dumps({"uri": uri, "pool": pool, "name": volume, "image": image_id}),
         # What clears up after a killed run knows the volume by this path.
         triggers=[path, image_id],
         logging=command.local.Logging.STDERR,
         opts=opts,
     )
     return copied.id.apply(lambda _: path)
-
-
-def _line(*words: str) -> str:
-    return f"{_COPIES} {shlex.join(words)}"

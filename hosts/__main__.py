@@ -1,6 +1,7 @@
 """`python -m hosts VERB`, with what it is about as JSON on the standard input: what the components run on deployments.
 
 create-volume, grow-volume, delete-volume   a gateway's data volume: see hosts.volumes
+copy-root, delete-root                      a gateway's flat root: see hosts.copies
 remove                                      a gateway's guest, after a clean shutdown: see hosts.power
 """
 
@@ -10,7 +11,7 @@ import sys
 
 from pydantic import ValidationError
 
-from hosts import power, volumes
+from hosts import copies, power, volumes
 from hosts.problems import Problem
 
 
@@ -23,6 +24,10 @@ def main(verb: str, text: str) -> None:
             print(volumes.grow(volumes.DataVolume.model_validate_json(text)))
         case "delete-volume":
             volumes.delete(volumes.DataVolume.model_validate_json(text))
+        case "copy-root":
+            copies.copy(copies.Copy.model_validate_json(text))
+        case "delete-root":
+            copies.delete(copies.Copy.model_validate_json(text))
         case "remove":
             power.remove(power.Guest.model_validate_json(text))
         case _:

@@ -170,6 +170,11 @@ def pool(hypervisor: Hypervisor) -> Iterator[str]:
     hypervisor.virsh("pool-destroy", "sample")
 
 
+def hosts(verb: str, **request: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "hosts", verb]
+    return subprocess.run(command, input=json.dumps(request), cwd=SOURCE, capture_output=True, text=True, check=False)
+
+
 def test_a_flat_root_is_the_whole_image(hypervisor: Hypervisor, pool: str) -> None:
     image = Path(POOL) / "image.qcow2"
     (Path(POOL) / "content").write_bytes(b"content" * 100_000 + bytes(4 << 20) + b"end")
@@ -177,22 +182,17 @@ def test_a_flat_root_is_the_whole_image(hypervisor: Hypervisor, pool: str) -> No
     hypervisor.virsh("pool-refresh", pool)
     left = Path(POOL) / "root.raw"
     left.write_bytes(b"half a copy")
-    command = [sys.executable, "-m", "hosts.copies", "copy", "--uri", str(hypervisor.uri), "--pool", pool]
-    command += ["--name", "root.raw", "--image", str(image)]
-    done = subprocess.run(command, cwd=SOURCE, capture_output=True, text=True, check=False)
+    request = {"uri": str(hypervisor.uri), "pool": pool, "name": "root.raw", "image": str(image)}
+    done = hosts("copy-root", **request)
     assert done.returncode == 0, done.stderr
     subprocess.run(["qemu-img", "compare", "-f", "qcow2", "-F", "raw", str(image), str(left)], check=True)
 
-    command[3] = "delete"
-    assert subprocess.run(command, cwd=SOURCE, check=False).returncode == 0
+    assert hosts("delete-root", **request).returncode == 0
     assert not left.exists()
-    assert subprocess.run(command, cwd=SOURCE, check=False).returncode == 0, "there is nothing left to delete"
+    assert hosts("delete-root", **request).returncode == 0, "there is nothing left to delete"
 
 
 def test_a_copy_that_fails_says_why(hypervisor: Hypervisor, pool: str) -> None:
-    command = [sys.executable, "-m", "hosts.copies", "copy", "--uri", str(hypervisor.uri), "--pool", pool]
-    command += ["--name", "root.raw", "--image", "/nowhere.qcow2"]
-    done = subprocess.run(command, cwd=SOURCE, capture_output=True, text=True, check=False)
+    done = hosts("copy-root", uri=str(hypervisor.uri), pool=pool, name="root.raw", image="/nowhere.qcow2")
     assert done.returncode == 1
-    assert done.stderr.startswith("copy root.raw: ")
     assert "Storage volume not found" in done.stderr

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
+import json
 from pathlib import Path
 
 import pytest
@@ -32,18 +32,18 @@ def test_an_overlay_stands_on_the_image(tmp_path: Path) -> None:
 def test_a_copy_names_its_host_pool_image_and_guest(tmp_path: Path) -> None:
     made = root_of("flat", tmp_path)
     assert made.type == "command:local:Command"
-    copy, delete = shlex.split(made.inputs["create"]), shlex.split(made.inputs["delete"])
-    assert copy[copy.index("--image") + 1] == "host1-image-volume-id"
-    for words in (copy, delete):
-        assert words[words.index("--uri") + 1].startswith("qemu:///system?socket=")
-        assert words[words.index("--pool") + 1] == "nordgate-oslo-test"
-        assert words[words.index("--name") + 1].startswith("oslo-test-gw1-root-")
-    path = f"/var/lib/nordgate/lab/oslo/pool/{copy[copy.index('--name') + 1]}"
-    assert made.inputs["triggers"] == [path, "host1-image-volume-id"]
+    assert made.inputs["create"].endswith("-m hosts copy-root")
+    assert made.inputs["delete"].endswith("-m hosts delete-root")
+    request = json.loads(made.inputs["stdin"])
+    assert request["image"] == "host1-image-volume-id"
+    assert request["uri"].startswith("qemu:///system?socket=")
+    assert request["pool"] == "nordgate-oslo-test"
+    assert request["name"].startswith("oslo-test-gw1-root-")
+    assert made.inputs["triggers"] == [f"/var/lib/nordgate/lab/oslo/pool/{request['name']}", "host1-image-volume-id"]
 
 
 def test_the_domain_boots_from_the_copy(tmp_path: Path) -> None:
     found = registered("flat", tmp_path)
-    words = shlex.split(found["gw1-root"].inputs["create"])
+    request = json.loads(found["gw1-root"].inputs["stdin"])
     root, *_ = found["gw1-domain"].inputs["disks"]
-    assert root["volumeId"] == f"/var/lib/nordgate/lab/oslo/pool/{words[words.index('--name') + 1]}"
+    assert root["volumeId"] == f"/var/lib/nordgate/lab/oslo/pool/{request['name']}"
