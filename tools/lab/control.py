@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tools.console import Problem, phase
 from tools.lab.layout import BACKEND_PORTS, LABS, MIRROR_PORT, Forward, Lab
+from tools.lab.processes import identity, living
 
 _CHECKOUT = Path(__file__).parents[2]
 _MOUNT_POINTS = LABS / "mount-points.json"
@@ -26,10 +27,9 @@ _NEEDED = ("libvirtd", "virsh", "qemu-system-x86_64", "ip", "unshare", "nsenter"
 def first_process(lab: Lab) -> int | None:
     """The PID, as the machine sees it, of the lab's first process; None when the lab is not running."""
     try:
-        pid, started = lab.pid_file.read_text().split()
-    except (FileNotFoundError, ValueError):
+        return living(lab.pid_file.read_text().strip())
+    except FileNotFoundError:
         return None
-    return int(pid) if _start_time(int(pid)) == started else None
 
 
 def up(lab: Lab, forwards: Sequence[Forward], upstreams: Sequence[str], chronyd: str) -> None:
@@ -66,7 +66,7 @@ def down(lab: Lab) -> None:
     """End every process of the lab and delete its files. Harmless when there is none."""
     if not lab.root.exists():
         return
-    _check_root()
+    check_root()
     with phase(f"Removing lab {lab.name}"):
         _kill(lab)
         shutil.rmtree(lab.root)
@@ -99,24 +99,17 @@ def guests(lab: Lab) -> list[str]:
     return listing.stdout.split()
 
 
-def _check_root() -> None:
+def check_root() -> None:
+    """Raise Problem where it is not root who asks."""
     if os.geteuid() != 0:
         raise Problem('the lab needs root for its namespaces and bridges: run it again with "sudo".')
 
 
 def _check_machine() -> None:
-    _check_root()
+    check_root()
     missing = [tool for tool in _NEEDED if not shutil.which(tool)]
     if missing:
         raise Problem(f'{", ".join(missing)} not found: run "make tools", which installs what the lab needs.')
-
-
-def _start_time(pid: int) -> str | None:
-    # Field 22 of /proc/PID/stat tells a process from a later one that got the same PID.
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (FileNotFoundError, ProcessLookupError):
-        return None
 
 
 def _listen(forward: Forward) -> socket.socket:
@@ -178,7 +171,7 @@ def _launch(lab: Lab, sockets: Sequence[socket.socket], forwards: Sequence[Forwa
     pid = _child(wrapper.pid)
     if pid is None:
         raise Problem(f"lab {lab.name} did not start; its log, {lab.log}, ends:\n{_tail(lab.log)}")
-    lab.pid_file.write_text(f"{pid} {_start_time(pid)}\n")
+    lab.pid_file.write_text(f"{identity(pid)}\n")
 
 
 def _child(parent: int) -> int | None:
