@@ -31,6 +31,7 @@ up: $(PREPARE) ## Bring STACK up and prove it: prepare, `pulumi up`, smoke check
 preview: $(PREPARE) ## Show what `up` would change
 	pulumi preview --stack $(STACK) --diff
 
+destroy: ALONE := --alone
 destroy: check $(if $(LAB),lab-up state) ## Delete everything that STACK has made
 	pulumi destroy --stack $(STACK) $(YES) $(if $(YES),--skip-preview)
 
@@ -72,7 +73,7 @@ preflight: check $(if $(LAB),lab-up supplies) ## Ask this machine and the hosts 
 	@$(PYTHON) -m operations preflight $(STACK)
 
 lab-up: check ## Start the throw-away hypervisor of a test stack
-	@$(PYTHON) -m tools.lab up "$(LAB)"
+	@$(PYTHON) -m tools.lab up "$(LAB)" $(ALONE)
 
 lab-down: tools ## End the throw-away hypervisor and delete all of it (FORCE=1: even with guests)
 	@$(PYTHON) -m tools.lab down "$(LAB)" $(if $(FORCE),--force)

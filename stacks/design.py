@@ -247,7 +247,12 @@ def _smoke_plan(
         "paths": {"proxied": smoke.path},
         "hstsSeconds": settings.nginx.tls.hsts_max_age_seconds,
         "budgetScale": settings.budget_scale,
-        **latency_plan(smoke, settings.hypervisors[gateway.hypervisor].uri, f"{gateway.address}:{port}"),
+        **latency_plan(
+            smoke,
+            settings.hypervisors[gateway.hypervisor].uri,
+            f"{gateway.address}:{port}",
+            {region: origin.uri for region, origin in settings.origins.items()},
+        ),
     }
 
 

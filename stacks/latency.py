@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic.alias_generators import to_camel
@@ -10,8 +11,11 @@ from pydantic.alias_generators import to_camel
 from stacks.smoke import Limits, Smoke, Vantage
 
 
-def latency_plan(smoke: Smoke, hypervisor_uri: str, inside: str) -> dict[str, Any]:
-    """For a gateway on the hypervisor with that libvirt URI; `inside` is its HOST:PORT within the region."""
+def latency_plan(smoke: Smoke, hypervisor_uri: str, inside: str, origins: Mapping[str, str]) -> dict[str, Any]:
+    """For a gateway on the hypervisor with that libvirt URI; `inside` is its HOST:PORT within the region.
+
+    `origins` are the libvirt URIs of the hosts that other regions are measured from, by region.
+    """
     return {
         "load": {
             "rate": smoke.rate,
@@ -25,14 +29,19 @@ def latency_plan(smoke: Smoke, hypervisor_uri: str, inside: str) -> dict[str, An
         "retries": smoke.retries,
         "onInconclusive": smoke.on_inconclusive,
         **({"baseline": smoke.baseline} if smoke.baseline else {}),
-        **({"vantages": _vantages(smoke.vantages, hypervisor_uri, inside)} if smoke.vantages else {}),
+        **({"vantages": _vantages(smoke.vantages, hypervisor_uri, inside, origins)} if smoke.vantages else {}),
     }
 
 
-def _vantages(vantages: dict[str, Vantage], hypervisor_uri: str, inside: str) -> list[dict[str, Any]]:
+def _vantages(
+    vantages: dict[str, Vantage], hypervisor_uri: str, inside: str, origins: Mapping[str, str]
+) -> list[dict[str, Any]]:
     found = []
     for name, vantage in vantages.items():
-        reach = hypervisor_reach(hypervisor_uri) if vantage.reach == "hypervisor" else vantage.reach
+        if vantage.region is not None:
+            reach = hypervisor_reach(origins[vantage.region])
+        else:
+            reach = hypervisor_reach(hypervisor_uri) if vantage.reach == "hypervisor" else vantage.reach
         # What is measured from the region needs no way in from outside.
         connect = {} if vantage.reach == "local" else {"connect": inside}
         found.append({"name": name, "reach": reach, "budget": _budget(vantage.budget), **connect})

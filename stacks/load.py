@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,7 +46,7 @@ def parse(config: Mapping[str, Any], stack: str, project: Path) -> Settings:
     shared: dict[str, Any] = {}
     region_rows: list[Row] = []
     if region and region not in region_names(project):
-        stack_rows.append(("region", _unknown_region(region, project)))
+        stack_rows.append(("region", neighbours.unknown_region(region, project)))
     elif region:
         try:
             document = read(project, region_file(region))
@@ -56,7 +55,11 @@ def parse(config: Mapping[str, Any], stack: str, project: Path) -> Settings:
         shared, mistakes = valid_parts(Region, document)
         region_rows = rows(Region, mistakes)
     parts = {**own, **shared, "stack": stack}
-    for problem in (*rules.broken(parts, not (stack_rows or region_rows)), *neighbours.collisions(project, parts)):
+    for problem in (
+        *rules.broken(parts, not (stack_rows or region_rows)),
+        *neighbours.collisions(project, parts),
+        *neighbours.distances(project, parts),
+    ):
         found = stack_rows if _is_own(problem) else region_rows
         place, rule = row(problem)
         # A section checks rules of its own too, and says the value before them.
@@ -64,7 +67,10 @@ def parse(config: Mapping[str, Any], stack: str, project: Path) -> Settings:
             found.append((place, rule))
     if stack_rows or region_rows:
         raise SettingsError(str(stack_file(stack)), stack_rows, (str(region_file(region)), region_rows))
-    return Settings(**own, facts=Region(**shared))
+    facts = Region(**shared)
+    from_where = {vantage.region for vantage in facts.smoke.vantages.values() if vantage.region}
+    origins = {name: neighbours.origin(project, stack, name) for name in sorted(from_where)}
+    return Settings(**own, facts=facts, origins=origins)
 
 
 def _is_own(problem: Problem) -> bool:
@@ -84,13 +90,6 @@ def _misplaced(line: Row, region: str) -> Row:
     if line[0] in {field.alias for field in Region.model_fields.values()} and line[1].startswith("unknown setting"):
         return line[0], f"is shared by the region's stacks: it belongs in {region_file(region or 'NAME')}"
     return line
-
-
-def _unknown_region(region: str, project: Path) -> str:
-    known = region_names(project)
-    near = difflib.get_close_matches(region, known, 1)
-    hint = f'did you mean "{near[0]}"?' if near else f"known: {', '.join(known) or 'none'}"
-    return f"there is no {region_file(region)}; {hint}"
 
 
 def _decoded(value: str) -> Any:

@@ -1,7 +1,8 @@
-"""What the stacks and regions of a project must not share."""
+"""What the stacks and regions of a project have to do with each other: what they must not share, what they measure."""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import Any
 from cloudinit.problems import Problem
 from stacks.documents import read
 from stacks.files import PROJECT, is_test, region_file, region_names, stack_file, stack_names
+from stacks.latency import hypervisor_reach
 from stacks.parts import valid_parts
 from stacks.problems import SettingsError
-from stacks.settings import Region, Stack
+from stacks.settings import Origin, Region, Stack
+from stacks.units import shown
 
 
 def collisions(project: Path, parts: Mapping[str, Any]) -> Iterator[Problem]:
@@ -33,6 +36,64 @@ def _overlaps(project: Path, region: str, cidr: IPv4Network) -> Iterator[Problem
         theirs = getattr(network, "cidr", None)
         if theirs and cidr.overlaps(theirs):
             yield Problem(("network", "cidr"), cidr, f"{cidr} overlaps {theirs} of {region_file(other)}")
+
+
+def distances(project: Path, parts: Mapping[str, Any]) -> Iterator[Problem]:
+    """What is wrong between the valid `parts` of one stack and the regions that lie at a distance from its own."""
+    here = parts.get("region")
+    declared: Mapping[str, float] = getattr(parts.get("round_trips"), "regions", {})
+    for region, expected in declared.items():
+        where = ("roundTrips", "regions", region)
+        if region == here or region not in region_names(project):
+            rule = "is the region itself" if region == here else unknown_region(region, project)
+            yield Problem(where, shown(expected), rule)
+            continue
+        mirror = getattr(_region_parts(project, region).get("round_trips"), "regions", {}).get(here, expected)
+        if mirror != expected:
+            theirs = f"roundTrips.regions.{here} of {region_file(region)} is {shown(mirror)}"
+            yield Problem(where, shown(expected), f"{shown(expected)}, and {theirs}: it is the same way")
+    for name, vantage in getattr(parts.get("smoke"), "vantages", {}).items():
+        if vantage.region is not None and (reason := _why_not_from(project, parts, vantage.region)):
+            yield Problem(("smoke", "vantages", name, "reach"), vantage.reach, f"{vantage.reach}: {reason}")
+
+
+def _why_not_from(project: Path, parts: Mapping[str, Any], region: str) -> str | None:
+    """Why the stack cannot be measured from there; nothing when it can."""
+    if region == parts.get("region"):
+        return "is the region itself; its own host is `hypervisor`"
+    if region not in region_names(project):
+        return unknown_region(region, project)
+    round_trips = getattr(parts.get("round_trips"), "regions", None)
+    if round_trips is not None and region not in round_trips:
+        return f"needs roundTrips.regions.{region}, the expected round trip from there"
+    if getattr(parts.get("network"), "router", ...) is None:
+        return "needs network.router, without which the gateways answer nobody outside of their network"
+    there = stack_file(_stack_there(parts["stack"], region))
+    found = origin(project, parts["stack"], region)
+    if found is None:
+        return f"needs {there}, right in itself, to know the host there"
+    if hypervisor_reach(found.uri) == "local":
+        return f"its host, {found.uri} in {there}, is reached neither over SSH nor in a lab"
+    return None
+
+
+def origin(project: Path, stack: str, region: str) -> Origin | None:
+    """Where `stack` is measured from in another region: by the stack of its own kind there. None without one."""
+    hosts = _own_parts(project, _stack_there(stack, region)).get("hypervisors", {})
+    cidr = getattr(_region_parts(project, region).get("network"), "cidr", None)
+    return Origin(uri=next(iter(hosts.values())).uri, network=cidr) if hosts and cidr else None
+
+
+def _stack_there(stack: str, region: str) -> str:
+    return f"{region}-test" if is_test(stack) else region
+
+
+def unknown_region(region: str, project: Path) -> str:
+    """What is said of a region that has no file."""
+    known = region_names(project)
+    near = difflib.get_close_matches(region, known, 1)
+    hint = f'did you mean "{near[0]}"?' if near else f"known: {', '.join(known) or 'none'}"
+    return f"there is no {region_file(region)}; {hint}"
 
 
 def _shared(parts: Mapping[str, Any], other: str, theirs: Mapping[str, Any]) -> Iterator[Problem]:

@@ -96,13 +96,35 @@ def gateways_get_along_on_their_hosts(hardware: Hardware, gateways: Mapping[str,
 
 def budgets_can_be_met(smoke: Smoke, round_trips: RoundTrips) -> Iterator[Problem]:
     least = round_trips.gateways + round_trips.upstreams
-    for name, value in smoke.budget:
-        if name.startswith("p") and value is not None and value < least:
+    for name, value in smoke.budget.percentiles.items():
+        if value < least:
             rule = (
                 f"{shown(value)} can never be met: the round trips alone take {shown(least)} "
                 f"(roundTrips: {shown(round_trips.gateways)} to the gateways, {shown(round_trips.upstreams)} onwards)"
             )
             yield Problem(("smoke", "budget", name), shown(value), rule)
+
+
+def budgets_leave_the_way_from_other_regions(smoke: Smoke, round_trips: RoundTrips) -> Iterator[Problem]:
+    for name, vantage in smoke.vantages.items():
+        expected = round_trips.regions.get(vantage.region) if vantage.region else None
+        if expected is None:
+            continue
+        least = expected + round_trips.upstreams
+        why = (
+            f"can never be met from {vantage.region}: the round trips alone take {shown(least)} "
+            f"(roundTrips: {shown(expected)} to the gateways, {shown(round_trips.upstreams)} onwards)"
+        )
+        where = ("smoke", "vantages", name, "budget")
+        for percentile, limit in vantage.limits(smoke.budget).items():
+            if limit < least:
+                whose = "" if percentile in vantage.budget.percentiles else ", of smoke.budget,"
+                yield Problem((*where, percentile), shown(limit), f"{shown(limit)}{whose} {why}")
+        for path, limits in smoke.routes.items():
+            for percentile, limit in limits.percentiles.items():
+                if limit < least:
+                    rule = f"{shown(limit)}, which holds for every vantage point, {why}"
+                    yield Problem(("smoke", "routes", path, percentile), shown(limit), rule)
 
 
 def only_tests_stretch_the_budgets(stack: str, budget_scale: int) -> Iterator[Problem]:
@@ -189,6 +211,7 @@ RULES: tuple[Callable[..., Iterator[Problem]], ...] = (
     gateways_do_not_all_fall_with_one_host,
     gateways_get_along_on_their_hosts,
     budgets_can_be_met,
+    budgets_leave_the_way_from_other_regions,
     only_tests_stretch_the_budgets,
     logs_fit_the_data_volume,
     routes_fit_the_upstreams,

@@ -142,6 +142,10 @@ class RoundTrips(Model):
 
     gateways: Duration = Field(gt=0, description="from where the stack is deployed to the gateways")
     upstreams: Duration = Field(gt=0, description="from the gateways to their upstreams")
+    regions: dict[Name, Annotated[Duration, Field(gt=0)]] = Field(
+        default_factory=dict,
+        description="from other regions, by name, to the gateways: what a vantage point there needs",
+    )
 
 
 class Region(Model):
@@ -192,10 +196,20 @@ class Stack(Model):
     protect_data: bool = Field(description="Refuse to delete the data volumes; true in production")
 
 
+class Origin(Model):
+    """Another region, as far as the stack is measured from there."""
+
+    uri: str
+    """libvirt's, of the first hypervisor of that region's stack of the same kind."""
+    network: IPv4Network
+
+
 class Settings(Stack):
-    """Everything that a stack is made from: its own file, and its region's."""
+    """Everything that a stack is made from: its own file, its region's, and where else it is measured from."""
 
     facts: Region
+    origins: dict[Name, Origin] = Field(default_factory=dict)
+    """By region."""
 
     @property
     def network(self) -> Network:
@@ -213,7 +227,7 @@ class Settings(Stack):
     @property
     def smoke(self) -> Smoke:
         """The region's, with the budget that this stack is held to."""
-        return self.facts.smoke.scaled(self.budget_scale)
+        return self.facts.smoke.scaled(self.budget_scale, self.facts.round_trips.regions)
 
 
 def rotated_megabytes(log: LogSettings, data_volume: int) -> int:

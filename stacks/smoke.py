@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
@@ -12,6 +13,7 @@ from cloudinit.problems import Problem, raise_all
 from stacks.units import Duration, shown
 
 UrlPath = Annotated[str, StringConstraints(pattern=r"^/[!-~]*$")]
+_REACH = r"^(local|hypervisor|region:[a-z][a-z0-9-]{0,30}|ssh://[A-Za-z0-9@._:-]+)$"
 VantageName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 
 
@@ -41,10 +43,15 @@ class Limits(Model):
                 raise_all(type(self).__name__, [Problem((low,), shown(lower), rule)])
         return self
 
-    def scaled(self, factor: float) -> Self:
-        """With every time multiplied; shares and rates stay."""
+    @property
+    def percentiles(self) -> dict[str, float]:
+        """Those that have a limit, in seconds."""
+        return {name: value for name, value in self if name.startswith("p") and value is not None}
+
+    def scaled(self, factor: float, distance: float = 0.0) -> Self:
+        """With every time multiplied but for the seconds of `distance` in it; shares and rates stay."""
         times: dict[str, object] = {
-            name: value * factor for name, value in self if name.startswith("p") and value is not None
+            name: distance + (value - distance) * factor for name, value in self.percentiles.items()
         }
         if self.overhead:
             longer = {name: value * factor for name, value in self.overhead if value is not None}
@@ -63,10 +70,21 @@ class Budget(Limits):
 class Vantage(Model):
     """A place to measure from."""
 
-    reach: Annotated[str, StringConstraints(pattern=r"^(local|hypervisor|ssh://[A-Za-z0-9@._:-]+)$")] = Field(
-        description="local, hypervisor (the gateway's own, over SSH or in its lab), or ssh://USER@HOST[:PORT]"
+    reach: Annotated[str, StringConstraints(pattern=_REACH)] = Field(
+        description="local, hypervisor (the gateway's own, over SSH or in its lab), region:NAME (the first hypervisor "
+        "of that region's stack of the same kind), or ssh://USER@HOST[:PORT]"
     )
     budget: Limits = Field(default=Limits(), description="what differs from the stack's budget, measured from there")
+
+    @property
+    def region(self) -> str | None:
+        """The other region that it lies in, if it says so."""
+        kind, _, name = self.reach.partition(":")
+        return name if kind == "region" else None
+
+    def limits(self, whole: Budget) -> dict[str, float]:
+        """What a stack with the budget `whole` is held to from there: percentiles, in seconds."""
+        return whole.percentiles | self.budget.percentiles
 
 
 class Smoke(Model):
@@ -96,12 +114,22 @@ class Smoke(Model):
         default="fail", description="whether a check that noise leaves undecided fails the deployment"
     )
 
-    def scaled(self, factor: float) -> Self:
-        """With every budget's times multiplied."""
+    def scaled(self, factor: float, round_trips: Mapping[str, float]) -> Self:
+        """With every budget's times multiplied; from another region, only what is above the round trip from there.
+
+        `round_trips` are seconds by region.
+        """
         routes = {path: limits.scaled(factor) for path, limits in self.routes.items()}
         vantages = {
-            name: vantage.model_copy(update={"budget": vantage.budget.scaled(factor)})
+            name: vantage.model_copy(update={"budget": self._seen_from(vantage, factor, round_trips)})
             for name, vantage in self.vantages.items()
         }
         budget = self.budget.scaled(factor)
         return self.model_copy(update={"budget": budget, "routes": routes, "vantages": vantages})
+
+    def _seen_from(self, vantage: Vantage, factor: float, round_trips: Mapping[str, float]) -> Limits:
+        if vantage.region is None:
+            return vantage.budget.scaled(factor)
+        # The stack's own too: what applies there is stretched otherwise than here.
+        limits = vantage.budget.model_copy(update=vantage.limits(self.budget))
+        return limits.scaled(factor, round_trips[vantage.region])

@@ -21,7 +21,7 @@ def test_two_labs_share_no_path() -> None:
     assert not set(oslo.configuration().values()) & set(london.configuration().values()) - {
         text
         for path, text in oslo.configuration().items()
-        if path.name in ("passwd", "group", "qemu.conf", "chrony.conf")
+        if path.name in ("passwd", "group", "qemu.conf", "network.conf", "chrony.conf")
     }
 
 

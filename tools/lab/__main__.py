@@ -6,11 +6,12 @@ import argparse
 import shutil
 from pathlib import Path
 
+from stacks.latency import hypervisor_reach
 from stacks.load import load_file
 from stacks.problems import SettingsError
 from stacks.settings import Settings
 from tools.console import Problem, run_tool
-from tools.lab import control
+from tools.lab import control, links
 from tools.lab.layout import Forward, Lab
 
 _CHECKOUT = Path(__file__).parents[2]
@@ -22,6 +23,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True)
     up = verbs.add_parser("up", help="start the host of stack NAME-test; harmless when it runs")
     up.add_argument("name")
+    up.add_argument("--alone", action="store_true", help="without the links that the stack is measured over")
     down = verbs.add_parser("down", help="end a lab and delete all of it")
     down.add_argument("name")
     down.add_argument("--force", action="store_true", help="even while it has guests")
@@ -49,6 +51,15 @@ def _upstreams(settings: Settings) -> list[str]:
     return sorted(host for host in hosts if host.replace(".", "").isdigit())
 
 
+def _links(lab: Lab, settings: Settings) -> None:
+    """Link the lab with those of the regions that its stack is measured from."""
+    for region, origin in settings.origins.items():
+        reach = hypervisor_reach(origin.uri)
+        if reach.startswith("lab:"):
+            other = links.End(Lab(reach.removeprefix("lab:")), origin.network)
+            links.join(links.End(lab, settings.network.cidr), other, settings.facts.round_trips.regions[region])
+
+
 def _chronyd() -> str:
     if _CHRONYD.exists():
         return str(_CHRONYD)
@@ -72,15 +83,19 @@ def _main() -> int:
             lab = Lab(name)
             running = control.first_process(lab)
             state = f"running, guests: {', '.join(control.guests(lab)) or 'none'}" if running else "not running"
-            print(f"{name}: {state}")
+            linked = f", linked with: {', '.join(found)}" if (found := links.linked(lab)) else ""
+            print(f"{name}: {state}{linked}")
         return 0
     lab = Lab(arguments.name)
     if arguments.verb == "up":
         settings = load_file(_CHECKOUT, f"{lab.name}-test")
         control.up(lab, _forwards(settings), _upstreams(settings), _chronyd())
+        if not arguments.alone:
+            _links(lab, settings)
     elif arguments.verb == "down":
         if not arguments.force and control.first_process(lab) and (found := control.guests(lab)):
             raise Problem(f'lab {lab.name} has guests ({", ".join(found)}): "make destroy" first, or add FORCE=1.')
+        links.part(lab)
         control.down(lab)
     else:
         return control.execute(lab, arguments.command)

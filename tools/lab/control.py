@@ -62,7 +62,7 @@ def down(lab: Lab) -> None:
     """End every process of the lab and delete its files. Harmless when there is none."""
     if not lab.root.exists():
         return
-    _check_root()
+    check_root()
     with phase(f"Removing lab {lab.name}"):
         _kill(lab)
         shutil.rmtree(lab.root)
@@ -95,13 +95,14 @@ def guests(lab: Lab) -> list[str]:
     return listing.stdout.split()
 
 
-def _check_root() -> None:
+def check_root() -> None:
+    """Raise Problem where it is not root who asks."""
     if os.geteuid() != 0:
         raise Problem('the lab needs root for its namespaces and bridges: run it again with "sudo".')
 
 
 def _check_machine() -> None:
-    _check_root()
+    check_root()
     missing = [tool for tool in _NEEDED if not shutil.which(tool)]
     if missing:
         raise Problem(f'{", ".join(missing)} not found: run "make tools", which installs what the lab needs.')

@@ -74,6 +74,10 @@ class Lab:
     def log(self) -> Path:
         return self.root / "log" / "lab.log"
 
+    def link_file(self, other: Lab) -> Path:
+        """What is known of the link with `other`; here if this lab's name sorts first."""
+        return self.root / "links" / other.name
+
     @property
     def mounts(self) -> dict[Path, Path]:
         """libvirt's state folders, as compiled into it, and what stands there inside the lab.
@@ -108,6 +112,8 @@ class Lab:
                 f'host_uuid = "{host}"\n'
                 f'log_outputs = "2:file:{self.root}/log/libvirtd.log"\n'
             ),
+            # Of its two ways to make rules, the one that leaves room for a link's.
+            self.root / "etc" / "network.conf": 'firewall_backend = "iptables"\n',
             self.root / "etc" / "qemu.conf": (
                 'user = "root"\n'
                 'group = "root"\n'

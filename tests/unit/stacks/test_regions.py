@@ -140,3 +140,61 @@ def test_two_stacks_cannot_share_a_pool(project: Path) -> None:
     (project / "stacks/Pulumi.oslo-second.yaml").write_text(text)
     with pytest.raises(SettingsError, match=r"hypervisors\.host1\.poolPath .* two stacks, one folder"):
         load_file(project, "oslo-second")
+
+
+VANTAGE = """
+  vantages:
+    oslo:
+      reach: region:oslo
+      budget: {p50: 45ms, p99: 120ms}
+"""
+
+
+def measured_from_oslo(project: Path) -> Path:
+    """London's file, with a vantage point in Oslo."""
+    file = project / "stacks/regions/london.yaml"
+    file.write_text(file.read_text().rstrip("\n") + VANTAGE)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("stack", "reach"), [("london", "ssh://deploy@host1.oslo.example.net"), ("london-test", "lab:oslo")]
+)
+def test_another_region_measures_from_the_first_host_of_its_stack_of_the_same_kind(
+    project: Path, stack: str, reach: str
+) -> None:
+    measured_from_oslo(project)
+    (vantage,) = design(load_file(project, stack), stack, "gw1", "0" * 64).smoke_plan["vantages"]
+    assert (vantage["name"], vantage["reach"], vantage["connect"]) == ("oslo", reach, "10.82.0.11:443")
+
+
+def test_a_test_stack_stretches_what_a_budget_leaves_beyond_the_way(project: Path) -> None:
+    measured_from_oslo(project)
+    budgets = {
+        stack: design(load_file(project, stack), stack, "gw1", "0" * 64).smoke_plan["vantages"][0]["budget"]
+        for stack in ("london", "london-test")
+    }
+    assert (budgets["london"]["p50"], budgets["london"]["p99"]) == (45, 120)
+    assert (budgets["london-test"]["p50"], budgets["london-test"]["p99"]) == (35 + 10 * 50, 35 + 85 * 50)
+
+
+def test_a_region_at_an_unknown_distance_measures_nothing(project: Path) -> None:
+    file = measured_from_oslo(project)
+    file.write_text(file.read_text().replace("regions: {oslo: 35ms}", "regions: {}"))
+    with pytest.raises(SettingsError, match=r"vantages\.oslo\.reach +region:oslo: needs roundTrips\.regions\.oslo"):
+        load_file(project, "london-test")
+
+
+def test_a_region_whose_stack_names_no_host_to_measure_from_is_refused(project: Path) -> None:
+    measured_from_oslo(project)
+    (project / "stacks/Pulumi.oslo.yaml").unlink()
+    load_file(project, "london-test")
+    with pytest.raises(SettingsError, match=r"region:oslo: needs stacks/Pulumi\.oslo\.yaml"):
+        load_file(project, "london")
+
+
+def test_a_gateway_without_a_router_is_measured_from_its_own_region_only(project: Path) -> None:
+    file = measured_from_oslo(project)
+    file.write_text(file.read_text().replace("  router: 10.82.0.1\n", ""))
+    with pytest.raises(SettingsError, match=r"region:oslo: needs network\.router"):
+        load_file(project, "london-test")
