@@ -6,6 +6,8 @@ import json
 import time
 from typing import Any, cast
 
+import pytest
+
 from hosts.agent import GuestAgent
 from smoke import guest
 from smoke.plan import GuestPromises
@@ -23,8 +25,8 @@ class _Answer:
 class _Guest:
     """Its clock is off until chrony has been asked `steps_after` times."""
 
-    def __init__(self, off: float, steps_after: int, then: str = _SYNCHRONISED) -> None:
-        self.off, self.steps_after, self.then, self.asked = off, steps_after, then, 0
+    def __init__(self, off: float, steps_after: int, then: str = _SYNCHRONISED, age: int = 10) -> None:
+        self.off, self.steps_after, self.then, self.age, self.asked = off, steps_after, then, age, 0
         self.cloud_init: dict[str, Any] = {"stage": None, "modules-final": {"finished": 1.0}}
         self.read = 0
 
@@ -34,7 +36,7 @@ class _Guest:
 
     def exec(self, _words: list[str]) -> Any:
         self.asked += 1
-        return _Answer(self.then if self.asked > self.steps_after else _NOT_YET)
+        return _Answer(f"{self.then if self.asked > self.steps_after else _NOT_YET}\n{self.age}\n")
 
     def command(self, _name: str) -> float:
         return (time.time() + (0 if self.asked > self.steps_after else self.off)) * 1e9
@@ -79,3 +81,10 @@ def test_cloud_init_that_has_not_ended_is_waited_for() -> None:
     there.cloud_init = {"stage": "modules-final"}
     assert _verdicts(there, within=0.1) == ["fail", "pass", "pass"]
     assert there.read == 2
+
+
+@pytest.mark.parametrize(("off", "asked"), [(3600, 1), (0, 2)], ids=["clock off", "clock right"])
+def test_a_chrony_that_lost_its_servers_is_waited_for_only_while_the_clock_is_right(off: float, asked: int) -> None:
+    there = _Guest(off=off, steps_after=1000, age=500)
+    assert _verdicts(there, within=0.1)[1] == "fail"
+    assert there.asked == asked
