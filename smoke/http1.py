@@ -26,7 +26,7 @@ class Target:
 
     @property
     def label(self) -> str:
-        return f"{self.host}:{self.port}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def request(self, path: str, method: str = "GET", host: str | None = None) -> bytes:
         return (

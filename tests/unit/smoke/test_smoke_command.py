@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -115,10 +116,13 @@ def test_a_failed_check_keeps_its_evidence_in_one_folder(
     assert {"boot.json", "cloud-init.log", "cloud-init-output.log"} <= found.keys()
 
 
-def test_certificate_of_another_server_is_not_trusted(plan: dict[str, Any]) -> None:
-    done = smoke("--plan", "-", stdin=json.dumps(plan | {"serverName": "other.localhost"}))
+@pytest.mark.parametrize("name", ["other.localhost", "127.0.0.9"])
+def test_certificate_of_another_server_is_not_trusted(plan: dict[str, Any], name: str) -> None:
+    done = smoke("--plan", "-", stdin=json.dumps(plan | {"serverName": name}))
     assert done.returncode == 1
-    assert "the certificate of other.localhost at 127.0.0.1:" in done.stderr.splitlines()[-1]
+    said = done.stderr.splitlines()[-1]
+    assert f"the certificate of {name} at 127.0.0.1:" in said
+    assert re.search(r"[^.]\.$", said), "one sentence ends with one full stop"
     assert "Traceback" not in done.stderr
 
 
@@ -130,6 +134,7 @@ def test_certificate_of_another_server_is_not_trusted(plan: dict[str, Any]) -> N
         (["--target", "http://h"], 2, "must be https://HOST"),
         (["--target", "https://h", "--cafile", "/nonexistent"], 2, "cannot read the CA file"),
         (["--target", "https://127.0.0.1:1"], 1, "127.0.0.1:1 refuses the connection"),
+        (["--target", "https://[::1]:1"], 1, "[::1]:1 refuses the connection"),
         (["--target", "https://nothing.invalid"], 1, "there is no address for nothing.invalid"),
     ],
 )
