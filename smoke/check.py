@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 import time
 from pathlib import Path
@@ -45,7 +44,7 @@ def _check(plan: Plan, progress: Progress, result: Result) -> None:
 
     target = Target(*plan.address, plan.name, context())
     with progress.phase("proofs over TLS"):
-        proved = asyncio.run(proofs.prove(plan, target, context))
+        proved = proofs.prove(plan, target, context)
     result.tls_version = proved.tls_version
     result.lines += proved.lines
     if agent and plan.guest and verdict.overall(proved.lines) is Verdict.PASS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from hosts.problems import Problem
 from smoke import report, wrk
 from smoke.check import check
 from smoke.document import schema
-from smoke.load import PROFILES, SOURCES_WRK, Budget, Load
+from smoke.load import PROFILES, SOURCES_WRK, Budget, Load, Protocol
 from smoke.plan import Paths, Plan, Proof, parse_plan
 from smoke.problems import UsageProblem
 from smoke.progress import Progress
@@ -37,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
     """Every option of the command."""
     root = argparse.ArgumentParser(
         prog="python -m smoke",
-        description="Check a gateway: wait until its guest is ready, prove what it answers, measure its latency. "
+        description="Check a gateway: wait until its guest is ready, prove what it answers, measure its latency.\n"
         "A short table goes to the error output, one JSON object to the standard output.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -67,14 +68,14 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--rate", type=float, metavar="N", help=f"requests per second ({load.rate:g})")
     flags.add_argument("--duration", type=float, metavar="S", help=f"counted seconds ({load.duration_seconds:g})")
     flags.add_argument("--warm-up", type=float, metavar="S", help=f"seconds before ({load.warm_up_seconds:g})")
-    flags.add_argument("--protocol", metavar="NAME", help=f"http/1.1 or h2 ({load.protocols[0]})")
+    flags.add_argument("--protocol", choices=get_args(Protocol), help=f"what to load it with ({load.protocols[0]})")
     flags.add_argument("--connections", type=int, metavar="N", help=f"kept open ({load.connections})")
     flags.add_argument("--p50", type=float, metavar="MS", help="budget of the median (none)")
     flags.add_argument("--p99", type=float, metavar="MS", help="budget of the 99th percentile (none)")
-    flags.add_argument("--skip", action="append", choices=get_args(Proof), help="leave out a proof; may be repeated")
     flags.add_argument("--p999", type=float, metavar="MS", help="budget of the 99.9th percentile (none)")
-    flags.add_argument("--baseline", metavar="URL", help="http:// address of an upstream to measure in turn (none)")
     flags.add_argument("--error-rate", type=float, metavar="SHARE", help=f"errors allowed ({budget.error_rate:g})")
+    flags.add_argument("--baseline", metavar="URL", help="http:// address of an upstream to measure in turn (none)")
+    flags.add_argument("--skip", action="append", choices=get_args(Proof), help="leave out a proof; may be repeated")
     return root
 
 
@@ -91,7 +92,8 @@ def plan_of(options: argparse.Namespace) -> Plan:
     """The plan that the options name, or are."""
     given = {flag: value for flag in _FLAGS if (value := getattr(options, flag)) not in (None, False)}
     if options.target is not None:
-        host = options.target.removeprefix("https://").rstrip("/").replace(":", "-").strip("[]")
+        # An address of IPv6 has colons and brackets; a name has neither.
+        host = re.sub(r"[^A-Za-z0-9_.-]+", "-", options.target.removeprefix("https://")).strip("-.") or "target"
         settings: dict[str, Any] = {"stack": "network", "gateway": host, "url": options.target}
         for flag, value in given.items():
             section, _, key = _FLAGS[flag].rpartition(".")

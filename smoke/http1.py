@@ -26,7 +26,7 @@ class Target:
 
     @property
     def label(self) -> str:
-        return f"{self.host}:{self.port}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def request(self, path: str, method: str = "GET", host: str | None = None) -> bytes:
         return (
@@ -104,7 +104,7 @@ async def connect(target: Target) -> Connection:
                 ssl=target.context, server_hostname=target.server_name,
             )  # fmt: skip
     except (OSError, TimeoutError) as error:
-        raise TargetProblem(_why(target, error)) from None
+        raise TargetProblem(why(target, error)) from None
     return connection
 
 
@@ -160,5 +160,6 @@ def tls_context(authorities: str | None, insecure: bool = False) -> ssl.SSLConte
         raise TargetProblem(str(problem)) from None
 
 
-def _why(target: Target, error: Exception) -> str:
+def why(target: Target, error: Exception) -> str:
+    """What a connection failed for, in a sentence."""
     return explain(Endpoint(target.host, target.port, target.server_name, "/"), error)

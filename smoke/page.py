@@ -18,6 +18,8 @@ from smoke.verdict import Rounds
 
 _TICKS = (0, 50, 90, 99, 99.9, 99.99, 99.999)
 _STEPS = 120
+_WIDTHS = {"wide": 960, "narrow": 420}
+"""Of each chart there are two: one that is scaled to a telephone's screen cannot be read."""
 _FONT = "system-ui, sans-serif"
 _STYLE = Style(
     background="transparent", plot_background="transparent", foreground="var(--ink)", foreground_strong="var(--ink)",
@@ -46,14 +48,14 @@ def _series(one: SeriesReport, rounds: Rounds, former: list[Past]) -> dict[str, 
     past = history.of(history.key(one.vantage, one.path, one.protocol), former)
     return {
         "found": one,
-        "chart": _percentiles(rounds),
-        "trend": _trend(past, one) if past else "",
+        "charts": {shape: _percentiles(rounds, width) for shape, width in _WIDTHS.items()},
+        "trends": {shape: _trend(past, one, width) for shape, width in _WIDTHS.items()} if past else {},
         "p50_change": history.change(one.latency.p50, [run.p50 for run in past]),
         "p99_change": history.change(one.latency.p99, [run.p99 for run in past]),
     }
 
 
-def _percentiles(rounds: Rounds) -> str:
+def _percentiles(rounds: Rounds, width: int) -> str:
     """Latency over percentile, both logarithmic: each nine takes the same width, each factor the same height."""
     curves = {}
     for title, tallies in (("gateway", rounds.gateway), ("baseline", rounds.baseline)):
@@ -65,7 +67,7 @@ def _percentiles(rounds: Rounds) -> str:
     heights = [y for curve in curves.values() for _, y in curve]
     end = max((x for curve in curves.values() for x, _ in curve), default=1)
     chart = pygal.XY(
-        **_common(height=380), show_dots=False, show_legend=bool(rounds.baseline),
+        **_common(width, height=min(380, width)), show_dots=False, show_legend=bool(rounds.baseline),
         x_labels=[{"value": _nines(p), "label": f"p{p:g}" if p else "min"} for p in _TICKS if _nines(p) <= end],
         y_labels=_scale(min(heights, default=0), max(heights, default=0)),
     )  # fmt: skip
@@ -79,22 +81,27 @@ def _scale(lowest: float, highest: float) -> list[dict[str, Any]]:
     steps = [exponent + math.log10(digit) for exponent in range(-3, 5) for digit in (1, 2, 5)]
     first = max((step for step in steps if step <= lowest), default=steps[0])
     last = min((step for step in steps if step >= highest), default=steps[-1])
-    return [{"value": step, "label": f"{10**step:.3g} ms"} for step in steps if first <= step <= last]
+    return [{"value": step, "label": axis_label(10**step)} for step in steps if first <= step <= last]
 
 
-def _trend(past: list[Past], one: SeriesReport) -> str:
+def axis_label(value: float) -> str:
+    """Milliseconds as `0.5 ms`, `500 ms`, `1 s`."""
+    return f"{value / 1000:.3g} s" if value > 999 else f"{value:.3g} ms"
+
+
+def _trend(past: list[Past], one: SeriesReport, width: int) -> str:
     """p50 and p99 of the former runs and, last, of this one."""
-    chart = pygal.Line(**_common(height=240), show_x_labels=False, dots_size=4, include_x_axis=True)
+    chart = pygal.Line(**_common(width, height=240), show_x_labels=False, dots_size=4, include_x_axis=True)
     chart.add("p99", [*(run.p99 for run in past), one.latency.p99])
     chart.add("p50", [*(run.p50 for run in past), one.latency.p50])
     return _inline(chart)
 
 
-def _common(height: int) -> dict[str, Any]:
+def _common(width: int, height: int) -> dict[str, Any]:
     return {
-        "style": _STYLE, "js": [], "width": 960, "height": height, "margin": 8, "margin_right": 30,
+        "style": _STYLE, "js": [], "width": width, "height": height, "margin": 8, "margin_right": 30,
         "legend_at_bottom": True, "legend_box_size": 12, "disable_xml_declaration": True, "show_x_guides": True,
-        "value_formatter": milliseconds,
+        "value_formatter": axis_label,
     }  # fmt: skip
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from smoke import handshakes
 from smoke.handshakes import MakeContext
-from smoke.http1 import Reply, Target, connect, exchange, get
+from smoke.http1 import Reply, Target, connect, exchange, get, why
 from smoke.plan import Plan, Proof
 from smoke.problems import TargetProblem
 from smoke.verdict import Line, Verdict
@@ -25,18 +25,19 @@ class Proofs:
     tls_version: str
 
 
-async def prove(plan: Plan, target: Target, make: MakeContext) -> Proofs:
+def prove(plan: Plan, target: Target, make: MakeContext) -> Proofs:
     """The gateway is who it says and healthy, passes requests on, and speaks TLS and HTTP as it should.
 
-    `make` gives a new TLS context that trusts what the plan trusts.
+    `make` gives a new TLS context that trusts what the plan trusts. Raises TargetProblem when it does not answer.
     """
-    health, tls = await get(target, plan.paths.health)
+    health, tls = asyncio.run(get(target, plan.paths.health))
     version = tls.version() or "none"
     lines = [_certificate(plan, version, tls)]
-    proxied, _ = await get(target, plan.paths.proxied)
+    proxied, _ = asyncio.run(get(target, plan.paths.proxied))
     lines += [_health(plan, health), _proxied(plan, proxied)]
     if all(line.verdict is not Verdict.FAIL for line in lines):
-        proofs: dict[Proof, Callable[[], Awaitable[list[Line]]]] = {
+        # Handshakes block, and not in a thread: Ctrl-C would wait for its end.
+        proofs: dict[Proof, Callable[[], list[Line]]] = {
             "tls-floor": lambda: _tls_floor(target, make),
             "ciphers": lambda: _ciphers(target, make),
             "http2": lambda: _http2(target, make),
@@ -47,7 +48,10 @@ async def prove(plan: Plan, target: Target, make: MakeContext) -> Proofs:
         }
         for name, proof in proofs.items():
             if name not in plan.skip:
-                lines += await proof()
+                try:
+                    lines += proof()
+                except OSError as error:
+                    raise TargetProblem(why(target, error)) from None
     return Proofs(lines, version)
 
 
@@ -72,26 +76,26 @@ def _proxied(plan: Plan, reply: Reply) -> Line:
     return Line(plan.paths.proxied, found, "200 from an upstream", _pass_if(reply.status == 200 and not own))
 
 
-async def _tls_floor(target: Target, make: MakeContext) -> list[Line]:
-    oldest = await asyncio.to_thread(handshakes.oldest_version, target, make)
+def _tls_floor(target: Target, make: MakeContext) -> list[Line]:
+    oldest = handshakes.oldest_version(target, make)
     return [Line("oldest TLS", oldest, "TLSv1.2 or later", _pass_if(oldest in ("TLSv1.2", "TLSv1.3")))]
 
 
-async def _ciphers(target: Target, make: MakeContext) -> list[Line]:
-    weak = await asyncio.to_thread(handshakes.weak_cipher, target, make)
+def _ciphers(target: Target, make: MakeContext) -> list[Line]:
+    weak = handshakes.weak_cipher(target, make)
     return [Line("weak ciphers", weak or "refused", "refused", _pass_if(not weak))]
 
 
-async def _http2(target: Target, make: MakeContext) -> list[Line]:
-    chosen = await asyncio.to_thread(handshakes.alpn, target, make)
+def _http2(target: Target, make: MakeContext) -> list[Line]:
+    chosen = handshakes.alpn(target, make)
     return [Line("ALPN", chosen or "nothing", "h2", _pass_if(chosen == "h2"))]
 
 
-async def _resumption(target: Target, make: MakeContext) -> list[Line]:
+def _resumption(target: Target, make: MakeContext) -> list[Line]:
     lines = []
     for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
         try:
-            again = await asyncio.to_thread(handshakes.resumed, target, make, version)
+            again = handshakes.resumed(target, make, version)
             found = "resumed" if again else "a full handshake again"
         except ssl.SSLError as error:
             again, found = False, f"no handshake: {error.reason}"
@@ -99,41 +103,42 @@ async def _resumption(target: Target, make: MakeContext) -> list[Line]:
     return lines
 
 
-async def _hsts(plan: Plan, health: Reply) -> list[Line]:
+def _hsts(plan: Plan, health: Reply) -> list[Line]:
     found = health.headers.get("strict-transport-security", "(none)")
     age = re.search(r"max-age=(\d+)", found)
     good = age is not None and int(age[1]) >= plan.hsts_seconds
     return [Line("Strict-Transport-Security", found, f"max-age ≥ {plan.hsts_seconds}", _pass_if(good))]
 
 
-async def _unknown_host(plan: Plan, target: Target, make: MakeContext) -> list[Line]:
-    refused = await asyncio.to_thread(handshakes.refuses_name, target, make, _STRANGER)
+def _unknown_host(plan: Plan, target: Target, make: MakeContext) -> list[Line]:
+    refused = handshakes.refuses_name(target, make, _STRANGER)
     handshake = Line(
         "handshake for an unknown name", "refused" if refused else "accepted", "refused", _pass_if(refused)
     )
-    connection = await connect(target)
-    try:
-        reply = await exchange(connection, target, plan.paths.health, host=_STRANGER)
-        found, good = f"answered with {reply.status}", reply.status in (400, 421)
-    except TargetProblem:
-        found, good = "refused", True
-    finally:
-        connection.on_lost = None
-        connection.close()
+    reply = asyncio.run(_ask(target, plan.paths.health, host=_STRANGER))
+    found = f"answered with {reply.status}" if reply else "refused"
+    good = reply is None or reply.status in (400, 421)
     return [handshake, Line("request for an unknown host", found, "refused", _pass_if(good))]
 
 
-async def _version(target: Target, health: Reply) -> list[Line]:
+def _version(target: Target, health: Reply) -> list[Line]:
     """In the header of a good answer, and in header and body of an error that nginx makes itself."""
-    connection = await connect(target)
-    try:
-        error = await exchange(connection, target, "/health", method="TRACE")
-    finally:
-        connection.on_lost = None
-        connection.close()
+    error = asyncio.run(_ask(target, "/health", method="TRACE")) or Reply()
     told = [health.headers.get("server", ""), error.headers.get("server", ""), error.body.decode("latin-1")]
     shown = next((found[0] for text in told if (found := re.search(r"nginx/[\d.]+", text))), "")
     return [Line("version of the server", shown or "hidden", "hidden", _pass_if(not shown))]
+
+
+async def _ask(target: Target, path: str, method: str = "GET", host: str | None = None) -> Reply | None:
+    """The answer; None from a gateway that gives none to such a request."""
+    connection = await connect(target)
+    try:
+        return await exchange(connection, target, path, method, host)
+    except TargetProblem:
+        return None
+    finally:
+        connection.on_lost = None
+        connection.close()
 
 
 def _pass_if(good: bool) -> Verdict:

@@ -34,8 +34,9 @@ def show(result: Result, brief: bool = False, kept: Path | None = None) -> None:
         if scale != 1:
             console.print(f"Budgets are {scale:g} times the region's: this is no production stack.")
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-        for heading in ("what", "found", "budget", "verdict"):
-            table.add_column(heading)
+        table.add_column("what", no_wrap=True)
+        for heading in ("found", "budget", "verdict"):
+            table.add_column(heading, overflow="fold")
         title = ""
         if brief and (passed := sum(line.verdict is Verdict.PASS for line in result.lines)):
             table.add_row("proofs", f"{passed} of {len(result.lines)}", "", "")

@@ -21,7 +21,8 @@ def explain(endpoint: Endpoint, error: Exception) -> str:
     where = endpoint.label
     match error:
         case ssl.SSLCertVerificationError():
-            return f"the certificate of {endpoint.name} at {where} is not to be trusted: {error.verify_message}."
+            reason = error.verify_message.rstrip(".")
+            return f"the certificate of {endpoint.name} at {where} is not to be trusted: {reason}."
         case ssl.SSLError():
             return f"{where} fails the TLS handshake: {(error.reason or str(error)).replace('_', ' ').lower()}."
         case ConnectionRefusedError():

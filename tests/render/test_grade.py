@@ -16,12 +16,16 @@ from tests.render.sites import rendered_case
 
 # A certificate of these tests has no responder that could be asked, and today's OpenSSL can neither do RC4 nor GOST.
 NOT_OURS = {"cert_revocation", "RC4", "engine_problem"}
+# Its client leaves right after the handshake, on a busy machine before the session's ticket has come.
+DISTURBED = "check failed because of connect problem"
+TRIES = 5
 
 
-def findings(root: Path, authority: Path, folder: Path) -> list[dict[str, str]]:
-    """What testssl.sh, unpacked in `root`, finds at 127.0.0.1:443. Takes a minute."""
+def findings(root: Path, authority: Path, folder: Path, checks: str) -> list[dict[str, str]]:
+    """What testssl.sh, unpacked in `root`, finds at 127.0.0.1:443. All of it takes a minute."""
     shutil.copy(authority, folder / "authority.pem")
-    words = ("--fast", "--add-ca", "/srv/authority.pem", "--jsonfile", "/srv/found.json", "--warnings", "batch")
+    (folder / "found.json").unlink(missing_ok=True)
+    words = (checks, "--add-ca", "/srv/authority.pem", "--jsonfile", "/srv/found.json", "--warnings", "batch")
     target = ("--ip", "127.0.0.1", "--nodns", "none", f"https://{NAME}:443")
     mounts = (
         f"mount --bind /dev {root}/dev; mount -t proc proc {root}/proc; "
@@ -49,6 +53,11 @@ def test_testssl_gives_the_best_grade_and_finds_nothing_weak(
         started() as backends,
         serve(rendered_case("served", platform), platform, backends) as gateway,
     ):
-        found = findings(roots["trixie"], gateway.authority, tmp_path)
+        found = findings(roots["trixie"], gateway.authority, tmp_path, "--fast")
+        for _ in range(TRIES):
+            if all(row["finding"] != DISTURBED for row in found):
+                break
+            again = {row["id"]: row for row in findings(roots["trixie"], gateway.authority, tmp_path, "-S")}
+            found = [again[row["id"]] if row["finding"] == DISTURBED else row for row in found]
     assert [row["finding"] for row in found if row["id"] == "overall_grade"] == ["A+"]
     assert [row for row in found if row["severity"] not in ("OK", "INFO") and row["id"] not in NOT_OURS] == []

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import json
+import socket
 import ssl
 import subprocess
 import sys
@@ -122,6 +125,53 @@ def server(certificate: Path) -> Iterator[Server]:
     started = Server(certificate)
     yield started
     started.stop()
+
+
+class Doorkeeper:
+    """Passes the first `lets_in` connections on to a server; the others it leaves without a word, or ends at once."""
+
+    def __init__(self, port: int, lets_in: int, ends: bool = False):
+        self._behind, self._lets_in, self._ends = port, lets_in, ends
+        self.kept: list[socket.socket] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        for one in (self._listener, *self.kept):
+            one.close()
+
+    def _accept(self) -> None:
+        for number in itertools.count():
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            self.kept.append(client)
+            if number < self._lets_in:
+                behind = socket.create_connection(("127.0.0.1", self._behind))
+                self.kept.append(behind)
+                for source, sink in ((client, behind), (behind, client)):
+                    threading.Thread(target=self._pass_on, args=(source, sink), daemon=True).start()
+            elif self._ends:
+                client.recv(65536)
+                client.close()
+
+    @staticmethod
+    def _pass_on(source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+
+
+Doorkeepers = Callable[..., Doorkeeper]
+
+
+@pytest.fixture
+def doorkeeper(server: Server) -> Iterator[Doorkeepers]:
+    """One in front of the server, however it is to behave."""
+    with contextlib.ExitStack() as stack:
+        yield lambda **behaviour: stack.enter_context(contextlib.closing(Doorkeeper(server.port, **behaviour)))
 
 
 MakePlan = Callable[..., Plan]

@@ -3,7 +3,7 @@
 The scenario (JSON in $FAKE_VIRSH): `state`, a domstate line, or a list of them, one per look; `connected_after`,
 looks until the agent is connected; `boot`, what the boot result holds at each read (null: no such file); `files`,
 other files in the guest; `refuse`, agent commands that are disabled; `silent`, why the agent does not
-answer; `error`, what every call fails with.
+answer; `endless`, that no command ends in the guest; `error`, what every call fails with.
 """
 
 import base64
@@ -78,6 +78,8 @@ def agent(command: dict[str, Any]) -> Any:
         return {"pid": 7}
     if name == "guest-exec-status":
         said = " ".join(scenario["exec"]["arg"]).encode()
+        if "endless" in scenario:
+            return {"exited": False}
         return {"exited": True, "exitcode": 3, "out-data": base64.b64encode(said).decode()}
     return {}
 
@@ -94,4 +96,6 @@ def main() -> str:
 try:
     print(main())
 finally:
-    SCENARIO.write_text(json.dumps(scenario))
+    draft = SCENARIO.with_suffix(".new")
+    draft.write_text(json.dumps(scenario))
+    draft.replace(SCENARIO)  # a test may be reading it

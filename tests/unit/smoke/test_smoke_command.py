@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import pytest
 
+from smoke import handshakes, http1
 from smoke.cli import main, parser, plan_of
 from tests.unit.smoke.conftest import NOT_NGINX
 
@@ -113,10 +116,13 @@ def test_a_failed_check_keeps_its_evidence_in_one_folder(
     assert {"boot.json", "cloud-init.log", "cloud-init-output.log"} <= found.keys()
 
 
-def test_certificate_of_another_server_is_not_trusted(plan: dict[str, Any]) -> None:
-    done = smoke("--plan", "-", stdin=json.dumps(plan | {"serverName": "other.localhost"}))
+@pytest.mark.parametrize("name", ["other.localhost", "127.0.0.9"])
+def test_certificate_of_another_server_is_not_trusted(plan: dict[str, Any], name: str) -> None:
+    done = smoke("--plan", "-", stdin=json.dumps(plan | {"serverName": name}))
     assert done.returncode == 1
-    assert "the certificate of other.localhost at 127.0.0.1:" in done.stderr.splitlines()[-1]
+    said = done.stderr.splitlines()[-1]
+    assert f"the certificate of {name} at 127.0.0.1:" in said
+    assert re.search(r"[^.]\.$", said), "one sentence ends with one full stop"
     assert "Traceback" not in done.stderr
 
 
@@ -128,6 +134,7 @@ def test_certificate_of_another_server_is_not_trusted(plan: dict[str, Any]) -> N
         (["--target", "http://h"], 2, "must be https://HOST"),
         (["--target", "https://h", "--cafile", "/nonexistent"], 2, "cannot read the CA file"),
         (["--target", "https://127.0.0.1:1"], 1, "127.0.0.1:1 refuses the connection"),
+        (["--target", "https://[::1]:1"], 1, "[::1]:1 refuses the connection"),
         (["--target", "https://nothing.invalid"], 1, "there is no address for nothing.invalid"),
     ],
 )
@@ -165,19 +172,72 @@ def test_profile_is_a_load_of_the_gateway_alone(tmp_path: Path) -> None:
     assert (plan.load.connections, plan.baseline) == (10_000, None)
 
 
-def test_ctrl_c_ends_cleanly(plan: dict[str, Any], server: Any) -> None:
+@pytest.mark.parametrize(
+    ("proof", "ends", "sentence"),
+    [
+        ("http2", True, "fails the TLS handshake: unexpected eof while reading."),
+        *(
+            (proof, False, "does not answer within 10 s.")
+            for proof in ("tls-floor", "ciphers", "http2", "resumption", "unknown-host", "version")
+        ),
+    ],
+)
+def test_gateway_that_stops_answering_between_proofs_is_one_sentence(
+    doorkeeper: Any, certificate: Path, proof: str, ends: bool, sentence: str,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    for module in (handshakes, http1):
+        monkeypatch.setattr(module, "CONNECT_TIMEOUT", 0.5)
+    door = doorkeeper(lets_in=2, ends=ends)
+    skipped = [word for name in NOT_NGINX if name != proof for word in ("--skip", name)]
+    words = ["--target", f"https://api.test.localhost:{door.port}", "--connect", f"127.0.0.1:{door.port}"]
+    assert main([*words, "--cafile", str(certificate), "--proofs-only", *skipped]) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == f"FAIL: 127.0.0.1:{door.port} {sentence}"
+
+
+Phase = Literal["agent", "boot", "proofs over TLS", "proofs in the guest", "load"]
+
+
+@pytest.mark.parametrize("phase", get_args(Phase))
+def test_ctrl_c_ends_every_phase_cleanly(
+    plan: dict[str, Any], server: Any, guest: Any, doorkeeper: Any, phase: Phase
+) -> None:
+    """As from a terminal: the whole group of processes gets the signal."""
+    door = doorkeeper(lets_in=2 if phase == "proofs over TLS" else 1000)
+    plan["connect"], plan["load"]["durationSeconds"] = f"127.0.0.1:{door.port}", 60
+    if phase == "agent":
+        guest.set(connected_after=1_000_000)
+    elif phase == "boot":
+        guest.set(boot=None)
+    elif phase == "proofs over TLS":
+        plan["skip"] = [name for name in NOT_NGINX if name != "http2"]
+    elif phase == "proofs in the guest":
+        guest.set(endless=True)
+        plan["guest"] = {}
+    reached: Callable[[], Any] = {
+        "agent": lambda: guest.get("looks"),
+        "boot": lambda: "guest-file-open" in (guest.get("commands") or []),
+        "proofs over TLS": lambda: len(door.kept) == 5,
+        "proofs in the guest": lambda: "guest-exec-status" in (guest.get("commands") or []),
+        "load": lambda: server.requests > 10,
+    }[phase]
     command = [sys.executable, "-m", "smoke", "--plan", "-"]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=ROOT) as running:
+    with subprocess.Popen(
+        command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=ROOT, start_new_session=True
+    ) as running:
         assert running.stdin is not None
-        running.stdin.write(json.dumps(plan | {"load": LOAD | {"durationSeconds": 60}}))
+        running.stdin.write(json.dumps(plan))
         running.stdin.close()
         running.stdin = None
         end = time.monotonic() + 20
-        while server.requests < 10:
-            assert time.monotonic() < end, "the load never began"
+        while not reached():
+            assert time.monotonic() < end, f"it never came to the phase {phase}"
             time.sleep(0.02)
-        running.send_signal(signal.SIGINT)
+        stopped = time.monotonic()
+        os.killpg(running.pid, signal.SIGINT)
         out, err = running.communicate(timeout=20)
     assert (running.returncode, out) == (130, "")
     assert err.splitlines()[-1] == "smoke: stopped; nothing was changed."
+    assert "Traceback" not in err
+    assert time.monotonic() - stopped < 5, "a handshake alone would wait for ten seconds"

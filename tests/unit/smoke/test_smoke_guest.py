@@ -6,11 +6,14 @@ import json
 import time
 from typing import Any, cast
 
+import pytest
+
 from hosts.agent import GuestAgent
 from smoke import guest
 from smoke.plan import GuestPromises
 
 _SYNCHRONISED = "0A510001,10.81.0.1,8,1.0,0.000012,0.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0,Normal"
+_TOO_LATE_TO_STEP = "0A510001,10.81.0.1,8,1.0,-3600.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0,Normal"
 _NOT_YET = "00000000,,0,0.0,0.000000,0.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0,Not synchronised"
 
 
@@ -22,15 +25,18 @@ class _Answer:
 class _Guest:
     """Its clock is off until chrony has been asked `steps_after` times."""
 
-    def __init__(self, off: float, steps_after: int) -> None:
-        self.off, self.steps_after, self.asked = off, steps_after, 0
+    def __init__(self, off: float, steps_after: int, then: str = _SYNCHRONISED, age: int = 10) -> None:
+        self.off, self.steps_after, self.then, self.age, self.asked = off, steps_after, then, age, 0
+        self.cloud_init: dict[str, Any] = {"stage": None, "modules-final": {"finished": 1.0}}
+        self.read = 0
 
     def read_file(self, _path: str) -> bytes:
-        return json.dumps({"v1": {"stage": None, "modules-final": {"finished": 1.0}}}).encode()
+        self.read += 1
+        return json.dumps({"v1": self.cloud_init}).encode()
 
     def exec(self, _words: list[str]) -> Any:
         self.asked += 1
-        return _Answer(_SYNCHRONISED if self.asked > self.steps_after else _NOT_YET)
+        return _Answer(f"{self.then if self.asked > self.steps_after else _NOT_YET}\n{self.age}\n")
 
     def command(self, _name: str) -> float:
         return (time.time() + (0 if self.asked > self.steps_after else self.off)) * 1e9
@@ -54,3 +60,31 @@ def test_a_clock_that_is_off_although_chrony_trusts_it_fails_at_once() -> None:
     there.command = lambda _name: (time.time() + 3600) * 1e9  # type: ignore[method-assign]
     assert _verdicts(there, within=10) == ["pass", "pass", "fail"]
     assert there.asked == 1
+
+
+def test_a_clock_that_chrony_knows_to_be_off_fails_at_once() -> None:
+    there = _Guest(off=0, steps_after=0, then=_TOO_LATE_TO_STEP)
+    there.command = lambda _name: (time.time() + 3600) * 1e9  # type: ignore[method-assign]
+    assert _verdicts(there, within=10) == ["pass", "fail", "fail"]
+    assert there.asked == 1
+
+
+def test_an_error_of_cloud_init_fails_at_once() -> None:
+    there = _Guest(off=0, steps_after=0)
+    there.cloud_init = {"stage": "modules-final", "init": {"errors": ["bad seed"]}}
+    assert _verdicts(there, within=10) == ["fail", "pass", "pass"]
+    assert there.read == 1
+
+
+def test_cloud_init_that_has_not_ended_is_waited_for() -> None:
+    there = _Guest(off=0, steps_after=0)
+    there.cloud_init = {"stage": "modules-final"}
+    assert _verdicts(there, within=0.1) == ["fail", "pass", "pass"]
+    assert there.read == 2
+
+
+@pytest.mark.parametrize(("off", "asked"), [(3600, 1), (0, 2)], ids=["clock off", "clock right"])
+def test_a_chrony_that_lost_its_servers_is_waited_for_only_while_the_clock_is_right(off: float, asked: int) -> None:
+    there = _Guest(off=off, steps_after=1000, age=500)
+    assert _verdicts(there, within=0.1)[1] == "fail"
+    assert there.asked == asked

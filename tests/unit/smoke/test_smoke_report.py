@@ -77,6 +77,19 @@ def test_charts_are_well_formed_and_carry_both_curves(result: Result) -> None:
     assert [word for word in ("gateway", "baseline", "p99.9") if word not in words] == []
 
 
+def test_charts_come_in_a_width_for_telephones_too(make_plan: Any) -> None:
+    found = result_of(make_plan())
+    former = [history.Past("", "pass", "local /a|b<i> h2", 1, 1)]
+    text = page.html(found.report(), [one.rounds for one in found.series], former)
+    assert re.findall(r'<div class="(wide|narrow)"><svg', text) == ["wide", "narrow"] * 2
+    assert set(re.findall(r'viewBox="0 0 (\d+)', text)) == {"960", "420"}
+
+
+@pytest.mark.parametrize(("value", "label"), [(0.5, "0.5 ms"), (500, "500 ms"), (1000, "1 s"), (2000, "2 s")])
+def test_axes_are_labelled_in_words_that_people_use(value: float, label: str) -> None:
+    assert page.axis_label(value) == label
+
+
 def test_markdown_starts_with_the_verdict_and_lets_no_path_break_its_tables(result: Result) -> None:
     text = markdown(result.report(), [])
     assert text.splitlines()[0] == "### ✅ pass: test gw1"

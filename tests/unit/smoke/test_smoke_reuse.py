@@ -1,0 +1,85 @@
+"""Upstream connections that are used again: counted, also where others open some, or the log is long."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from hosts.agent import GuestAgent
+from smoke import reuse
+from smoke.http1 import Reply, Target
+from smoke.verdict import Line, Verdict
+
+TARGET = cast(Target, None)
+
+
+class Gateway:
+    """Opens so many upstream connections during each round of requests, and logs each request and others' besides."""
+
+    def __init__(self, log: Path, opens: Sequence[int], connect_time: str = "0.000") -> None:
+        self.log, self.opens, self.connect_time = log, list(opens), connect_time
+        self.opened, self.looks, self.asked = 0, 0, 0
+
+    # as the guest agent
+    def read_file(self, _path: str) -> bytes:
+        if self.looks % 2:
+            self.opened += self.opens[self.looks // 2]
+        self.looks += 1
+        return f"Ip: Forwarding\nIp: 1\nTcp: MaxConn ActiveOpens\nTcp: -1 {self.opened}\n".encode()
+
+    def exec(self, words: Sequence[str], timeout: float) -> Any:
+        script = words[2].replace("/run/nginx.pid", str(self.log.with_name("none")))
+        return subprocess.run([*words[:2], script, *words[3:]], capture_output=True, timeout=timeout, check=False)
+
+    # as nginx
+    async def exchange(self, *_: Any) -> Reply:
+        self.asked += 1
+        identity = f"{self.asked:032x}"
+        with self.log.open("a") as file:
+            for name in (identity, *[f"f{self.asked:030x}{other % 10}" for other in range(100)]):
+                file.write(json.dumps({"request_id": name, "upstream_connect": self.connect_time}) + "\n")
+        return Reply(200, {"x-request-id": identity})
+
+    async def connect(self, _: Target) -> Any:
+        return self
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("opens", "verdict", "found"),
+    [
+        ([2], Verdict.PASS, "2 opened for 20 requests; 20 of 20 logged with no connect time"),
+        ([20, 20, 20], Verdict.FAIL, "20 opened for 20 requests; 20 of 20 logged with no connect time"),
+        ([16, 0], Verdict.PASS, "0 opened for 20 requests; 20 of 20 logged with no connect time"),
+        ([25, 40, 8], Verdict.PASS, "8 opened for 20 requests; 20 of 20 logged with no connect time"),
+    ],
+    ids=["used again", "never", "sixteen upstream servers", "others open some too"],
+)
+def test_only_connections_opened_again_and_again_fail(
+    opens: list[int], verdict: Verdict, found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = proved(Gateway(tmp_path / "access.json", opens), monkeypatch)
+    assert (line.verdict, line.found) == (verdict, found)
+
+
+def test_time_spent_connecting_fails_whatever_the_kernel_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = proved(Gateway(tmp_path / "access.json", [0], connect_time="0.004"), monkeypatch)
+    assert (line.verdict, line.found) == (
+        Verdict.FAIL,
+        "0 opened for 20 requests; 0 of 20 logged with no connect time",
+    )
+
+
+def proved(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Line:
+    monkeypatch.setattr(reuse, "connect", gateway.connect)
+    monkeypatch.setattr(reuse, "exchange", gateway.exchange)
+    return reuse.prove(cast(GuestAgent, gateway), str(gateway.log), TARGET, "/")
