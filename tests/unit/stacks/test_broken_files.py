@@ -16,10 +16,10 @@ import yaml
 from stacks.load import load_file
 from stacks.problems import SettingsError
 from tests.e2e.project import Project
+from tests.unit.stacks.known import PROJECT, copy_known
 from tools.bootstrap.paths import VENV, pulumi_environment
 from tools.bootstrap.pulumi import command
 
-PROJECT = Path(__file__).parents[3]
 PACKAGES = ("cloudinit", "components", "hardware", "hosts", "operations", "stacks")
 _SECONDS = 3.0
 
@@ -60,7 +60,7 @@ def named(value: Any) -> str:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    shutil.copytree(PROJECT / "stacks", tmp_path / "stacks", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    copy_known(tmp_path)
     return tmp_path
 
 
@@ -89,8 +89,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.mark.parametrize("case", OFTEN, ids=named)
 def test_make_check_says_it_in_less_than_three_seconds(case: Case, checkout: Project) -> None:
-    shutil.rmtree(checkout.folder / "stacks")
-    shutil.copytree(PROJECT / "stacks", checkout.folder / "stacks")
+    copy_known(checkout.folder)
     case.break_files(checkout.folder)
     before = _processor_seconds()
     ended = checkout.make("check", f"STACK={case.stack}")
@@ -118,14 +117,12 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for stack in ("oslo", "oslo-test"):
         made = pulumi(folder, "stack", "init", stack, "--no-select")
         assert made.returncode == 0, made.stderr
-    shutil.rmtree(folder / "stacks")
     return folder
 
 
 @pytest.mark.parametrize("case", OFTEN, ids=named)
 def test_plain_pulumi_says_the_same(case: Case, program: Path) -> None:
-    shutil.rmtree(program / "stacks", ignore_errors=True)
-    shutil.copytree(PROJECT / "stacks", program / "stacks")
+    copy_known(program)
     case.break_files(program)
     before = _processor_seconds()
     preview = pulumi(program, "preview", "--stack", case.stack)

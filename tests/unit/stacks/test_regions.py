@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import re
-import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,9 @@ from stacks.design import GatewayDesign, design
 from stacks.files import is_test, region_names, stack_names
 from stacks.load import load_file
 from stacks.problems import SettingsError
+from tests.unit.stacks.known import PROJECT, copy_known
 from tools.console import Problem
 
-PROJECT = Path(__file__).parents[3]
 REGIONS = region_names(PROJECT)
 MAY_DIFFER = re.compile(
     r"(hypervisors|hardware)\..*"  # where it runs, and on how much
@@ -47,12 +49,7 @@ def designed(stack: str) -> GatewayDesign:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Oslo and London, whatever other regions have been added."""
-    for path in (PROJECT / "stacks").rglob("*.yaml"):
-        if re.match(r"(Pulumi\.)?(oslo|london)(-test)?\.yaml", path.name):
-            target = tmp_path / path.relative_to(PROJECT)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, target)
+    copy_known(tmp_path)
     return tmp_path
 
 
@@ -136,13 +133,23 @@ def test_a_new_region_is_valid_at_once(project: Path, like: str) -> None:
     assert everything["bergen"].facts.time_zone == everything[like].facts.time_zone
 
 
+def test_make_new_region_says_what_is_still_the_models_and_what_comes_next(project: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "operations", "new-region", "bergen"],
+        cwd=project, env=os.environ | {"PYTHONPATH": str(PROJECT)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.startswith("stacks/regions/bergen.yaml\nstacks/Pulumi.bergen.yaml\n")
+    for words in ("time zone", "make check STACK=bergen", "make up STACK=bergen-test", "pulumi stack init bergen"):
+        assert words in done.stdout
+
+
 def test_a_fourth_region_is_valid_too(project: Path) -> None:
     new_region(project, "bergen", "oslo")
     new_region(project, "leeds", "london")
     assert str(load_file(project, "leeds").network.cidr) == "10.84.0.0/24"
 
 
-@pytest.mark.parametrize("name", ["oslo", "Bergen", "ber gen", "../x", "bergen-test", "a" * 21])
+@pytest.mark.parametrize("name", ["oslo", "Bergen", "ber gen", "../x", "bergen-test", "a" * 21, "1st", ""])
 def test_a_region_that_cannot_be_made_leaves_no_file(project: Path, name: str) -> None:
     before = sorted(project.rglob("*"))
     with pytest.raises(Problem):
