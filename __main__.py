@@ -18,7 +18,8 @@ from stacks.seed import write_seed
 project, stack = Path.cwd(), pulumi.get_stack()
 try:
     config = pulumi.runtime.config.CONFIG.get() or pulumi.runtime.config.get_config_env()
-    settings = load_config(config, stack, project)
+    encrypted = [key for key in config if pulumi.runtime.is_config_secret(key)]
+    settings = load_config(config, stack, project, encrypted)
     image = declared(settings.image, project, str(stack_file(stack)))
     if not pulumi.runtime.is_dry_run():
         verify(image, project, str(stack_file(stack)), lambda text: pulumi.log.info(text, ephemeral=True))

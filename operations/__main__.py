@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hosts.problems import Problem as HostProblem
 from operations.access import console, ssh, start, stop
-from operations.new_region import new_region
+from operations.new_region import new_region, next_steps
 from operations.preflight import failures, preflight, table
 from operations.preflight import summary as preflight_summary
 from operations.render import PLACE, diff, render
@@ -76,6 +76,7 @@ def main() -> int:
             print(diff(here, arguments.base), end="")
         elif arguments.verb == "new-region":
             print(*new_region(here, arguments.name, arguments.like), sep="\n")
+            print(f"\n{next_steps(arguments.name, arguments.like)}")
         else:
             return _carry_out(arguments.verb, arguments.stack, getattr(arguments, "gateway", ""))
         return 0

@@ -26,7 +26,8 @@ def new_region(project: Path, name: str, like: str) -> list[Path]:
     Raises Problem when the name is taken or is none, or when `like` has no such three files.
     """
     if not _NAME.fullmatch(name) or name.endswith("-test"):
-        raise Problem(f'"{name}" is no name for a region: lower-case letters, digits and "-", 20 at most, no "-test".')
+        rule = 'lower-case letters, digits and "-", a letter first, 20 at most, no "-test"'
+        raise Problem(f'"{name}" is no name for a region: {rule}.')
     models = [region_file(like), stack_file(like), stack_file(f"{like}-test")]
     made = [region_file(name), stack_file(name), stack_file(f"{name}-test")]
     for path in made:
@@ -55,6 +56,18 @@ def new_region(project: Path, name: str, like: str) -> list[Path]:
     if name not in region_names(project):
         raise Problem(f"{region_file(name)} was not written.")
     return made
+
+
+def next_steps(name: str, like: str) -> str:
+    """What a person does with the new files."""
+    return f"""\
+Valid as they are. Jurisdiction, time zone, round trips and budgets are still those of {like.title()},
+and the names of hosts are made up. When that is mended:
+
+  make check STACK={name}
+  .nordgate/venv/bin/python -m pytest tests/render --update-golden    # keep what it puts on its machines, to review it
+  make up STACK={name}-test                                           # on a lab of this machine
+  pulumi stack init {name} && pulumi up -s {name}"""
 
 
 def _renamed(text: str, like: str, name: str) -> str:

@@ -82,11 +82,15 @@ def _finish(process: subprocess.Popen[str], commit: str, folder: Path) -> Mappin
         process.kill()
         raise Problem(f"rendering {commit[:12]} took more than {_SECONDS} s.") from None
     if process.returncode:
-        last = said.strip().splitlines()[-1:] or ["it said nothing"]
-        raise Problem(f"{commit[:12]} cannot be rendered, so nothing can be compared with it: {last[0]}")
+        why = said.strip().removeprefix("nordgate: ") or "it said nothing"
+        if "Traceback (most recent call last)" in why:
+            why = why.splitlines()[-1]
+        raise Problem(f"{commit[:12]} cannot be rendered, so nothing can be compared with it:\n{why}")
     trees = folder / "trees"
     return {
-        stack.name: {str(path.relative_to(stack)): path.read_text() for path in stack.rglob("*") if path.is_file()}
+        stack.name: {
+            str(path.relative_to(stack)): path.read_text() for path in sorted(stack.rglob("*")) if path.is_file()
+        }
         for stack in trees.glob("*/")
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,25 +28,39 @@ def load_file(project: Path, stack: str) -> Settings:
     config = read(project, stack_file(stack)).get("config")
     if not isinstance(config, dict):
         raise SettingsError(source, [("config", "must be a map of the stack's settings")])
-    return parse({str(key): value for key, value in config.items()}, stack, project)
+    encrypted = [str(key) for key, value in config.items() if _is_encrypted(value)]
+    return parse({str(key): value for key, value in config.items()}, stack, project, encrypted)
 
 
-def load_config(config: Mapping[str, str], stack: str, project: Path) -> Settings:
-    """The settings in Pulumi's configuration of the running program, where objects are JSON text."""
-    return parse({key: _decoded(value) for key, value in config.items()}, stack, project)
+def load_config(config: Mapping[str, str], stack: str, project: Path, encrypted: Collection[str] = ()) -> Settings:
+    """The settings in Pulumi's configuration of the running program, where objects are JSON text.
+
+    `encrypted` are the keys that the stack file has encrypted; their values come in the clear.
+    """
+    return parse({key: _decoded(value) for key, value in config.items()}, stack, project, encrypted)
 
 
-def parse(config: Mapping[str, Any], stack: str, project: Path) -> Settings:
-    """The settings of `config`'s `nordgate:` keys and of the region that they name. Raises SettingsError."""
+def parse(config: Mapping[str, Any], stack: str, project: Path, encrypted: Collection[str] = ()) -> Settings:
+    """The settings of `config`'s `nordgate:` keys and of the region that they name. Raises SettingsError.
+
+    None of them may be among the `encrypted` ones: what they say goes into guests as it is.
+    """
     prefix = f"{PROJECT}:"
     values = {key.removeprefix(prefix): value for key, value in config.items() if key.startswith(prefix)}
-    own, mistakes = valid_parts(Stack, values)
+    secret = [key for key in values if f"{prefix}{key}" in encrypted]
+    own, mistakes = valid_parts(Stack, {key: value for key, value in values.items() if key not in secret})
     region = own.get("region", "")
-    stack_rows = [*_foreign(config), *(_misplaced(line, region) for line in rows(Stack, mistakes))]
+    own_rows = [line for line in rows(Stack, mistakes) if line[0] not in secret]
+    stack_rows = [
+        *_foreign(config),
+        *((key, "is encrypted, but would stand in the guests for all to read: no setting is secret") for key in secret),
+        *(_misplaced(line, region) for line in own_rows),
+    ]
     shared: dict[str, Any] = {}
     region_rows: list[Row] = []
     if region and region not in region_names(project):
         stack_rows.append(("region", neighbours.unknown_region(region, project)))
+        del own["region"]
     elif region:
         try:
             document = read(project, region_file(region))
@@ -84,6 +98,13 @@ def _foreign(config: Mapping[str, Any]) -> list[Row]:
         for key in config
         if key.partition(":")[0] not in _NAMESPACES
     ]
+
+
+def _is_encrypted(value: Any) -> bool:
+    """Whether anything in a setting is as `pulumi config set --secret` writes it."""
+    if isinstance(value, dict):
+        return value.keys() == {"secure"} or any(map(_is_encrypted, value.values()))
+    return isinstance(value, list) and any(map(_is_encrypted, value))
 
 
 def _misplaced(line: Row, region: str) -> Row:

@@ -42,13 +42,22 @@ class StackChange:
 
     stack: str
     files: tuple[FileChange, ...]
+    is_new: bool
+    is_gone: bool
+    """Whether its files are not there any more, which by itself deletes nothing on a host."""
     created: tuple[str, ...]
     replaced: tuple[str, ...]
     deleted: tuple[str, ...]
+    kept: tuple[str, ...]
+    """Of the deleted gateways, those whose data volume is protected, so that `pulumi up` refuses."""
+    renamed: tuple[tuple[str, str], ...]
+    """Pairs of a deleted gateway and a created one that has its address."""
     checked: tuple[str, ...]
     """Gateways that stay as they are and are proved again."""
     hosts: tuple[str, ...]
-    """Hypervisors whose connection, pool or network changes."""
+    """Hypervisors whose connection, pool or network changes or goes."""
+    new_hosts: tuple[str, ...]
+    """Hypervisors that the stack comes to use."""
     moved: tuple[str, ...]
     """Gateways that move to another host."""
     grown: tuple[str, ...]
@@ -63,12 +72,11 @@ class StackChange:
     @property
     def interruption(self) -> str:
         """What clients may notice."""
-        if not self.replaced:
-            return "none"
+        ends = [] if self.is_gone or not self.deleted else [f"{listed(self.deleted)} for good"]
         bound = f"up to {shown(self.ready_within)}" if self.ready_within else "until it is ready again"
-        if len(self.replaced) == 1:
-            return bound
-        return f"{bound} each, {'at the same time' if self.parallel else 'one after the other'}"
+        if len(self.replaced) > 1:
+            bound += f" each, {'at the same time' if self.parallel else 'one after the other'}"
+        return "; ".join([*([bound] if self.replaced else []), *ends]) or "none"
 
 
 def stack_change(stack: str, before: Tree, after: Tree) -> StackChange | None:
@@ -82,15 +90,24 @@ def stack_change(stack: str, before: Tree, after: Tree) -> StackChange | None:
         if found := _GATEWAY.fullmatch(path):
             touched.setdefault(found[1], set()).add(found[2])
     both = [name for name in are if name in were]
+    created, deleted = [name for name in are if name not in were], [name for name in were if name not in are]
+    owners = {_value(before, name, "address"): name for name in deleted}
     replaced = [name for name in both if "image.yaml" in paths or touched.get(name, set()) - _IN_PLACE]
     return StackChange(
         stack=stack,
         files=tuple(_file_changes(paths, before, after)),
-        created=tuple(name for name in are if name not in were),
+        is_new=not before,
+        is_gone=not after,
+        created=tuple(created),
         replaced=tuple(replaced),
-        deleted=tuple(name for name in were if name not in are),
+        deleted=tuple(deleted),
+        kept=tuple(name for name in deleted if _value(before, name, "  protected") == "true"),
+        renamed=tuple(
+            (owners[address], name) for name in created if (address := _value(after, name, "address")) in owners
+        ),
         checked=tuple(name for name in both if name not in replaced and "smoke.json" in touched.get(name, set())),
-        hosts=tuple(path[len("hosts/") :].removesuffix(".yaml") for path in paths if path.startswith("hosts/")),
+        hosts=_hosts(paths, before),
+        new_hosts=tuple(name for name in _hosts(paths, after) if name not in _hosts(paths, before)),
         moved=tuple(name for name in both if _value(before, name, "hypervisor") != _value(after, name, "hypervisor")),
         grown=tuple(name for name in both if _data_size(after, name) > _data_size(before, name)),
         shrunk=tuple(name for name in both if _data_size(after, name) < _data_size(before, name)),
@@ -107,6 +124,13 @@ def listed(names: tuple[str, ...]) -> str:
 
 def _gateways(tree: Tree) -> list[str]:
     return list(dict.fromkeys(found[1] for path in tree if (found := _GATEWAY.fullmatch(path))))
+
+
+def _hosts(paths: list[str], tree: Tree) -> tuple[str, ...]:
+    """Those of `tree` that one of the paths is about."""
+    return tuple(
+        path[len("hosts/") :].removesuffix(".yaml") for path in paths if path.startswith("hosts/") and path in tree
+    )
 
 
 def _file_changes(paths: list[str], before: Tree, after: Tree) -> Iterator[FileChange]:

@@ -52,13 +52,19 @@ def markdown(changes: Sequence[StackChange], base: str) -> str:
 
 def failed(problem: str) -> str:
     """The comment for files that cannot be rendered."""
-    fence = _fence(problem)
-    return f"{MARK}\n### {_HEADING}\n\nCannot be told: there is something wrong first.\n\n{fence}\n{problem}\n{fence}\n"
+    shown = _cut(problem, LIMIT - _SPARE, "make check")
+    fence = _fence(shown)
+    return f"{MARK}\n### {_HEADING}\n\nCannot be told: there is something wrong first.\n\n{fence}\n{shown}\n{fence}\n"
 
 
 def _row(change: StackChange) -> tuple[str, ...]:
+    if change.is_gone:
+        return change.stack, "nothing: the stack has no file any more", _NOTHING, _NOTHING, change.interruption
     replaced = [f"{listed(change.replaced)} (root volume, seed disk, domain)"] if change.replaced else []
-    replaced += [f"made: {listed(change.created)}"] if change.created else []
+    replaced += [f"{'new stack' if change.is_new else 'made'}: {listed(change.created)}"] if change.created else []
+    replaced += (
+        [f"made: pool and image on {listed(change.new_hosts)}"] if change.new_hosts and not change.is_new else []
+    )
     replaced += [f"deleted: {listed(change.deleted)}"] if change.deleted else []
     replaced += [f"pool, network or connection of {listed(change.hosts)}"] if change.hosts else []
     in_place = [f"smoke check of {listed(change.checked)}"] if change.checked else []
@@ -69,7 +75,22 @@ def _row(change: StackChange) -> tuple[str, ...]:
 
 
 def _notes(change: StackChange) -> list[str]:
+    if change.is_gone:
+        return [
+            f"nothing deploys or deletes {listed(change.deleted)} any more: `pulumi destroy` the stack where its file "
+            "still is"
+        ]
     notes = []
+    if change.deleted:
+        notes.append(
+            f"{listed(change.deleted)} goes with its data volume"
+            + (", which is protected: `up` refuses it (docs/operations.md, data volumes)" if change.kept else "")
+        )
+    for before, after in change.renamed:
+        notes.append(
+            f"{after} has the address of {before}, which `up` deletes only when {after} is proved: take {before} out "
+            f"with one deployment and add {after} with the next"
+        )
     if change.moved:
         notes.append(
             f"{listed(change.moved)} is declared on another host, where its data volume cannot follow: `up` refuses it "

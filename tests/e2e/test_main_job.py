@@ -79,6 +79,22 @@ def test_the_stack_says_how_fast_the_gateway_is(project: Project) -> None:
     assert smoke["errors"] == 0
 
 
+def test_another_program_reads_all_of_it_by_a_stack_reference(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: reader\nruntime: python\n")
+    (tmp_path / "__main__.py").write_text(
+        "import pulumi\n"
+        f'region = pulumi.StackReference("organization/nordgate/{STACK}")\n'
+        'pulumi.export("read", region.outputs)\n'
+    )
+    (tmp_path / ".nordgate").symlink_to(project.folder / ".nordgate")
+    reader = copy.copy(project)
+    reader.folder, reader.stack = tmp_path, "reader"
+    for words in (("stack", "init"), ("up", "--yes", "--skip-preview")):
+        ended = reader.pulumi(*words)
+        assert ended.code == 0, ended.output
+    assert reader.outputs()["read"] == project.outputs()
+
+
 def test_the_url_answers_from_this_machine_through_an_upstream() -> None:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE

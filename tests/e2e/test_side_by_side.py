@@ -1,4 +1,7 @@
-"""Two regions at once on one machine: two labs, two stacks, and neither sees the other."""
+"""Two regions at once on one machine: two labs, two stacks, and neither sees the other.
+
+In the end one is destroyed and made again beside the other.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.identity import identity
 from tests.e2e.project import Project
 
 LABS = {"west": 8761, "east": 8762}
@@ -53,3 +57,16 @@ def test_no_process_of_one_is_in_the_network_of_the_other() -> None:
             ["pgrep", "-f", f"qemu-system.*{lab}-test-gw1"], capture_output=True, text=True, check=True
         ).stdout.split()
         assert {Path(f"/proc/{pid}/ns/net").readlink() for pid in words} == {network}, json.dumps(words)
+
+
+def test_one_that_is_destroyed_and_made_again_is_the_same_and_the_other_notices_nothing(
+    projects: dict[str, Project],
+) -> None:
+    again, beside = projects.values()
+    before = identity(again)
+    for target in ("destroy", "up"):
+        ended = again.make(target)
+        assert ended.code == 0, ended.output
+    assert identity(again) == before
+    ended = beside.pulumi("preview", "--expect-no-changes")
+    assert ended.code == 0, ended.output

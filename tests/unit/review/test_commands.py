@@ -94,3 +94,17 @@ def test_an_unknown_base_is_told_in_one_sentence(checkout: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("nordgate: git merge-base nowhere: ")
     assert "nowhere" in (checkout / ".nordgate/diff.md").read_text()
+
+
+def test_a_base_that_is_broken_is_told_with_its_mistakes(checkout: Path) -> None:
+    path = checkout / "stacks/regions/london.yaml"
+    right = path.read_text()
+    path.write_text(right.replace("resolvers:", "resolver:"))
+    git(checkout, "-c", "user.name=x", "-c", "user.email=x@example.net", "commit", "-qam", "broken")
+    path.write_text(right)
+    done = operations(checkout, "diff", "HEAD")
+    git(checkout, "reset", "-q", "--hard", "HEAD~")
+    assert done.returncode == 1
+    for said in (done.stderr, (checkout / ".nordgate/diff.md").read_text()):
+        assert " cannot be rendered, so nothing can be compared with it:\nstacks/regions/london.yaml\n" in said
+        assert 'network.resolver   unknown setting; did you mean "resolvers"?' in said

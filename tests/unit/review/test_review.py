@@ -100,7 +100,8 @@ def test_the_example_in_the_docs_is_what_the_tool_makes(
         (_OSLO, "dataVolume: 20GiB", "dataVolume: 20481MiB", {"grown": _BOTH, "shrunk": ()}),
         (_OSLO, "dataVolume: 20GiB", "dataVolume: 9GiB", {"grown": (), "shrunk": _BOTH}),
         (_OSLO, "hypervisor: host2", "hypervisor: host3", {"moved": ("gw2",), "replaced": ("gw2",)}),
-        (_OSLO, _SECOND, "", {"deleted": ("gw2",), "replaced": ()}),
+        (_OSLO, _SECOND, "", {"deleted": ("gw2",), "replaced": (), "interruption": "gw2 for good"}),
+        (_OSLO, "    gw2:\n", "    gw3:\n", {"created": ("gw3",), "deleted": ("gw2",), "renamed": (("gw2", "gw3"),)}),
         (_TEST, "budgetScale: 50", "budgetScale: 60", {"replaced": (), "checked": ("gw1",), "interruption": "none"}),
         (_TEST, "lab/oslo/pool", "lab/oslo/other", {"hosts": ("host1",)}),
         ("regions/oslo.yaml", "p99: 40ms", "p99: 30ms", {"replaced": (), "checked": _BOTH}),
@@ -144,6 +145,31 @@ def test_a_new_stack_and_one_that_goes_are_told(unchanged: dict[str, Tree]) -> N
     assert gone.deleted == ("gw1", "gw2")
     assert {file.kind for file in made.files} == {"added"}
     assert {file.kind for file in gone.files} == {"removed"}
+    rows = [line for line in document.markdown([made, gone], "main").splitlines() if line.startswith("| oslo |")]
+    assert rows == [
+        "| oslo | new stack: gw1, gw2 | - | - | none |",
+        "| oslo | nothing: the stack has no file any more | - | - | none |",
+    ]
+    notes = [line for line in document.markdown([made, gone], "main").splitlines() if line.startswith("- **")]
+    assert len(notes) == 1
+    assert "nothing deploys or deletes gw1, gw2 any more: `pulumi destroy`" in notes[0]
+
+
+def test_a_gateway_that_goes_or_is_renamed_comes_with_what_to_do(project: Path, unchanged: dict[str, Tree]) -> None:
+    edit(project, _OSLO, "    gw2:\n", "    gw3:\n")
+    head = document.markdown(changes(unchanged, trees(project)), "main").partition("<details>")[0]
+    assert "| oslo | made: gw3; deleted: gw2 | - | - | gw2 for good |" in head
+    assert "- **oslo**: gw2 goes with its data volume, which is protected: `up` refuses it" in head
+    assert "- **oslo**: gw3 has the address of gw2, which `up` deletes only when gw3 is proved" in head
+
+
+def test_a_host_that_comes_is_no_reason_to_fear_for_what_stands_on_it(
+    project: Path, unchanged: dict[str, Tree]
+) -> None:
+    edit(project, _OSLO, "  nordgate:image:", _THIRD_HOST + "  nordgate:image:")
+    (change,) = changes(unchanged, trees(project))
+    assert (change.new_hosts, change.hosts) == (("host3",), ())
+    assert "| oslo | made: pool and image on host3 | - | - | none |" in document.markdown([change], "main")
 
 
 def test_what_is_derived_from_the_rest_makes_no_noise(unchanged: dict[str, Tree]) -> None:
@@ -174,6 +200,12 @@ def test_a_long_comment_is_cut_at_the_end_of_a_line_and_its_table_never(unchange
         STACKS
     )
     assert len(document.text(found, "main")) > document.LIMIT
+
+
+def test_a_long_list_of_mistakes_is_cut_too() -> None:
+    comment = document.failed("\n".join(f"  nginx.routes.{number}   wrong" for number in range(5_000)))
+    assert 50_000 < len(comment) <= document.LIMIT
+    assert re.search(r"^… \d+ more lines; `make check` shows them all\n```$", comment, re.MULTILINE)
 
 
 def test_nothing_that_is_rendered_can_end_the_fold_it_stands_in(unchanged: dict[str, Tree]) -> None:
