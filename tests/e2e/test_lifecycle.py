@@ -5,10 +5,13 @@ The tests share one stack and run in this order. Data written before the first e
 
 from __future__ import annotations
 
+import hashlib
 import shutil
+import struct
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,6 +24,9 @@ from tests.e2e.project import Ended, Project
 LAB = "lifecycle"
 DOMAIN = f"{LAB}-test-gw1"
 POOL = Path(f"/var/lib/nordgate/lab/{LAB}/pool")
+ANCHOR = "  nordgate:budgetScale"
+SECOND = "    gw2:\n      hypervisor: host1\n      address: 10.81.0.12\n"
+"""Another gateway, as it stands before ANCHOR in the stack file."""
 KEPT = "/srv/nordgate/kept"
 HYPERVISOR = Hypervisor(f"qemu:///system?socket=/var/lib/nordgate/lab/{LAB}/run/libvirt-sock")
 
@@ -87,7 +93,8 @@ def test_an_edit_is_told_and_then_in_force(project: Project, edit: Edit) -> None
         preview = project.pulumi("preview", "--diff")
         for said in edit.preview:
             assert said in preview.output, preview.output
-        up(project)
+        ended = project.make("up")  # which also moves the lab's way in where that was edited
+        assert ended.code == 0, ended.output
         assert (boot() == before) is edit.keeps
         assert not edit.guest or holds(edit.guest), edit.guest
         assert edit.xml in HYPERVISOR.virsh("dumpxml", DOMAIN)
@@ -95,6 +102,56 @@ def test_an_edit_is_told_and_then_in_force(project: Project, edit: Edit) -> None
     finally:
         if not edit.name.startswith("a larger"):
             project.edit(edit.after, edit.before)
+
+
+@pytest.mark.long
+def test_another_image_replaces_the_guest_by_plan(project: Project, tmp_path: Path) -> None:
+    checksum = another_image(project, tmp_path)
+    edit = (
+        "    file: .nordgate/images/debian-13.json",
+        f"    file: .nordgate/images/other.qcow2\n    sha256: '{checksum}'",
+    )
+    project.edit(*edit)
+    preview = project.pulumi("preview", "--diff")
+    for said in ("host1-image", "gw1-domain", "replace", checksum[:12]):
+        assert said in preview.output, preview.output
+    up(project)
+    assert holds("grep another /etc/nordgate-image")
+    assert [volume.name for volume in POOL.glob("*-image-*")] == [f"{LAB}-test-image-{checksum[:12]}.qcow2"]
+    unchanged(project)
+    project.edit(*reversed(edit))
+
+
+def another_image(project: Project, folder: Path) -> str:
+    """The stack's image with one file more, as .nordgate/images/other.qcow2; its checksum."""
+    images = project.folder / ".nordgate/images"
+    (image,) = images.glob("debian-13-????????????????.qcow2")
+    raw, other, note = folder / "other.raw", images / "other.qcow2", folder / "note"
+    note.write_text("another image\n")
+    run = partial(subprocess.run, check=True, capture_output=True, text=True)
+    run(["qemu-img", "convert", "-O", "raw", image, raw])
+    with raw.open("rb") as file:
+        table = file.read(512)
+    # Start and length of each partition, in sectors; the root file system is the largest.
+    partitions = [struct.unpack_from("<II", table, 446 + 16 * number + 8) for number in range(4)]
+    start, _ = max(partitions, key=lambda partition: partition[1])
+    run(["debugfs", "-w", "-R", f"write {note} etc/nordgate-image", f"{raw}?offset={start * 512}"])
+    run(["qemu-img", "convert", "-c", "-O", "qcow2", "-o", "compression_type=zstd", raw, other])
+    raw.unlink()
+    return hashlib.sha256(other.read_bytes()).hexdigest()
+
+
+def test_an_image_with_another_checksum_stops_before_anything_is_touched(project: Project) -> None:
+    (image,) = (project.folder / ".nordgate/images").glob("debian-13-????????????????.qcow2")
+    named = f".nordgate/images/{image.name}\n    sha256: {'f' * 64}"
+    project.edit(".nordgate/images/debian-13.json", named)
+    before = boot()
+    ended = project.pulumi("up", "--yes", "--skip-preview")
+    project.edit(named, ".nordgate/images/debian-13.json")
+    assert ended.code != 0
+    assert f"declared is {'f' * 64}" in ended.output, ended.output
+    assert boot() == before
+    up(project)
 
 
 def test_a_smaller_data_volume_is_refused(project: Project) -> None:
@@ -174,16 +231,33 @@ def test_a_guest_that_cannot_start_fails_and_the_next_deployment_succeeds(projec
 def test_a_foreign_volume_of_our_name_is_refused_and_untouched(project: Project, tmp_path: Path) -> None:
     foreign = POOL / f"{LAB}-test-gw2-data.raw"
     foreign.write_bytes(b"someone else's" * 4096)
-    anchor = "  nordgate:budgetScale"
-    second = "    gw2:\n      hypervisor: host1\n      address: 10.81.0.12\n"
-    project.edit(anchor, second + anchor)
+    project.edit(ANCHOR, SECOND + ANCHOR)
     ended = project.pulumi("up", "--yes", "--skip-preview")
-    project.edit(second + anchor, anchor)
+    project.edit(SECOND + ANCHOR, ANCHOR)
     kept = tmp_path / "kept"
     shutil.move(foreign, kept)
     assert ended.code != 0
     assert f"{LAB}-test-gw2-data.raw" in ended.output, ended.output
     assert kept.read_bytes() == b"someone else's" * 4096
+    up(project)
+
+
+def test_a_foreign_domain_of_our_name_is_refused_and_untouched(project: Project, tmp_path: Path) -> None:
+    foreign = tmp_path / "foreign.xml"
+    foreign.write_text(
+        f"<domain type='qemu'><name>{LAB}-test-gw2</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>"
+        "<os><type arch='x86_64' machine='q35'>hvm</type></os></domain>"
+    )
+    HYPERVISOR.virsh("define", str(foreign))
+    before = HYPERVISOR.virsh("dumpxml", f"{LAB}-test-gw2")
+    project.edit(ANCHOR, SECOND + ANCHOR)
+    ended = project.pulumi("up", "--yes", "--skip-preview")
+    project.edit(SECOND + ANCHOR, ANCHOR)
+    after = HYPERVISOR.virsh("dumpxml", f"{LAB}-test-gw2")
+    HYPERVISOR.virsh("undefine", f"{LAB}-test-gw2")
+    assert ended.code != 0
+    assert f"domain {LAB}-test-gw2" in ended.output, ended.output
+    assert after == before
     up(project)
 
 
