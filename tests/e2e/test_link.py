@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import pytest
 from tests.e2e.project import SOURCE, Ended, Project, leftovers
 from tools.lab import control, links
 from tools.lab.layout import Forward, Lab
+from tools.lab.processes import identity
 
 NORTH, SOUTH = Lab("north"), Lab("south")
 NORTH_PORT, SOUTH_PORT = 8791, 8792
@@ -186,25 +186,6 @@ def test_a_link_that_died_is_made_again_by_the_next_lab_up(project: Project) -> 
     assert min(from_north(_ECHO, GATEWAY, 3))[0] >= ROUND_TRIP
 
 
-def test_libvirt_may_start_again_and_make_its_rules_anew(project: Project) -> None:
-    lab = control.first_process(SOUTH)
-    subprocess.run([*control.enter(SOUTH), "pkill", "-x", "libvirtd"], check=True)
-    deadline = time.monotonic() + 30
-    while (active := networks(SOUTH)) is None:
-        assert time.monotonic() < deadline, "waited 30 s for libvirtd"
-        time.sleep(0.2)
-    assert active == [f"nordgate-{project.stack}"]
-    assert control.first_process(SOUTH) == lab
-    assert min(from_north(_ECHO, GATEWAY, 3))[0] >= ROUND_TRIP
-
-
-def networks(lab: Lab) -> list[str] | None:
-    """Those that are active; None while libvirtd does not answer."""
-    listing = ["virsh", "-c", lab.uri, "net-list", "--name"]
-    found = subprocess.run(listing, capture_output=True, text=True, check=False, timeout=20)
-    return None if found.returncode else found.stdout.split()
-
-
 def test_the_smoke_check_runs_any_time_over_the_link(project: Project) -> None:
     ended = project.make("smoke")
     assert ended.code == 0, ended.output
@@ -215,7 +196,7 @@ def test_the_link_ends_with_a_lab_and_leaves_the_other_alone(project: Project) -
     (process,) = links_of(SOUTH)
     ended = brought_down(project, NORTH)
     assert ended.code == 0, ended.output
-    assert not Path(f"/proc/{process}").exists()
+    assert identity(process) is None
     assert links.linked(SOUTH) == []
     routes = subprocess.run([*control.enter(SOUTH), "ip", "route"], capture_output=True, text=True, check=True).stdout
     assert "10.81.0.0/24" not in routes
