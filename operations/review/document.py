@@ -17,7 +17,7 @@ _HEADING = "What changes on the machines"
 _COLUMNS = ("stack", "replaced", "updated in place", "restarts", "expected interruption")
 _NOTHING = "-"
 _SPARE = 400
-"""Bytes kept for the fence and the fold around each stack's diff."""
+"""Bytes kept for the fold around each stack's diff."""
 
 
 def text(changes: Sequence[StackChange], base: str) -> str:
@@ -52,8 +52,7 @@ def markdown(changes: Sequence[StackChange], base: str) -> str:
 
 def failed(problem: str) -> str:
     """The comment for files that cannot be rendered."""
-    shown = _cut(problem, LIMIT - _SPARE, "make check")
-    fence = _fence(shown)
+    shown, fence = _fenced(problem, LIMIT - _SPARE, "make check")
     return f"{MARK}\n### {_HEADING}\n\nCannot be told: there is something wrong first.\n\n{fence}\n{shown}\n{fence}\n"
 
 
@@ -121,9 +120,14 @@ def _fold(change: StackChange, room: int, base: str) -> str:
     whole = _diffs(change)
     count = len(change.files)
     summary = f"{change.stack}: {count} {'file' if count == 1 else 'files'}"
-    shown = _cut(whole, room - _SPARE, f"make diff BASE={base}")
-    fence = _fence(shown)
+    shown, fence = _fenced(whole, room - _SPARE, f"make diff BASE={base}")
     return f"\n<details>\n<summary>{summary}</summary>\n\n{fence}diff\n{shown}\n{fence}\n\n</details>\n"
+
+
+def _fenced(whole: str, room: int, command: str) -> tuple[str, str]:
+    """What of a text fits into `room` bytes together with its fences, and the fence."""
+    shown = _cut(whole, room - 2 * len(_fence(whole)), command)
+    return shown, _fence(shown)
 
 
 def _cut(whole: str, room: int, command: str) -> str:

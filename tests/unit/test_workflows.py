@@ -93,8 +93,21 @@ def test_the_night_changes_nothing_and_waits_for_a_deployment() -> None:
     assert "operations verify" in recipe
 
 
-def test_the_comment_is_written_also_when_something_failed() -> None:
-    assert WORKFLOWS["pull-request"]["jobs"]["comment"]["if"].startswith("always() && ")
+def test_the_comment_is_written_also_when_something_failed_and_never_by_a_run_that_is_over() -> None:
+    comment = WORKFLOWS["pull-request"]["jobs"]["comment"]
+    assert comment["needs"] == ["diff", "preview"]
+    assert comment["if"].startswith("${{ !cancelled() && ")
+
+
+def test_every_backend_and_secrets_provider_of_the_docs_gets_its_credentials() -> None:
+    page = (PROJECT / "docs/pull-requests.md").read_text()
+    for where, step in steps():
+        if "PULUMI_BACKEND_URL" in step.get("env", {}):
+            for name in step["env"]:
+                assert f"`{name}`" in page, f"{where}: {name}"
+    assert {"PULUMI_ACCESS_TOKEN", "PULUMI_CONFIG_PASSPHRASE", "AWS_ACCESS_KEY_ID"} <= {
+        name for _, step in steps() for name in step.get("env", {})
+    }
 
 
 def test_every_target_that_a_workflow_calls_is_one_of_the_makefile() -> None:

@@ -202,6 +202,19 @@ def test_a_long_comment_is_cut_at_the_end_of_a_line_and_its_table_never(unchange
     assert len(document.text(found, "main")) > document.LIMIT
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["x" * 200_000, "`" * 200_000, "`" * 20_000 + "\n" + "line\n" * 40_000, "ü`" * 100 + "\n" + "line\n" * 40_000],
+    ids=["one line", "one line of fences", "fences first", "no ASCII"],
+)
+def test_no_text_makes_the_comment_longer_than_github_takes(text: str, unchanged: dict[str, Tree]) -> None:
+    tree = dict(unchanged["oslo"]) | {"gateways/gw1/files/etc/motd": text}
+    comment = document.markdown(changes(unchanged, unchanged | {"oslo": tree}), "main")
+    assert len(comment.encode()) <= document.LIMIT
+    assert len(document.failed(text).encode()) <= document.LIMIT
+    assert " more lines; `make diff BASE=main` shows them all\n" in comment
+
+
 def test_a_long_list_of_mistakes_is_cut_too() -> None:
     comment = document.failed("\n".join(f"  nginx.routes.{number}   wrong" for number in range(5_000)))
     assert 50_000 < len(comment) <= document.LIMIT

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from operations import summary
+from smoke import page
 from smoke.load import Budget
 from smoke.markdown import markdown
 from smoke.plan import Plan
@@ -25,6 +27,18 @@ def test_the_json_of_every_report_has_the_scale() -> None:
 def test_so_does_its_markdown() -> None:
     assert "50 times the region's" in markdown(result(50).report(), [])
     assert "times the region's" not in markdown(result(1).report(), [])
+
+
+def test_so_does_its_page() -> None:
+    assert "Budgets are 50 times the region's" in page.html(result(50).report(), [], [])
+    assert "times the region's" not in page.html(result(1).report(), [], [])
+
+
+@pytest.mark.parametrize(("scale", "said"), [(50, True), (1, False)])
+def test_so_do_the_last_lines_of_make_up(scale: int, said: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    smoke = {"gw1": {"verdict": "pass", "p50": 7.6, "p99": 20.0, "budgetScale": scale}}
+    monkeypatch.setattr(summary, "outputs", lambda _: {"urls": {"gw1": "https://h"}, "smoke": smoke})
+    assert ("(budgets: 50 times the region's)" in summary.summary("oslo-test")) is said
 
 
 def test_the_table_of_a_test_stack_says_how_far_its_budgets_are_stretched(capsys: pytest.CaptureFixture[str]) -> None:
