@@ -56,7 +56,13 @@ def boot_script(guest: GuestSettings, gateway: GatewaySettings, kernel: tuple[Ke
         "guest/boot.sh.j2",
         guest=guest,
         paths=PATHS,
-        programs=[*_PROGRAMS, *(["nft"] if guest.firewall else []), *(["tc"] if gateway.kernel.bbr else [])],
+        programs=[
+            *_PROGRAMS,
+            *(["nft"] if guest.firewall else []),
+            *(["tc"] if gateway.kernel.bbr else []),
+            # Without it the periodic job would do nothing, and say nothing.
+            *(["unattended-upgrade"] if guest.unattended_upgrades else []),
+        ],
         bbr=gateway.kernel.bbr,
         modules=modules,
         conntrack_buckets=gateway.kernel.conntrack_buckets if "nf_conntrack" in modules else 0,
@@ -100,9 +106,10 @@ def _wanted_units(guest: GuestSettings) -> str:
 
 def _apt_periodic(upgrades: bool) -> str:
     switch = int(upgrades)
-    return "".join(
+    periodic = "".join(
         f'APT::Periodic::{name} "{switch}";\n' for name in ("Enable", "Update-Package-Lists", "Unattended-Upgrade")
     )
+    return periodic + (_KEEP_FILES if upgrades else "")
 
 
 _SSHD = """\
@@ -110,6 +117,12 @@ _SSHD = """\
 PermitRootLogin no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
+"""
+
+_KEEP_FILES = """\
+// Our files stay as they are: a package that would ask about them is otherwise never upgraded.
+Dpkg::Options:: "--force-confdef";
+Dpkg::Options:: "--force-confold";
 """
 
 _LOGROTATE_SERVICE = """\

@@ -22,10 +22,12 @@ _LOGGED_WITHIN = 10
 _LINES = f"""
 read -r master </run/nginx.pid && kill -USR1 "$master"
 log=$1; last=$2; shift
-for _ in {{1..{_LOGGED_WITHIN * 5}}}; do
-    # The gateway may be busy: among the lines of other clients, these are far apart.
-    lines=$(tail -c 16M "$log" | grep -F -f <(printf '%s\\n' "$@"))
-    case $lines in *"$last"*) break ;; esac
+while
+    # The gateway may be busy: among the lines of other clients, these are far apart. And after a power cut there are
+    # zeros among them.
+    lines=$(tail -c 16M "$log" | grep --text -F -f <(printf '%s\\n' "$@"))
+    [[ $lines != *"$last"* ]] && ((SECONDS < {_LOGGED_WITHIN}))
+do
     sleep 0.2
 done
 printf '%s\\n' "$lines"

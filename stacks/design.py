@@ -139,6 +139,7 @@ def design(settings: Settings, stack: str, name: str, image_checksum: str) -> Ga
         settings.network,
         settings.authorized_keys,
         settings.facts.time_zone,
+        settings.facts.unattended_upgrades,
         settings.image.packages,
     )
     seed = seed_documents(guest, gateway_settings(settings, stack, name), platform)
@@ -182,6 +183,7 @@ def guest_settings(
     network: Network,
     authorized_keys: tuple[str, ...],
     time_zone: str,
+    unattended_upgrades: bool,
     packages: PackageSettings,
 ) -> GuestSettings:
     """The guest of the gateway `name`, as cloudinit wants to know it. Raises pydantic's ValidationError."""
@@ -194,7 +196,9 @@ def guest_settings(
         ntp_servers=network.time_servers,
         management_networks=network.management,
         authorized_keys=authorized_keys,
+        vrrp_peers=network.vrrp_peers,
         timezone=time_zone,
+        unattended_upgrades=unattended_upgrades,
         data_serial=DATA_SERIAL,
         packages=packages,
     )

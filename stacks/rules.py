@@ -173,6 +173,7 @@ def guests_can_be_made(
     gateways: Mapping[str, Gateway],
     authorized_keys: tuple[str, ...],
     time_zone: str,
+    unattended_upgrades: bool,
     nginx: GatewaySettings,
     image: Image,
 ) -> Iterator[Problem]:
@@ -181,7 +182,9 @@ def guests_can_be_made(
     if gateway.address not in network.cidr or (network.router and network.router not in network.cidr):
         return
     try:
-        guest = guest_settings(stack, name, gateway, network, authorized_keys, time_zone, image.packages)
+        guest = guest_settings(
+            stack, name, gateway, network, authorized_keys, time_zone, unattended_upgrades, image.packages
+        )
     except ValidationError as error:
         found: dict[tuple[str | int, ...], Problem] = {}
         for detail in error.errors():

@@ -116,6 +116,9 @@ class Network(Model):
     resolvers: tuple[IPv4Address, ...] = Field(default=(), description="DNS servers")
     time_servers: tuple[str, ...] = Field(min_length=1, description="NTP servers")
     management: tuple[IPv4Network, ...] = Field(min_length=1, description="networks that may reach SSH")
+    vrrp_peers: tuple[IPv4Address, ...] = Field(
+        default=(), description="whose VRRP advertisements the gateways' firewall lets in"
+    )
 
 
 class Gateway(Model):
@@ -154,6 +157,9 @@ class Region(Model):
     # Never the country codes: YAML reads a bare NO as false.
     jurisdiction: Literal["norway", "united-kingdom"] = Field(description="whose law the logs and keys are under")
     time_zone: Text = Field(description="the gateways' time zone, such as Europe/Oslo")
+    unattended_upgrades: bool = Field(
+        default=False, description="security updates without asking; the image has unattended-upgrades, or installs it"
+    )
     network: Network
     round_trips: RoundTrips
     nginx: GatewaySettings = Field(description="what the gateways do: see docs/tuning.md")

@@ -100,8 +100,9 @@ def load(root: Path, rules: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def rules_with(http3: bool, management: str) -> str:
+def rules_with(http3: bool, management: str, vrrp_peers: tuple[str, ...] = ()) -> str:
     guest = {"name": "gw1", "address": "10.8.0.11/24", "mac": "52:54:00:00:00:11", "managementNetworks": [management]}
+    guest["vrrpPeers"] = list(vrrp_peers)
     gateway = {
         "serverNames": ["api.example.test"],
         "upstreams": {"api": {"servers": ["10.8.0.2:8080"]}},
@@ -131,6 +132,30 @@ def test_another_machine_reaches_only_what_is_allowed_by_name(
         load(roots["trixie"], rules_with(http3, management))
         probe = ["nsenter", "--target", str(other), "--net", sys.executable, "-c", PROBE, ports]
         assert json.loads(subprocess.check_output(probe, timeout=30)) == answered
+
+
+# From each of its addresses in turn, as keepalived sends them: protocol 112, to a multicast group.
+ADVERTISE = """
+import socket, sys
+for address in sys.argv[1:]:
+    with socket.socket(type=socket.SOCK_RAW, proto=112) as sender:
+        sender.bind((address, 0))
+        sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(address))
+        sender.sendto(b"advertisement", ("224.0.0.18", 0))
+"""
+
+
+def test_vrrp_is_let_in_from_the_declared_peers_only(roots: dict[str, Path]) -> None:
+    with network_of_its_own(), cable() as other, socket.socket(type=socket.SOCK_RAW, proto=112) as receiver:
+        receiver.settimeout(20)
+        group = socket.inet_aton("224.0.0.18") + socket.inet_aton("10.8.0.11")
+        receiver.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
+        inside = ["nsenter", "--target", str(other), "--net"]
+        subprocess.run([*inside, "ip", "address", "add", "10.8.0.7/24", "dev", "client"], check=True, timeout=10)
+        load(roots["trixie"], rules_with(False, "10.9.0.0/24", vrrp_peers=("10.8.0.1",)))
+        # The stranger's come first: the first that arrives is the peer's.
+        subprocess.run([*inside, sys.executable, "-c", ADVERTISE, "10.8.0.7", "10.8.0.1"], check=True, timeout=30)
+        assert receiver.recvfrom(4096)[1][0] == "10.8.0.1"
 
 
 def test_without_rules_everything_would_answer() -> None:

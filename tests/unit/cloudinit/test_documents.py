@@ -126,6 +126,16 @@ def test_the_network_card_is_found_by_its_mac_address() -> None:
     assert "gateway4" not in card
 
 
+def test_unattended_upgrades_are_wholly_on_or_wholly_off() -> None:
+    for switch, digit in ((True, "1"), (False, "0")):
+        documents = seed(unattendedUpgrades=switch)
+        conf = documents.files["/etc/apt/apt.conf.d/90-nordgate"].content
+        assert set(re.findall(r'^APT::Periodic::\S+ "(.)";$', conf, re.MULTILINE)) == {digit}
+        assert ('Dpkg::Options:: "--force-confold";\n' in conf) is switch
+        # Where the package is missing, the boot fails and says so.
+        assert ("unattended-upgrade;" in documents.files[PATHS.boot].content) is switch
+
+
 def test_ssh_is_let_in_from_the_management_networks_only() -> None:
     rules = seed(managementNetworks=["10.9.0.0/24"]).files["/etc/nftables.conf"].content
     assert [line.strip() for line in rules.splitlines() if "22" in line] == ["ip saddr 10.9.0.0/24 tcp dport 22 accept"]

@@ -106,6 +106,8 @@ def test_the_example_in_the_docs_is_what_the_tool_makes(
         (_TEST, "lab/oslo/pool", "lab/oslo/other", {"hosts": ("host1",)}),
         ("regions/oslo.yaml", "p99: 40ms", "p99: 30ms", {"replaced": (), "checked": _BOTH}),
         ("regions/oslo.yaml", "timeServers: [10.81.0.1]", "timeServers: [10.81.0.2]", {"replaced": _BOTH}),
+        ("regions/oslo.yaml", "network:\n", "network:\n  vrrpPeers: [10.81.0.12]\n", {"replaced": _BOTH}),
+        ("regions/oslo.yaml", "network:\n", "unattendedUpgrades: true\nnetwork:\n", {"replaced": _BOTH}),
     ],
 )
 def test_each_change_is_told_with_what_becomes_of_the_gateways(
