@@ -13,6 +13,11 @@ mkdir -p /var/lib/cloud/seed/nocloud
 rm -rf /etc/init.d /etc/rc?.d
 rm -f /etc/modules-load.d/*
 
+# Debian's servers, as its apt names them: the mirror that this was baked from may be out of a guest's reach.
+example=/usr/share/doc/apt/examples/debian.sources
+sed -e '/^#/d' -e 's/^Components: .*/Components: main/' $example > /etc/apt/sources.list.d/debian.sources
+rm $example
+
 # Nobody logs in with a password.
 passwd --lock root
 printf 'PermitRootLogin no\nHostKey /etc/ssh/ssh_host_ed25519_key\n' > /etc/ssh/sshd_config.d/20-image.conf
