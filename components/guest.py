@@ -9,7 +9,8 @@ import pulumi
 import pulumi_command as command
 import pulumi_libvirt as libvirt
 
-from components.root import HOSTS, flat_root, overlay_root
+from components.commands import HOSTS
+from components.root import flat_root, overlay_root
 from stacks.design import GatewayDesign
 
 

@@ -5,20 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pulumi
-import pulumi_libvirt as libvirt
+import pulumi_command as command
 
+from components.commands import HOSTS
 from stacks.design import image_name
 from stacks.image import VerifiedImage
 
 
 @dataclass(frozen=True)
 class BaseImageArgs:
-    """`image` has been verified against its checksum."""
+    """`image` has been verified against its checksum; `pool_path` is the folder of `pool` on the host at `uri`."""
 
     stack: str
     image: VerifiedImage
+    uri: str
     pool: pulumi.Input[str]
-    provider: libvirt.Provider
+    pool_path: str
 
 
 class BaseImage(pulumi.ComponentResource):
@@ -26,20 +28,24 @@ class BaseImage(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: BaseImageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("nordgate:image:BaseImage", name, None, opts)
-        volume = libvirt.Volume(
+        volume = image_name(args.stack, args.image)
+        path = f"{args.pool_path}/{volume}"
+        stored = command.local.Command(
             f"{name}-volume",
-            name=image_name(args.stack, args.image),
-            pool=args.pool,
-            source=args.image.file,
-            format="qcow2",
+            create=f"{HOSTS} store-image",
+            delete=f"{HOSTS} delete-image",
+            stdin=pulumi.Output.json_dumps(
+                {"uri": args.uri, "pool": args.pool, "name": volume, "file": args.image.file}
+            ),
+            triggers=[path],
+            logging=command.local.Logging.STDERR,
             opts=pulumi.ResourceOptions(
                 parent=self,
-                provider=args.provider,
-                # The name says what is inside; where the file lay when it was uploaded does not matter.
-                ignore_changes=["source"],
+                # The name says what is inside; where the file lay when it was sent does not matter.
+                ignore_changes=["stdin"],
                 # Guests still stand on the old image while the new one arrives.
                 delete_before_replace=False,
             ),
         )
-        self.volume_id = volume.id
-        self.register_outputs({"volume": volume.name})
+        self.volume_id = stored.id.apply(lambda _: path)
+        self.register_outputs({"volume": volume})

@@ -50,7 +50,7 @@ class Region(pulumi.ComponentResource):
             hypervisors[host_name] = hypervisor
             images[host_name] = BaseImage(
                 f"{host_name}-image",
-                BaseImageArgs(stack, args.image, hypervisor.pool.name, hypervisor.provider),
+                BaseImageArgs(stack, args.image, host.uri, hypervisor.pool.name, host.pool_path),
                 child,
             )
             if not (host.bridge or host.macvtap):

@@ -6,8 +6,7 @@ import pulumi
 import pulumi_command as command
 import pulumi_libvirt as libvirt
 
-HOSTS = ".nordgate/venv/bin/python -m hosts"
-"""Relative to the project, where Pulumi runs its plugins: no checkout's path enters a resource."""
+from components.commands import HOSTS
 
 
 def overlay_root(

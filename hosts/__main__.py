@@ -1,5 +1,6 @@
 """`python -m hosts VERB`, with what it is about as JSON on the standard input: what the components run on deployments.
 
+store-image, delete-image                   the image of a host's guests: see hosts.images
 create-volume, grow-volume, delete-volume   a gateway's data volume: see hosts.volumes
 copy-root, delete-root                      a gateway's flat root: see hosts.copies
 remove                                      a gateway's guest, after a clean shutdown: see hosts.power
@@ -11,13 +12,17 @@ import sys
 
 from pydantic import ValidationError
 
-from hosts import copies, power, volumes
+from hosts import copies, images, power, volumes
 from hosts.problems import Problem
 
 
 def main(verb: str, text: str) -> None:
     """Carry out one verb; a volume's path goes to the standard output."""
     match verb:
+        case "store-image":
+            print(images.store(images.Image.model_validate_json(text)))
+        case "delete-image":
+            images.delete(images.Image.model_validate_json(text))
         case "create-volume":
             print(volumes.create(volumes.DataVolume.model_validate_json(text)))
         case "grow-volume":

@@ -79,6 +79,16 @@ class Hypervisor:
             raise HypervisorProblem(f"cannot reach libvirt at {self.label}: {said.split(': ', 1)[-1]}")
         raise HypervisorProblem(said)
 
+    def volume(self, pool: str, name: str) -> ElementTree.Element | None:
+        """What libvirt knows of a volume; None when there is no such volume, or no such pool."""
+        try:
+            xml = self.virsh("vol-dumpxml", name, "--pool", pool)
+        except HypervisorProblem as problem:
+            if "failed to get vol" in str(problem) or "failed to get pool" in str(problem):
+                return None
+            raise
+        return ElementTree.fromstring(xml)  # noqa: S314 - libvirt wrote it
+
     def look(self, domain: str) -> DomainView:
         """How the domain is now; raises DomainStopped, with the state and its reason, if it does not run."""
         try:

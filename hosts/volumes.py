@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from xml.etree import ElementTree
 
 from pydantic import BaseModel, ConfigDict
 
@@ -85,13 +84,8 @@ def delete(volume: DataVolume) -> None:
 
 def _capacity(hypervisor: Hypervisor, volume: DataVolume) -> int | None:
     """In bytes; None when there is no such volume."""
-    try:
-        xml = hypervisor.virsh("vol-dumpxml", volume.name, "--pool", volume.pool)
-    except HypervisorProblem as problem:
-        if "failed to get vol" in str(problem) or "failed to get pool" in str(problem):
-            return None
-        raise
-    return int(ElementTree.fromstring(xml).findtext("capacity", "0"))  # noqa: S314 - libvirt wrote it
+    found = hypervisor.volume(volume.pool, volume.name)
+    return None if found is None else int(found.findtext("capacity", "0"))
 
 
 def _empty(hypervisor: Hypervisor, volume: DataVolume) -> bool:

@@ -167,11 +167,10 @@ def test_every_gateway_ends_in_a_smoke_check_with_a_budget(registered: list[Regi
 
 
 def test_the_image_is_named_by_its_content(registered: list[Registered], stack: str) -> None:
-    volumes = of_type(registered, "libvirt:index/volume:Volume")
-    images = [volume for volume in volumes if volume.name.endswith("-image-volume")]
+    images = [json.loads(image.inputs["stdin"]) for image in commands(registered, "image-volume")]
     settings = load_file(PROJECT, stack)
     mark = (settings.image.sha256 or FAKE_IMAGE)[:12]
-    assert [image.inputs["name"] for image in images] == [f"{stack}-image-{mark}.qcow2"] * len(settings.hypervisors)
+    assert [image["name"] for image in images] == [f"{stack}-image-{mark}.qcow2"] * len(settings.hypervisors)
 
 
 def test_what_is_made_on_a_host_carries_the_stacks_name(registered: list[Registered], stack: str) -> None:

@@ -1,0 +1,67 @@
+"""Images: sent to a host once, whole or not at all.
+
+The provider keeps a volume whose upload broke off, and can neither go on with it nor make it again.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from hosts.problems import Problem
+from hosts.virsh import Hypervisor
+
+_UPLOAD_BOUND = 3600
+"""Seconds: half a GiB over a line of 2 Mbit/s."""
+
+
+class Image(BaseModel):
+    """The volume `name`, which says what is in it, in `pool`; `file` is what it is made of, on this machine."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    uri: str
+    pool: str
+    name: str
+    file: str
+
+
+def store(image: Image) -> str:
+    """See to it that the volume is there; its path on the host. Raises HypervisorProblem, with nothing left half made.
+
+    One that is as long as the file is there already. A shorter one is what a killed run left, and is made again.
+    """
+    hypervisor, size = Hypervisor(image.uri), Path(image.file).stat().st_size
+    hypervisor.virsh("pool-refresh", image.pool)
+    there = _length(hypervisor, image)
+    if there != size:
+        if there is not None:
+            hypervisor.virsh("vol-delete", image.name, "--pool", image.pool)
+        print(f"{image.name}: sending {size >> 20} MiB", file=sys.stderr)
+        try:
+            # qcow2, so that it is as long as what has come: a raw one would be whole from the beginning.
+            words = ("vol-create-as", image.pool, image.name, str(size), "--format", "qcow2")
+            hypervisor.virsh(*words)
+            hypervisor.virsh("vol-upload", image.name, image.file, "--pool", image.pool, timeout=_UPLOAD_BOUND)
+            hypervisor.virsh("pool-refresh", image.pool)
+            if (there := _length(hypervisor, image)) != size:
+                raise Problem(f"{image.name} has {there} bytes in pool {image.pool}, and {size} were sent.")
+        except Problem:
+            delete(image)
+            raise
+    return hypervisor.virsh("vol-path", image.name, "--pool", image.pool).strip()
+
+
+def delete(image: Image) -> None:
+    """Delete the volume; nothing to do if it is gone. Raises HypervisorProblem."""
+    hypervisor = Hypervisor(image.uri)
+    if _length(hypervisor, image) is not None:
+        hypervisor.virsh("vol-delete", image.name, "--pool", image.pool, timeout=120)
+
+
+def _length(hypervisor: Hypervisor, image: Image) -> int | None:
+    """Of its file, in bytes; None when there is no such volume."""
+    found = hypervisor.volume(image.pool, image.name)
+    return None if found is None else int(found.findtext("physical", "0"))
