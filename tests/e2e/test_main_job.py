@@ -14,8 +14,10 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -42,9 +44,14 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 
 def proofs(project: Project) -> dict[str, Any]:
     """The smoke check of the running gateway, without its load."""
+    return checked(project, "--proofs-only")
+
+
+def checked(project: Project, *words: str) -> dict[str, Any]:
+    """The smoke check of the running gateway."""
     (gateway,) = designs(load_file(project.folder, STACK), STACK, project.folder)
     done = subprocess.run(
-        [sys.executable, "-m", "smoke", "--plan", "-", "--proofs-only", "--json"],
+        [sys.executable, "-m", "smoke", "--plan", "-", "--json", *words],
         cwd=project.folder, input=json.dumps(gateway.smoke_plan), text=True, capture_output=True, check=False,
         timeout=180,
     )  # fmt: skip
@@ -172,6 +179,37 @@ def test_every_promise_reads_back_in_the_guest(project: Project) -> None:
     assert lines["accept queue of port 443"]["found"] == "65535"
     assert lines["upstream connections used again"]["found"].startswith(("0 opened", "1 opened", "2 opened"))
     assert found["versions"].keys() == {"kernel", "nginx", "openssl"}
+
+
+@pytest.fixture
+def busy_machine() -> Iterator[None]:
+    """Two processes that want a processor each, beside the emulated guest's."""
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.wait(10)
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("busy_machine")
+def test_a_healthy_gateway_passes_twenty_times_out_of_twenty(project: Project) -> None:
+    took = []
+    for _ in range(20):
+        begun = time.monotonic()
+        found = checked(project)
+        took.append(time.monotonic() - begun)
+        assert (found["verdict"], found["failing"]) == ("pass", [])
+    assert median(took) < 40, "after readiness, with the stack's own load"
+
+
+def test_a_gateway_whose_power_was_cut_is_proved_as_soon_as_it_is_ready_again(project: Project) -> None:
+    """Each proof is read at its earliest moment; and what the cut left in the logs is no obstacle."""
+    subprocess.run(["virsh", "-c", URI, "reset", f"{STACK}-gw1"], check=True, capture_output=True)
+    found = proofs(project)
+    assert (found["verdict"], found["failing"], found.get("problem")) == ("pass", [], None)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)

@@ -1,6 +1,8 @@
 """A server that works on one request at a time, each for as long as it is told: its latencies can be worked out.
 
 python -m tests.unit.smoke.queue_server     prints its port, and serves until its standard input ends
+
+When the first request comes it prints how many seconds after its own start that was: what is true depends on it.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ def serve() -> None:
     ready.register(sys.stdin, selectors.EVENT_READ)
     print(listener.getsockname()[1], flush=True)
     started = time.monotonic()
+    first = True
     while True:
         for key, _ in ready.select():
             if key.fileobj is sys.stdin:
@@ -49,6 +52,9 @@ def serve() -> None:
                 client.close()
                 continue
             begun = time.monotonic()
+            if first:
+                print(begun - started, flush=True)
+                first = False
             end = begun + until_the_stall_ends(begun - started) + SERVICE
             time.sleep(max(0.0, end - time.monotonic() - 0.001))
             while time.monotonic() < end:  # a sleep ends late
