@@ -14,7 +14,9 @@ from hardware import Machine, facts
 from hosts.agent import GuestAgent
 from hosts.problems import Problem as HostProblem
 from hosts.virsh import Hypervisor
-from stacks.design import GatewayDesign, designs
+from stacks.design import GatewayDesign, designs, image_name, shared_name
+from stacks.files import stack_file
+from stacks.image import declared
 from stacks.settings import Settings
 
 PASS, DRIFT, CANNOT_TELL = 0, 1, 3
@@ -37,6 +39,7 @@ def verify(stack: str, settings: Settings) -> int:
     """Print one line per setting that differs, and a count. 0: all agree, 1: some differ, 3: could not tell of all."""
     console = Console()
     codes = [PASS]
+    image = image_name(stack, declared(settings.image, Path.cwd(), str(stack_file(stack))))
     for design in designs(settings, stack, Path.cwd()):
         hypervisor = Hypervisor(settings.hypervisors[design.hypervisor].uri)
         findings: list[Finding] = []
@@ -46,6 +49,7 @@ def verify(stack: str, settings: Settings) -> int:
             findings += [
                 Finding("state", "running", state),
                 *compare(design, hypervisor.virsh("dumpxml", design.domain)),
+                *compare_volumes(design, hypervisor, image),
             ]
             if state == "running":
                 cpuinfo = GuestAgent(hypervisor, design.domain).read_file("/proc/cpuinfo").decode()
@@ -69,18 +73,33 @@ def verify(stack: str, settings: Settings) -> int:
 def compare(design: GatewayDesign, domain_xml: str) -> list[Finding]:
     """Every setting of the machine in `domain_xml`, as libvirt reports it."""
     domain = ElementTree.fromstring(domain_xml)  # noqa: S314 - libvirt wrote it
-    root = domain.find("devices/disk/source")
+    folder = design.machine.pool_path
     return [
         *(Finding(fact.what, fact.declared, fact.read(domain)) for fact in facts(design.machine)),
-        # Its name is made of the fingerprint, which is made of all of the above.
-        Finding("root volume", f"{design.machine.pool_path}/{design.root_volume(design.mark)}", _first(root)),
+        # Their names are made of the fingerprint, which is made of all of the above.
+        Finding("root volume", f"{folder}/{design.root_volume(design.mark)}", _first(domain, 1)),
+        Finding("seed disk", f"{folder}/{design.seed_volume(design.mark)}", _first(domain, 3)),
     ]
 
 
-def _first(source: ElementTree.Element | None) -> str:
-    """The file of a root volume, without the number that a guest which had to be made anew adds to it."""
+def _first(domain: ElementTree.Element, disk: int) -> str:
+    """The disk's file, without the number that a guest which had to be made anew adds to it."""
+    source = domain.find(f"devices/disk[{disk}]/source")
     file = source.get("file", "(none)") if source is not None else "(none)"
-    return re.sub(r"(-root-[0-9a-f]{12})-\d+\.", r"\1.", file)
+    return re.sub(r"(-(?:root|seed)-[0-9a-f]{12})-\d+\.", r"\1.", file)
+
+
+def compare_volumes(design: GatewayDesign, hypervisor: Hypervisor, image: str) -> list[Finding]:
+    """What commands made, which no refresh looks at: the volumes as libvirt lists them."""
+    data = hypervisor.volume(design.data_pool, design.data_name)
+    stored = hypervisor.volume(shared_name(design.stack), image)
+    size = int(data.findtext("capacity", "0")) if data is not None else 0
+    if design.machine.data_is_device and size > design.data_bytes:
+        size = design.data_bytes  # a logical volume is a whole number of extents
+    return [
+        Finding("data volume bytes", str(design.data_bytes), str(size) if size else "(none)"),
+        Finding("image", image, image if stored is not None else "(none)"),
+    ]
 
 
 def compare_flags(machine: Machine, cpuinfo: str) -> list[Finding]:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -17,7 +18,7 @@ import yaml
 from hosts.agent import GuestAgent
 from hosts.problems import AgentSilent, HypervisorProblem
 from hosts.virsh import Hypervisor
-from operations.verify import compare, compare_flags, verify
+from operations.verify import compare, compare_flags, compare_volumes, verify
 from stacks.design import GatewayDesign, design
 from stacks.load import load_file, parse
 from tests.e2e.test_processor import LAB, OVERRIDES, VOLUME
@@ -71,6 +72,7 @@ def test_a_guest_as_declared_has_no_difference(declared: GatewayDesign) -> None:
         ("<serial>nordgate-seed</serial>", "", "seed serial"),
         ("<domain type='qemu'", "<domain type='kvm'", "accelerator"),
         ("gw1-data.raw", "gw2-data.raw", "data volume"),
+        ("gw1-seed-", "gw2-seed-", "seed disk"),
         ("<memballoon model='none'/>", "<memballoon model='virtio'/>", "balloon"),
         ("machine='pc-q35-7.2'", "machine='pc-i440fx-7.2'", "machine"),
     ],
@@ -110,6 +112,28 @@ def test_a_guest_with_a_processor_less_is_noticed() -> None:
     assert [finding.what for finding in findings if not finding.agrees] == ["guest sees vcpus"]
 
 
+@pytest.mark.parametrize(
+    ("there", "differing"),
+    [
+        ({"data": 128 << 20, "image": 1}, []),
+        ({"data": 64 << 20, "image": 1}, ["data volume bytes"]),
+        ({"image": 1}, ["data volume bytes"]),
+        ({"data": 128 << 20}, ["image"]),
+    ],
+)
+def test_volumes_are_looked_at_where_they_lie(
+    declared: GatewayDesign, monkeypatch: pytest.MonkeyPatch, there: dict[str, int], differing: list[str]
+) -> None:
+    def volume(_: Hypervisor, pool: str, name: str) -> ElementTree.Element | None:
+        assert pool == f"nordgate-{STACK}"
+        size = there.get("data" if name.endswith("-data.raw") else "image")
+        return None if size is None else ElementTree.fromstring(f"<volume><capacity>{size}</capacity></volume>")
+
+    monkeypatch.setattr(Hypervisor, "volume", volume)
+    findings = compare_volumes(declared, Hypervisor("qemu:///system"), "image.qcow2")
+    assert [finding.what for finding in findings if not finding.agrees] == differing
+
+
 @pytest.fixture
 def ask(declared: GatewayDesign, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Verifies a stack whose one guest answers like this, and returns the exit code."""
@@ -125,6 +149,8 @@ def ask(declared: GatewayDesign, monkeypatch: pytest.MonkeyPatch) -> Callable[..
         def virsh(_: Hypervisor, verb: str, *__: str) -> str:
             if not state:
                 raise HypervisorProblem("cannot reach libvirt.")
+            if verb == "vol-dumpxml":
+                return "<volume><capacity unit='bytes'>134217728</capacity></volume>"
             return state if verb == "domstate" else xml
 
         monkeypatch.setattr(Hypervisor, "virsh", virsh)
