@@ -5,7 +5,6 @@ The components make it, `render` shows it, `verify` and the smoke check hold the
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
@@ -13,19 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from cloudinit import (
-    PATHS,
     PLATFORMS,
     GatewaySettings,
     GuestSettings,
     PackageSettings,
     SeedDocuments,
-    checks_for,
     seed_documents,
 )
 from hardware import Machine, derived_mac, derived_uuid, domain_stylesheet
 from stacks.files import stack_file
 from stacks.image import VerifiedImage, declared
-from stacks.latency import latency_plan
+from stacks.plan import local_name, smoke_plan
 from stacks.settings import Gateway, Network, Settings
 
 DATA_SERIAL = "nordgate-data"
@@ -172,7 +169,7 @@ def design(settings: Settings, stack: str, name: str, image_checksum: str) -> Ga
         stylesheet=stylesheet,
         seed=seed,
         fingerprint=hashlib.sha256(json.dumps(made_from).encode()).hexdigest(),
-        smoke_plan=_smoke_plan(settings, stack, name, domain, machine.console_log, seed),
+        smoke_plan=smoke_plan(settings, stack, name, domain, machine.console_log, seed),
     )
 
 
@@ -209,55 +206,7 @@ def gateway_settings(settings: Settings, stack: str, name: str) -> GatewaySettin
     nginx = settings.nginx
     if not settings.gateways[name].entry:
         return nginx
-    return nginx.model_copy(update={"server_names": (*nginx.server_names, _local_name(nginx, stack))})
-
-
-def _local_name(nginx: GatewaySettings, stack: str) -> str:
-    """api.example.net of stack oslo-test as api.oslo-test.localhost, which leads to this machine (RFC 6761)."""
-    return f"{nginx.server_names[0].partition('.')[0].replace('*', 'any')}.{stack}.localhost"
-
-
-def _smoke_plan(
-    settings: Settings, stack: str, name: str, domain: str, console_log: str, seed: SeedDocuments
-) -> dict[str, Any]:
-    gateway, smoke = settings.gateways[name], settings.smoke
-    server_name = _local_name(settings.nginx, stack) if gateway.entry else settings.nginx.server_names[0]
-    port = settings.nginx.listeners.https
-    public_port = int(gateway.entry.rpartition(":")[2]) if gateway.entry else port
-    return {
-        "stack": stack,
-        "gateway": name,
-        "url": f"https://{server_name}" + ("" if public_port == 443 else f":{public_port}"),
-        "connect": gateway.entry or f"{gateway.address}:{port}",
-        "trust": {"guestCertificate": PATHS.certificate},
-        "libvirt": {
-            "uri": settings.hypervisors[gateway.hypervisor].uri,
-            "domain": domain,
-            "consoleLog": console_log,
-            "start": True,
-        },
-        "contentHash": seed.content_hash,
-        "readiness": {"timeoutSeconds": smoke.ready_within},
-        "guest": {
-            "checks": [
-                dataclasses.asdict(check)
-                for check in checks_for(settings.nginx, PLATFORMS[settings.image.platform], seed.config_hash)
-                if check.probe != "cpu-flag" or settings.hardware.require_aes
-            ],
-            "files": {path: hashlib.sha256(file.content.encode()).hexdigest() for path, file in seed.files.items()},
-            "accessLog": f"{PATHS.log}/{settings.nginx.log.file}",
-            "synchronised": bool(settings.network.time_servers),
-        },
-        "paths": {"proxied": smoke.path},
-        "hstsSeconds": settings.nginx.tls.hsts_max_age_seconds,
-        "budgetScale": settings.budget_scale,
-        **latency_plan(
-            smoke,
-            settings.hypervisors[gateway.hypervisor].uri,
-            f"{gateway.address}:{port}",
-            {region: origin.uri for region, origin in settings.origins.items()},
-        ),
-    }
+    return nginx.model_copy(update={"server_names": (*nginx.server_names, local_name(nginx, stack))})
 
 
 def versions(settings: Settings) -> dict[str, str]:

@@ -1,0 +1,60 @@
+"""What `python -m smoke` is told about a gateway: where it is, what must read back in its guest, what is measured."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from typing import Any
+
+from cloudinit import PATHS, PLATFORMS, GatewaySettings, SeedDocuments, checks_for
+from stacks.latency import latency_plan
+from stacks.settings import Settings
+
+
+def local_name(nginx: GatewaySettings, stack: str) -> str:
+    """api.example.net of stack oslo-test as api.oslo-test.localhost, which leads to this machine (RFC 6761)."""
+    return f"{nginx.server_names[0].partition('.')[0].replace('*', 'any')}.{stack}.localhost"
+
+
+def smoke_plan(
+    settings: Settings, stack: str, name: str, domain: str, console_log: str, seed: SeedDocuments
+) -> dict[str, Any]:
+    """The plan for the gateway `name`, whose guest is `domain` and boots from `seed`."""
+    gateway, smoke = settings.gateways[name], settings.smoke
+    server_name = local_name(settings.nginx, stack) if gateway.entry else settings.nginx.server_names[0]
+    port = settings.nginx.listeners.https
+    public_port = int(gateway.entry.rpartition(":")[2]) if gateway.entry else port
+    return {
+        "stack": stack,
+        "gateway": name,
+        "url": f"https://{server_name}" + ("" if public_port == 443 else f":{public_port}"),
+        "connect": gateway.entry or f"{gateway.address}:{port}",
+        "trust": {"guestCertificate": PATHS.certificate},
+        "libvirt": {
+            "uri": settings.hypervisors[gateway.hypervisor].uri,
+            "domain": domain,
+            "consoleLog": console_log,
+            "start": True,
+        },
+        "contentHash": seed.content_hash,
+        "readiness": {"timeoutSeconds": smoke.ready_within},
+        "guest": {
+            "checks": [
+                dataclasses.asdict(check)
+                for check in checks_for(settings.nginx, PLATFORMS[settings.image.platform], seed.config_hash)
+                if check.probe != "cpu-flag" or settings.hardware.require_aes
+            ],
+            "files": {path: hashlib.sha256(file.content.encode()).hexdigest() for path, file in seed.files.items()},
+            "accessLog": f"{PATHS.log}/{settings.nginx.log.file}",
+            "synchronised": bool(settings.network.time_servers),
+        },
+        "paths": {"proxied": smoke.path},
+        "hstsSeconds": settings.nginx.tls.hsts_max_age_seconds,
+        "budgetScale": settings.budget_scale,
+        **latency_plan(
+            smoke,
+            settings.hypervisors[gateway.hypervisor].uri,
+            f"{gateway.address}:{port}",
+            {region: origin.uri for region, origin in settings.origins.items()},
+        ),
+    }
