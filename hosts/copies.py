@@ -45,7 +45,7 @@ def copy(wanted: Copy) -> None:
 def delete(wanted: Copy) -> None:
     """Delete the volume, if it is there. Raises HypervisorProblem."""
     hypervisor = Hypervisor(wanted.uri)
-    hypervisor.virsh("pool-refresh", wanted.pool)
+    hypervisor.refresh_pool(wanted.pool)
     volumes = hypervisor.virsh("vol-list", wanted.pool).splitlines()
     if wanted.name in {line.split()[0] for line in volumes if line.strip()}:
         hypervisor.virsh("vol-delete", wanted.name, "--pool", wanted.pool, timeout=60)

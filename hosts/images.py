@@ -11,10 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from hosts.problems import Problem
-from hosts.virsh import Hypervisor
-
-_UPLOAD_BOUND = 3600
-"""Seconds: half a GiB over a line of 2 Mbit/s."""
+from hosts.virsh import UPLOAD_BOUND, Hypervisor
 
 
 class Image(BaseModel):
@@ -34,7 +31,7 @@ def store(image: Image) -> str:
     One that is as long as the file is there already. A shorter one is what a killed run left, and is made again.
     """
     hypervisor, size = Hypervisor(image.uri), Path(image.file).stat().st_size
-    hypervisor.virsh("pool-refresh", image.pool)
+    hypervisor.refresh_pool(image.pool)
     there = _length(hypervisor, image)
     if there != size:
         if there is not None:
@@ -44,8 +41,8 @@ def store(image: Image) -> str:
             # qcow2, so that it is as long as what has come: a raw one would be whole from the beginning.
             words = ("vol-create-as", image.pool, image.name, str(size), "--format", "qcow2")
             hypervisor.virsh(*words)
-            hypervisor.virsh("vol-upload", image.name, image.file, "--pool", image.pool, timeout=_UPLOAD_BOUND)
-            hypervisor.virsh("pool-refresh", image.pool)
+            hypervisor.virsh("vol-upload", image.name, image.file, "--pool", image.pool, timeout=UPLOAD_BOUND)
+            hypervisor.refresh_pool(image.pool)
             if (there := _length(hypervisor, image)) != size:
                 raise Problem(f"{image.name} has {there} bytes in pool {image.pool}, and {size} were sent.")
         except Problem:

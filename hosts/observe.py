@@ -55,7 +55,7 @@ def _disks(hypervisor: Hypervisor, domain: str) -> frozenset[str]:
 
 def _volumes(hypervisor: Hypervisor, pool: str) -> list[str]:
     try:
-        hypervisor.virsh("pool-refresh", pool)
+        hypervisor.refresh_pool(pool, within=60)
         return [line.split()[0] for line in hypervisor.virsh("vol-list", pool).splitlines() if line.strip()]
     except HypervisorProblem as problem:
         if "failed to get pool" in str(problem) or "is not active" in str(problem):

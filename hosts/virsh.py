@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import subprocess
+import time
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from hosts.problems import DomainStopped, HypervisorProblem
 
 AGENT_CHANNEL = "org.qemu.guest_agent.0"
 _TAIL_BYTES = 65536
+UPLOAD_BOUND = 3600.0
+"""Seconds that an upload may take: half a GiB over a line of 2 Mbit/s."""
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f]")
 _STOPPED = ("shut off", "crashed", "in shutdown", "paused", "pmsuspended", "no state")
 
@@ -78,6 +81,18 @@ class Hypervisor:
                 raise HypervisorProblem(ssh_sentence(where, done.stderr))
             raise HypervisorProblem(f"cannot reach libvirt at {self.label}: {said.split(': ', 1)[-1]}")
         raise HypervisorProblem(said)
+
+    def refresh_pool(self, pool: str, within: float = UPLOAD_BOUND) -> None:
+        """Have libvirt look at what lies in the pool. While a volume is written it refuses, and is asked again."""
+        deadline = time.monotonic() + within
+        while True:
+            try:
+                self.virsh("pool-refresh", pool, timeout=60)
+                return
+            except HypervisorProblem as problem:
+                if "asynchronous jobs running" not in str(problem) or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.5)
 
     def volume(self, pool: str, name: str) -> ElementTree.Element | None:
         """What libvirt knows of a volume; None when there is no such volume, or no such pool."""

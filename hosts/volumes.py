@@ -36,7 +36,7 @@ class DataVolume(BaseModel):
 def create(volume: DataVolume) -> str:
     """Make it, fully allocated; its path on the host. Refuses a volume of that name that carries anything."""
     hypervisor = Hypervisor(volume.uri)
-    hypervisor.virsh("pool-refresh", volume.pool)
+    hypervisor.refresh_pool(volume.pool)
     if _capacity(hypervisor, volume) is not None:
         if not _empty(hypervisor, volume):
             raise Problem(
@@ -53,7 +53,7 @@ def create(volume: DataVolume) -> str:
 def grow(volume: DataVolume) -> str:
     """Make it as large as declared, with its file system if the guest runs; its path. Refuses to shrink it."""
     hypervisor = Hypervisor(volume.uri)
-    hypervisor.virsh("pool-refresh", volume.pool)
+    hypervisor.refresh_pool(volume.pool)
     there = _capacity(hypervisor, volume)
     if there is None:
         raise Problem(f"{volume.name} is not in pool {volume.pool} any more: it is not made anew, for it had data.")

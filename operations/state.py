@@ -153,7 +153,7 @@ def _orphans(stack: str, hypervisor: Hypervisor, known: frozenset[str]) -> Itera
             kinds[kind].append(Orphan(kind, name, (*stop, (f"{words}undefine", name))))
     pool = shared_name(stack)
     if pool in hypervisor.virsh("pool-list", "--name").split():
-        hypervisor.virsh("pool-refresh", pool)
+        hypervisor.refresh_pool(pool, within=60)
         for line in hypervisor.virsh("vol-list", pool).splitlines():
             name, path = line.split(maxsplit=1)
             # A data volume is kept: only an empty one is ever taken over, and never is one deleted here.

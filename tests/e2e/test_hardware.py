@@ -175,6 +175,28 @@ def hosts(verb: str, **request: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, input=json.dumps(request), cwd=SOURCE, capture_output=True, text=True, check=False)
 
 
+def test_an_image_is_sent_whole_once_and_again_when_it_was_cut_off(
+    hypervisor: Hypervisor, pool: str, tmp_path: Path
+) -> None:
+    file, stored = tmp_path / "image.qcow2", Path(POOL) / "sent.qcow2"
+    (tmp_path / "content").write_bytes(b"content" * 1_000_000)
+    subprocess.run(["qemu-img", "convert", "-O", "qcow2", str(tmp_path / "content"), str(file)], check=True)
+    request = {"uri": str(hypervisor.uri), "pool": pool, "name": stored.name, "file": str(file)}
+    stored.write_bytes(file.read_bytes()[: 1 << 20])
+    done = hosts("store-image", **request)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(stored)
+    assert stored.read_bytes() == file.read_bytes()
+
+    when = stored.stat().st_mtime_ns
+    assert hosts("store-image", **request).returncode == 0
+    assert stored.stat().st_mtime_ns == when, "it was there already"
+
+    assert hosts("delete-image", **request).returncode == 0
+    assert not stored.exists()
+    assert hosts("delete-image", **request).returncode == 0, "there is nothing left to delete"
+
+
 def test_a_flat_root_is_the_whole_image(hypervisor: Hypervisor, pool: str) -> None:
     image = Path(POOL) / "image.qcow2"
     (Path(POOL) / "content").write_bytes(b"content" * 100_000 + bytes(4 << 20) + b"end")
