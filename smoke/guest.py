@@ -21,7 +21,7 @@ CLOCK_BOUND = 1.0
 _SETTLED_WITHIN = 60.0
 _MARK = "\x1e"
 _CLOUD_INIT = "/run/cloud-init/status.json"
-_FIRST_LOOK = 2 * _SETTLED_WITHIN
+_FIRST_LOOK = _SETTLED_WITHIN
 """Seconds after its start until chrony must have heard its servers, however slow the guest is."""
 
 # What chrony says, and for how many seconds it has run: by the kernel's own time, which no clock can change.

@@ -186,6 +186,7 @@ def test_a_link_that_died_is_made_again_by_the_next_lab_up(project: Project) -> 
     assert min(from_north(_ECHO, GATEWAY, 3))[0] >= ROUND_TRIP
 
 
+@pytest.mark.long
 def test_the_smoke_check_runs_any_time_over_the_link(project: Project) -> None:
     ended = project.make("smoke")
     assert ended.code == 0, ended.output

@@ -205,6 +205,7 @@ def test_a_healthy_gateway_passes_twenty_times_out_of_twenty(project: Project) -
     assert median(took) < 40, "after readiness, with the stack's own load"
 
 
+@pytest.mark.long
 def test_a_gateway_whose_power_was_cut_is_proved_as_soon_as_it_is_ready_again(project: Project) -> None:
     """Each proof is read at its earliest moment; and what the cut left in the logs is no obstacle."""
     subprocess.run(["virsh", "-c", URI, "reset", f"{STACK}-gw1"], check=True, capture_output=True)
@@ -239,6 +240,7 @@ def test_a_person_can_log_in_with_a_key_that_lasts_one_session(project: Project)
     assert "1" in keys.output.split(), keys.output
 
 
+@pytest.mark.long
 def test_a_guest_that_was_stopped_is_started_and_proved_again(project: Project) -> None:
     subprocess.run(["virsh", "-c", URI, "destroy", f"{STACK}-gw1"], check=True, capture_output=True)
     ended = project.make("up")
