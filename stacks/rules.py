@@ -23,6 +23,10 @@ TIME_ZONES = {"norway": ("Europe/Oslo", "Arctic/Longyearbyen"), "united-kingdom"
 """Of the IANA time zone database (zone.tab and backward): those that lie in each jurisdiction."""
 
 
+_EXTENT = 4 << 20
+"""Bytes that a volume group deals in unless it was made otherwise: vgcreate(8), --physicalextentsize."""
+
+
 def broken(parts: Mapping[str, Any], whole: bool) -> list[Problem]:
     """Every broken rule among the valid `parts` of a stack: the fields of Stack and Region by name, and `stack`.
 
@@ -88,6 +92,14 @@ def gateways_do_not_all_fall_with_one_host(
     if len(gateways) > 1 and len(used) == 1 and others:
         rule = f"all {len(gateways)} run on {used.pop()} and would fall with it; put one on {' or '.join(others)}"
         yield Problem(("gateways",), None, rule)
+
+
+def logical_volumes_are_whole_extents(hardware: Hardware, hypervisors: Mapping[str, Hypervisor]) -> Iterator[Problem]:
+    groups = [host.volume_group for host in hypervisors.values() if host.volume_group]
+    if groups and hardware.data_volume % _EXTENT:
+        size = f"{hardware.data_volume >> 20}MiB"
+        rule = f"{size} is no whole number of 4 MiB extents, and the volume group {groups[0]} gives nothing else"
+        yield Problem(("hardware", "dataVolume"), size, rule)
 
 
 def gateways_get_along_on_their_hosts(hardware: Hardware, gateways: Mapping[str, Gateway]) -> Iterator[Problem]:
@@ -212,6 +224,7 @@ RULES: tuple[Callable[..., Iterator[Problem]], ...] = (
     gateways_share_nothing,
     gateways_run_on_listed_hosts,
     gateways_do_not_all_fall_with_one_host,
+    logical_volumes_are_whole_extents,
     gateways_get_along_on_their_hosts,
     budgets_can_be_met,
     budgets_leave_the_way_from_other_regions,

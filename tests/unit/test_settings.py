@@ -83,6 +83,14 @@ def test_two_gateways_cannot_share_an_address() -> None:
     assert "10.81.0.11 is taken by gateways.gw1.address" in text
 
 
+def test_a_volume_group_gives_whole_extents() -> None:
+    def change(config: dict[str, Any]) -> None:
+        config["nordgate:hypervisors"]["host1"]["volumeGroup"] = "fast"
+        config["nordgate:hardware"]["dataVolume"] = "130MiB"
+
+    assert "130MiB is no whole number of 4 MiB extents, and the volume group fast gives nothing else" in broken(change)
+
+
 def test_a_missing_stack_lists_the_known_ones() -> None:
     with pytest.raises(SettingsError, match=r"known: .*oslo-test"):
         load_file(PROJECT, "nowhere")
