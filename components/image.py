@@ -33,6 +33,8 @@ class BaseImage(pulumi.ComponentResource):
         stored = command.local.Command(
             f"{name}-volume",
             create=f"{HOSTS} store-image",
+            # The name says what is inside; where the file lay when it was sent, and how the host is reached, does not.
+            update="true",
             delete=f"{HOSTS} delete-image",
             stdin=pulumi.Output.json_dumps(
                 {"uri": args.uri, "pool": args.pool, "name": volume, "file": args.image.file}
@@ -41,8 +43,6 @@ class BaseImage(pulumi.ComponentResource):
             logging=command.local.Logging.STDERR,
             opts=pulumi.ResourceOptions(
                 parent=self,
-                # The name says what is inside; where the file lay when it was sent does not matter.
-                ignore_changes=["stdin"],
                 # Guests still stand on the old image while the new one arrives.
                 delete_before_replace=False,
             ),

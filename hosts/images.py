@@ -5,13 +5,17 @@ The provider keeps a volume whose upload broke off, and can neither go on with i
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
 from hosts.problems import Problem
-from hosts.virsh import UPLOAD_BOUND, Hypervisor
+from hosts.virsh import Hypervisor
+
+_SLOWEST = 25_000
+"""Bytes per second: what is slower than 0.2 Mbit/s has got stuck."""
 
 
 class Image(BaseModel):
@@ -41,12 +45,13 @@ def store(image: Image) -> str:
             # qcow2, so that it is as long as what has come: a raw one would be whole from the beginning.
             words = ("vol-create-as", image.pool, image.name, str(size), "--format", "qcow2")
             hypervisor.virsh(*words)
-            hypervisor.virsh("vol-upload", image.name, image.file, "--pool", image.pool, timeout=UPLOAD_BOUND)
+            hypervisor.virsh("vol-upload", image.name, image.file, "--pool", image.pool, timeout=60 + size / _SLOWEST)
             hypervisor.refresh_pool(image.pool)
             if (there := _length(hypervisor, image)) != size:
                 raise Problem(f"{image.name} has {there} bytes in pool {image.pool}, and {size} were sent.")
         except Problem:
-            delete(image)
+            with contextlib.suppress(Problem):  # the first reason is the one to tell
+                delete(image)
             raise
     return hypervisor.virsh("vol-path", image.name, "--pool", image.pool).strip()
 

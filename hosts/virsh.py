@@ -20,8 +20,8 @@ from hosts.problems import DomainStopped, HypervisorProblem
 
 AGENT_CHANNEL = "org.qemu.guest_agent.0"
 _TAIL_BYTES = 65536
-UPLOAD_BOUND = 3600.0
-"""Seconds that an upload may take: half a GiB over a line of 2 Mbit/s."""
+_WRITTEN_WITHIN = 3600.0
+"""Seconds that another volume may take to be written: half a GiB over a line of 2 Mbit/s."""
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f]")
 _STOPPED = ("shut off", "crashed", "in shutdown", "paused", "pmsuspended", "no state")
 
@@ -82,7 +82,7 @@ class Hypervisor:
             raise HypervisorProblem(f"cannot reach libvirt at {self.label}: {said.split(': ', 1)[-1]}")
         raise HypervisorProblem(said)
 
-    def refresh_pool(self, pool: str, within: float = UPLOAD_BOUND) -> None:
+    def refresh_pool(self, pool: str, within: float = _WRITTEN_WITHIN) -> None:
         """Have libvirt look at what lies in the pool. While a volume is written it refuses, and is asked again."""
         deadline = time.monotonic() + within
         while True:

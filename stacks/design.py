@@ -41,7 +41,7 @@ def shared_name(stack: str) -> str:
 
 def image_name(stack: str, image: VerifiedImage) -> str:
     """The image in a host's pool, by its content: another image is another volume."""
-    return f"{stack}-image-{image.checksum[:12]}.qcow2"
+    return f"{stack}-image-{image.checksum[:16]}.qcow2"
 
 
 @dataclass(frozen=True)

@@ -113,11 +113,11 @@ def test_another_image_replaces_the_guest_by_plan(project: Project, tmp_path: Pa
     )
     project.edit(*edit)
     preview = project.pulumi("preview", "--diff")
-    for said in ("host1-image", "gw1-domain", "replace", checksum[:12]):
+    for said in ("host1-image", "gw1-domain", "replace", checksum[:16]):
         assert said in preview.output, preview.output
     up(project)
     assert holds("grep another /etc/nordgate-image")
-    assert [volume.name for volume in POOL.glob("*-image-*")] == [f"{LAB}-test-image-{checksum[:12]}.qcow2"]
+    assert [volume.name for volume in POOL.glob("*-image-*")] == [f"{LAB}-test-image-{checksum[:16]}.qcow2"]
     unchanged(project)
     project.edit(*reversed(edit))
 

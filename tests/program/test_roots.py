@@ -16,7 +16,7 @@ def registered(kind: str, folder: Path) -> dict[str, Registered]:
 
 def image_path() -> str:
     """Where the image lies in the pool of its host."""
-    return f"/var/lib/nordgate/lab/oslo/pool/oslo-test-image-{FAKE_IMAGE[:12]}.qcow2"
+    return f"/var/lib/nordgate/lab/oslo/pool/oslo-test-image-{FAKE_IMAGE[:16]}.qcow2"
 
 
 def root_of(kind: str, folder: Path) -> Registered:

@@ -169,7 +169,7 @@ def test_every_gateway_ends_in_a_smoke_check_with_a_budget(registered: list[Regi
 def test_the_image_is_named_by_its_content(registered: list[Registered], stack: str) -> None:
     images = [json.loads(image.inputs["stdin"]) for image in commands(registered, "image-volume")]
     settings = load_file(PROJECT, stack)
-    mark = (settings.image.sha256 or FAKE_IMAGE)[:12]
+    mark = (settings.image.sha256 or FAKE_IMAGE)[:16]
     assert [image["name"] for image in images] == [f"{stack}-image-{mark}.qcow2"] * len(settings.hypervisors)
 
 

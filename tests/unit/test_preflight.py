@@ -68,9 +68,9 @@ def test_every_host_has_the_guests_and_volumes_that_are_made_there(tmp_path: Pat
     (tmp_path / IMAGE.file).write_bytes(b"12345")
     first, second = demands("x", two_hosts(), IMAGE, tmp_path)
     assert [guest.name for guest in first.guests] == ["x-gw1"]
-    assert first.volumes == {"x-image-000000000000.qcow2": 5, "x-gw1-data.raw": 128 << 20}
+    assert first.volumes == {"x-image-0000000000000000.qcow2": 5, "x-gw1-data.raw": 128 << 20}
     assert second.guests == ()
-    assert list(second.volumes) == ["x-image-000000000000.qcow2"]
+    assert list(second.volumes) == ["x-image-0000000000000000.qcow2"]
 
 
 def test_a_host_that_booted_a_guest_is_not_asked_again_until_its_next_boot(
