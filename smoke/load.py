@@ -62,8 +62,11 @@ class Vantage(Model):
     """A place to measure from."""
 
     name: Name
-    reach: Annotated[str, StringConstraints(pattern=r"^(local|lab:[a-z][a-z0-9-]*|ssh://[A-Za-z0-9@._:\[\]-]+)$")]
-    """`local`, `ssh://USER@HOST[:PORT]` (a host with python3), or `lab:NAME` (inside a lab of this machine)."""
+    reach: Annotated[
+        str, StringConstraints(pattern=r"^(local|lab:[a-z][a-z0-9-]*|ssh://[A-Za-z0-9@._:\[\]-]+(\?[!-~]+)?)$")
+    ]
+    """`local`, `ssh://USER@HOST[:PORT]` (a host with python3; with libvirt's own parameters for SSH, such as
+    `?knownhosts=FILE`), or `lab:NAME` (inside a lab of this machine)."""
     connect: str | None = None
     """HOST:PORT of the gateway as seen from there, when it is not the plan's."""
     budget: Budget = Budget()

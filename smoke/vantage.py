@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from hosts.connection import read_uri
 from smoke.engine.job import Job, Tally
 from smoke.load import Vantage
 from smoke.problems import TargetProblem
@@ -87,10 +87,8 @@ def _command(vantage: Vantage) -> tuple[list[str], str]:
     if vantage.reach.startswith("lab:"):
         inside = [sys.executable, "-m", "tools.lab", "exec", vantage.reach.removeprefix("lab:")]
         return [*inside, "env", f"PYTHONPATH={_ROOT}", *engine], ""  # whoever enters a lab stands in its root folder
-    host = urlsplit(vantage.reach)
-    words = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10"]
-    words += ["-p", str(host.port)] if host.port else []
-    words += ["--", f"{host.username}@{host.hostname}" if host.username else host.hostname or ""]
+    host = read_uri(f"qemu+{vantage.reach}")
+    words = ["ssh", *host.ssh_options, "--", host.login]
     return [*words, f"exec python3 -c {shlex.quote(_UNPACK)}"], base64.b64encode(archive()).decode() + "\n"
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic.alias_generators import to_camel
 
 from stacks.smoke import Limits, Smoke, Vantage
+
+_OF_SSH = ("keyfile", "knownhosts", "known_hosts_verify", "no_verify")
+"""Parameters of a libvirt URI that say how SSH logs in: libvirt.org/uri.html."""
 
 
 def latency_plan(smoke: Smoke, hypervisor_uri: str, inside: str, origins: Mapping[str, str]) -> dict[str, Any]:
@@ -51,7 +55,8 @@ def _vantages(
 def hypervisor_reach(uri: str) -> str:
     """Where a generator runs on the hypervisor behind a libvirt URI: over its SSH, in its lab, or here."""
     if remote := re.match(r"qemu\+ssh://([^/?]+)", uri):
-        return f"ssh://{remote[1]}"
+        parameters = [one for one in urlsplit(uri).query.split("&") if one.partition("=")[0] in _OF_SSH]
+        return f"ssh://{remote[1]}" + (f"?{'&'.join(parameters)}" if parameters else "")
     if lab := re.search(r"\?socket=/var/lib/nordgate/lab/([a-z][a-z0-9-]*)/", uri):
         return f"lab:{lab[1]}"
     return "local"

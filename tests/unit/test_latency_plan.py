@@ -58,7 +58,11 @@ def test_the_hypervisor_measures_the_gateways_own_address() -> None:
 @pytest.mark.parametrize(
     ("uri", "reach"),
     [
-        ("qemu+ssh://deploy@host1.example.net/system?knownhosts=/etc/k", "ssh://deploy@host1.example.net"),
+        ("qemu+ssh://deploy@host1.example.net/system", "ssh://deploy@host1.example.net"),
+        (
+            "qemu+ssh://deploy@host1.example.net:22/system?socket=/s&knownhosts=/etc/k&keyfile=/k",
+            "ssh://deploy@host1.example.net:22?knownhosts=/etc/k&keyfile=/k",
+        ),
         ("qemu:///system?socket=/var/lib/nordgate/lab/oslo/run/libvirt-sock", "lab:oslo"),
         ("qemu:///system", "local"),
     ],

@@ -187,7 +187,11 @@ def measured_from_oslo(project: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("stack", "reach"), [("london", "ssh://deploy@host1.oslo.example.net"), ("london-test", "lab:oslo")]
+    ("stack", "reach"),
+    [
+        ("london", "ssh://deploy@host1.oslo.example.net?knownhosts=/etc/nordgate/known_hosts"),
+        ("london-test", "lab:oslo"),
+    ],
 )
 def test_another_region_measures_from_the_first_host_of_its_stack_of_the_same_kind(
     project: Path, stack: str, reach: str
