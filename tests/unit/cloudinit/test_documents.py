@@ -134,6 +134,7 @@ def test_unattended_upgrades_are_wholly_on_or_wholly_off() -> None:
         assert ('Dpkg::Options:: "--force-confold";\n' in conf) is switch
         # Where the package is missing, the boot fails and says so.
         assert ("unattended-upgrade;" in documents.files[PATHS.boot].content) is switch
+        assert ("$timer is masked" in documents.files[PATHS.boot].content) is switch
 
 
 def test_ssh_is_let_in_from_the_management_networks_only() -> None:
