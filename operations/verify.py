@@ -93,11 +93,9 @@ def compare_volumes(design: GatewayDesign, hypervisor: Hypervisor, image: str) -
     """What commands made, which no refresh looks at: the volumes as libvirt lists them."""
     data = hypervisor.volume(design.data_pool, design.data_name)
     stored = hypervisor.volume(shared_name(design.stack), image)
-    size = int(data.findtext("capacity", "0")) if data is not None else 0
-    if design.machine.data_is_device and size > design.data_bytes:
-        size = design.data_bytes  # a logical volume is a whole number of extents
+    size = data.findtext("capacity", "(none)") if data is not None else "(none)"
     return [
-        Finding("data volume bytes", str(design.data_bytes), str(size) if size else "(none)"),
+        Finding("data volume bytes", str(design.data_bytes), size),
         Finding("image", image, image if stored is not None else "(none)"),
     ]
 

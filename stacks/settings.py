@@ -10,7 +10,7 @@ import re
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema, field_validator, model_validator
 
 from cloudinit import GatewaySettings, PackageSettings, platform_named
 from cloudinit.gateway import LogSettings
@@ -24,7 +24,19 @@ from stacks.units import Duration
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 Device = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9.-]{0,14}$")]
-HostPath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._/-]+$")]
+_FOLDER = r"^(/[A-Za-z0-9._-]+)+$"
+
+
+def _folder(path: str) -> str:
+    # libvirt knows a volume by its path, letter by letter.
+    if not re.fullmatch(_FOLDER, path):
+        raise ValueError(
+            "must be a whole path such as /srv/nvme/nordgate: no slash at its end, none doubled, no blanks"
+        )
+    return path
+
+
+HostPath = Annotated[str, AfterValidator(_folder), WithJsonSchema({"type": "string", "pattern": _FOLDER})]
 VolumeGroup = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+.][A-Za-z0-9_+.-]{0,126}$")]
 PlatformName = Annotated[str, AfterValidator(lambda name: platform_named(name).name)]
 Endpoint = Annotated[str, StringConstraints(pattern=r"^127\.0\.0\.1:[0-9]{2,5}$")]

@@ -102,7 +102,12 @@ def _keep_open(here: Side, there: Side) -> None:
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as changes:
         changes.bind((0, _RTMGRP_LINK))
         while True:
-            _let_through(here, there)
+            try:
+                _let_through(here, there)
+            except subprocess.SubprocessError as problem:  # a busy machine, or libvirt was quicker
+                print(f"asked again: {problem}", file=sys.stderr, flush=True)
+                time.sleep(1)
+                continue
             with contextlib.suppress(OSError):  # too many at once are lost, and are a change all the same
                 changes.recv(1 << 16)
             time.sleep(_SETTLE)
