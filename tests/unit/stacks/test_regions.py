@@ -211,6 +211,19 @@ def test_a_test_stack_stretches_what_a_budget_leaves_beyond_the_way(project: Pat
     assert (budgets["london-test"]["p50"], budgets["london-test"]["p99"]) == (35 + 10 * 50, 35 + 85 * 50)
 
 
+@pytest.mark.parametrize("stack", ["london", "london-test"])
+def test_between_labs_the_router_is_the_lab(project: Path, stack: str) -> None:
+    file = measured_from_oslo(project)
+    file.write_text(file.read_text().replace("router: 10.82.0.1\n", "router: 10.82.0.254\n"))
+    if stack == "london":
+        load_file(project, stack)
+    else:
+        with pytest.raises(
+            SettingsError, match=r"needs network\.router to be 10\.82\.0\.1, the address that a lab has"
+        ):
+            load_file(project, stack)
+
+
 def test_a_region_at_an_unknown_distance_measures_nothing(project: Path) -> None:
     file = measured_from_oslo(project)
     file.write_text(file.read_text().replace("regions: {oslo: 35ms}", "regions: {}"))
