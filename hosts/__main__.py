@@ -12,7 +12,7 @@ import sys
 
 from pydantic import ValidationError
 
-from hosts import copies, images, power, volumes
+from hosts import copies, images, pools, power, volumes
 from hosts.problems import Problem
 
 
@@ -22,17 +22,17 @@ def main(verb: str, text: str) -> None:
         case "store-image":
             print(images.store(images.Image.model_validate_json(text)))
         case "delete-image":
-            images.delete(images.Image.model_validate_json(text))
+            pools.delete(images.Image.model_validate_json(text))
         case "create-volume":
             print(volumes.create(volumes.DataVolume.model_validate_json(text)))
         case "grow-volume":
             print(volumes.grow(volumes.DataVolume.model_validate_json(text)))
         case "delete-volume":
-            volumes.delete(volumes.DataVolume.model_validate_json(text))
+            pools.delete(volumes.DataVolume.model_validate_json(text))
         case "copy-root":
             copies.copy(copies.Copy.model_validate_json(text))
         case "delete-root":
-            copies.delete(copies.Copy.model_validate_json(text))
+            pools.delete(copies.Copy.model_validate_json(text))
         case "remove":
             power.remove(power.Guest.model_validate_json(text))
         case _:

@@ -5,22 +5,16 @@ from __future__ import annotations
 import tempfile
 from xml.etree import ElementTree
 
-from pydantic import BaseModel, ConfigDict
-
+from hosts.pools import Volume, delete
 from hosts.virsh import Hypervisor
 
 _COPY_BOUND = 600
 """Seconds. An image is a few GiB, and a slow disk writes 50 MiB of them in a second."""
 
 
-class Copy(BaseModel):
-    """The volume `name` in `pool`, with the content of the volume at the path `image`."""
+class Copy(Volume):
+    """The volume has the content of the volume at the path `image`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    uri: str
-    pool: str
-    name: str
     image: str
 
 
@@ -35,17 +29,9 @@ def copy(wanted: Copy) -> None:
     ElementTree.SubElement(volume, "name").text = wanted.name
     ElementTree.SubElement(volume, "capacity", unit="bytes").text = source.findtext("capacity")
     ElementTree.SubElement(ElementTree.SubElement(volume, "target"), "format", type="raw")
+    hypervisor.refresh_pool(wanted.pool)
     delete(wanted)
     with tempfile.NamedTemporaryFile("w", suffix=".xml") as file:
         file.write(ElementTree.tostring(volume, encoding="unicode"))
         file.flush()
         hypervisor.virsh("vol-create-from", wanted.pool, file.name, wanted.image, timeout=_COPY_BOUND)
-
-
-def delete(wanted: Copy) -> None:
-    """Delete the volume, if it is there. Raises HypervisorProblem."""
-    hypervisor = Hypervisor(wanted.uri)
-    hypervisor.refresh_pool(wanted.pool)
-    volumes = hypervisor.virsh("vol-list", wanted.pool).splitlines()
-    if wanted.name in {line.split()[0] for line in volumes if line.strip()}:
-        hypervisor.virsh("vol-delete", wanted.name, "--pool", wanted.pool, timeout=60)

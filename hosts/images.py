@@ -9,8 +9,7 @@ import contextlib
 import sys
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
+from hosts.pools import Volume, bytes_of, delete
 from hosts.problems import Problem
 from hosts.virsh import Hypervisor
 
@@ -18,14 +17,9 @@ _SLOWEST = 25_000
 """Bytes per second: what is slower than 0.2 Mbit/s has got stuck."""
 
 
-class Image(BaseModel):
-    """The volume `name`, which says what is in it, in `pool`; `file` is what it is made of, on this machine."""
+class Image(Volume):
+    """The volume's name says what is in it; `file` is what it is made of, on this machine."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    uri: str
-    pool: str
-    name: str
     file: str
 
 
@@ -36,10 +30,10 @@ def store(image: Image) -> str:
     """
     hypervisor, size = Hypervisor(image.uri), Path(image.file).stat().st_size
     hypervisor.refresh_pool(image.pool)
-    there = _length(hypervisor, image)
+    there = bytes_of(image, "physical")
     if there != size:
         if there is not None:
-            hypervisor.virsh("vol-delete", image.name, "--pool", image.pool)
+            delete(image)
         print(f"{image.name}: sending {size >> 20} MiB", file=sys.stderr)
         try:
             # qcow2, so that it is as long as what has come: a raw one would be whole from the beginning.
@@ -47,23 +41,10 @@ def store(image: Image) -> str:
             hypervisor.virsh(*words)
             hypervisor.virsh("vol-upload", image.name, image.file, "--pool", image.pool, timeout=60 + size / _SLOWEST)
             hypervisor.refresh_pool(image.pool)
-            if (there := _length(hypervisor, image)) != size:
+            if (there := bytes_of(image, "physical")) != size:
                 raise Problem(f"{image.name} has {there} bytes in pool {image.pool}, and {size} were sent.")
         except Problem:
             with contextlib.suppress(Problem):  # the first reason is the one to tell
                 delete(image)
             raise
     return hypervisor.virsh("vol-path", image.name, "--pool", image.pool).strip()
-
-
-def delete(image: Image) -> None:
-    """Delete the volume; nothing to do if it is gone. Raises HypervisorProblem."""
-    hypervisor = Hypervisor(image.uri)
-    if _length(hypervisor, image) is not None:
-        hypervisor.virsh("vol-delete", image.name, "--pool", image.pool, timeout=120)
-
-
-def _length(hypervisor: Hypervisor, image: Image) -> int | None:
-    """Of its file, in bytes; None when there is no such volume."""
-    found = hypervisor.volume(image.pool, image.name)
-    return None if found is None else int(found.findtext("physical", "0"))

@@ -9,9 +9,8 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
 from hosts.agent import GuestAgent
+from hosts.pools import Volume, bytes_of, delete
 from hosts.problems import HypervisorProblem, Problem
 from hosts.virsh import Hypervisor
 
@@ -21,14 +20,9 @@ _LOOKED_AT = 4 << 20
 _GROW_FILE_SYSTEM = "device=$(findmnt --noheadings --output SOURCE --mountpoint /srv/nordgate) && resize2fs $device"
 
 
-class DataVolume(BaseModel):
+class DataVolume(Volume):
     """One volume as it is declared; `domain` is the guest that it belongs to."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    uri: str
-    pool: str
-    name: str
     bytes: int
     domain: str
 
@@ -37,13 +31,13 @@ def create(volume: DataVolume) -> str:
     """Make it, fully allocated; its path on the host. Refuses a volume of that name that carries anything."""
     hypervisor = Hypervisor(volume.uri)
     hypervisor.refresh_pool(volume.pool)
-    if _capacity(hypervisor, volume) is not None:
+    if bytes_of(volume, "capacity") is not None:
         if not _empty(hypervisor, volume):
             raise Problem(
                 f"{volume.name} is in pool {volume.pool} already and carries data, and this stack does not know it: "
                 'nothing was changed. See "A data volume that the stack does not know" in docs/operations.md.'
             )
-        hypervisor.virsh("vol-delete", volume.name, "--pool", volume.pool)
+        delete(volume)
     size = str(volume.bytes)
     words = ("vol-create-as", volume.pool, volume.name, size, "--format", "raw", "--allocation", size)
     hypervisor.virsh(*words, timeout=600)
@@ -54,7 +48,7 @@ def grow(volume: DataVolume) -> str:
     """Make it as large as declared, with its file system if the guest runs; its path. Refuses to shrink it."""
     hypervisor = Hypervisor(volume.uri)
     hypervisor.refresh_pool(volume.pool)
-    there = _capacity(hypervisor, volume)
+    there = bytes_of(volume, "capacity")
     if there is None:
         raise Problem(f"{volume.name} is not in pool {volume.pool} any more: it is not made anew, for it had data.")
     path = hypervisor.virsh("vol-path", volume.name, "--pool", volume.pool).strip()
@@ -75,21 +69,8 @@ def grow(volume: DataVolume) -> str:
     return path
 
 
-def delete(volume: DataVolume) -> None:
-    """Delete it; nothing to do if it is gone."""
-    hypervisor = Hypervisor(volume.uri)
-    if _capacity(hypervisor, volume) is not None:
-        hypervisor.virsh("vol-delete", volume.name, "--pool", volume.pool, timeout=120)
-
-
-def _capacity(hypervisor: Hypervisor, volume: DataVolume) -> int | None:
-    """In bytes; None when there is no such volume."""
-    found = hypervisor.volume(volume.pool, volume.name)
-    return None if found is None else int(found.findtext("capacity", "0"))
-
-
 def _empty(hypervisor: Hypervisor, volume: DataVolume) -> bool:
-    size = _capacity(hypervisor, volume) or 0
+    size = bytes_of(volume, "capacity") or 0
     with tempfile.TemporaryDirectory(prefix="nordgate-volume-") as folder:
         for number, offset in enumerate({0, max(0, size - _LOOKED_AT)}):
             part = Path(folder) / str(number)

@@ -72,10 +72,10 @@ def _why_not_from(project: Path, parts: Mapping[str, Any], region: str) -> str |
     found = origin(project, parts["stack"], region)
     if found is None:
         return f"needs {there}, right in itself, to know the host there"
-    network = parts.get("network")
-    if hypervisor_reach(found.uri).startswith("lab:") and network and network.router != network.cidr[1]:
+    reach, network = hypervisor_reach(found.uri), parts.get("network")
+    if reach.startswith("lab:") and network and network.router != network.cidr[1]:
         return f"needs network.router to be {network.cidr[1]}, the address that a lab has in its guests' network"
-    if hypervisor_reach(found.uri) == "local":
+    if reach == "local":
         return f"its host, {found.uri} in {there}, is reached neither over SSH nor in a lab"
     return None
 

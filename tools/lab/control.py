@@ -15,7 +15,7 @@ from pathlib import Path
 from tools.console import Problem, phase
 from tools.lab import entries
 from tools.lab.layout import BACKEND_PORTS, LABS, MIRROR_PORT, Forward, Lab
-from tools.lab.processes import child, record, recorded
+from tools.lab.processes import record, recorded, start_child
 
 _CHECKOUT = Path(__file__).parents[2]
 _MOUNT_POINTS = LABS / "mount-points.json"
@@ -135,16 +135,11 @@ def _forget_mount_points() -> None:
 
 
 def _launch(lab: Lab, chronyd: str) -> None:
-    with lab.log.open("a") as log:
-        wrapper = subprocess.Popen(
-            [
-                "unshare", "--net", "--mount", "--pid", "--ipc", "--uts", "--fork", "--kill-child=KILL",
-                "--mount-proc", sys.executable, "-m", "tools.lab.host", lab.name, chronyd,
-            ],
-            cwd=_CHECKOUT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-        )  # fmt: skip
-    _await(lambda: child(wrapper.pid) is not None or wrapper.poll() is not None, f"lab {lab.name} to start", lab)
-    pid = child(wrapper.pid)
+    wrapper = [
+        "unshare", "--net", "--mount", "--pid", "--ipc", "--uts", "--fork", "--kill-child=KILL", "--mount-proc",
+        sys.executable, "-m", "tools.lab.host", lab.name, chronyd,
+    ]  # fmt: skip
+    pid = start_child(wrapper, _CHECKOUT, lab.log, _START_BOUND)
     if pid is None:
         raise Problem(f"lab {lab.name} did not start; its log, {lab.log}, ends:\n{_tail(lab.log)}")
     record(lab.pid_file, pid)

@@ -6,23 +6,19 @@ network. When the stack file asks for other ways it makes room for another.
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from tools.console import Problem
 from tools.lab.layout import Forward, Lab
-from tools.lab.processes import child, record, recorded
+from tools.lab.processes import end, record, recorded, start_child
 
 _CHECKOUT = Path(__file__).parents[2]
-_BOUND = 5.0
-"""Seconds that it may take to start, or to end."""
+_START_BOUND = 5.0
+"""Seconds."""
 
 
 def check(forwards: Sequence[Forward]) -> None:
@@ -39,8 +35,7 @@ def keep(lab: Lab, forwards: Sequence[Forward]) -> None:
     if running and lab.entries_file.read_text() == wanted:
         return
     if running:
-        os.kill(running, signal.SIGKILL)
-        _await(lambda: recorded(lab.entries_pid_file) is None)
+        end(lab.entries_pid_file.read_text().strip())
     if not forwards:
         return
     with ExitStack() as opened:
@@ -55,17 +50,10 @@ def _start(lab: Lab, forwards: Sequence[Forward], sockets: Sequence[socket.socke
         f"{listening.fileno()}={forward.address}:{forward.address_port}"
         for listening, forward in zip(sockets, forwards, strict=True)
     ]
-    with lab.log.open("a") as log:
-        wrapper = subprocess.Popen(
-            [
-                "nsenter", "--target", str(first), "--net", "--pid", "--",
-                sys.executable, "-m", "tools.lab.forward", *words,
-            ],
-            cwd=_CHECKOUT, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            start_new_session=True, pass_fds=[listening.fileno() for listening in sockets],
-        )  # fmt: skip
-    _await(lambda: child(wrapper.pid) is not None or wrapper.poll() is not None)
-    pid = child(wrapper.pid)
+    wrapper = ["nsenter", "--target", str(first), "--net", "--pid", "--", sys.executable, "-m", "tools.lab.forward"]
+    pid = start_child(
+        [*wrapper, *words], _CHECKOUT, lab.log, _START_BOUND, [listening.fileno() for listening in sockets]
+    )
     if pid is None:
         raise Problem(f"the ways into lab {lab.name} did not open; see the end of its log, {lab.log}.")
     record(lab.entries_pid_file, pid)
@@ -83,9 +71,3 @@ def _listen(forward: Forward) -> socket.socket:
         ) from None
     listening.listen(1024)
     return listening
-
-
-def _await(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _BOUND
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.05)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
+import itertools
 import os
 import socket
 import struct
@@ -83,13 +84,9 @@ def _let_through(here: Side, there: Side) -> None:
         f"-s {here.network} -d {there.network} -o link+ -j ACCEPT",
     )
     standing = _run("iptables", "-w", "-S", "FORWARD").splitlines()[1:]
-    foremost = len(standing)
-    for number, line in enumerate(standing):
-        if " link+ " not in line:
-            foremost = number
-            break
+    foremost = list(itertools.takewhile(lambda line: " link+ " in line, standing))
     for rule in rules:
-        if f"-A FORWARD {rule}" in standing[:foremost]:
+        if f"-A FORWARD {rule}" in foremost:
             continue
         if f"-A FORWARD {rule}" in standing:
             _run("iptables", "-w", "-D", "FORWARD", *rule.split())

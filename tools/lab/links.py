@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -21,12 +20,11 @@ from tools.console import Problem, phase
 from tools.lab import control
 from tools.lab.layout import LABS, Lab
 from tools.lab.link import READY
-from tools.lab.processes import identity, living
+from tools.lab.processes import end, identity, living
 
 _CHECKOUT = Path(__file__).parents[2]
 _PATIENCE = 10.0
 """Seconds that the other lab may take to start: both may have been asked for at the same time."""
-_END_BOUND = 10.0
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ def join(one: End, other: End, round_trip: float) -> None:
         if living(process) and made == wanted:
             return
         with phase(f"Link labs {one.lab.name} and {other.lab.name}, {round_trip * 1000:g} ms"):
-            _end(process)
+            end(process)
             held.truncate(0)
             _start(one, other, round_trip, lambda pid: held.write(f"{identity(pid)}: {wanted}"))
 
@@ -70,7 +68,7 @@ def part(lab: Lab) -> None:
     """End every link of the lab. Harmless when there is none."""
     for file in _files(lab):
         control.check_root()
-        _end(file.read_text().partition(": ")[0])
+        end(file.read_text().partition(": ")[0])
         file.unlink()
 
 
@@ -97,16 +95,6 @@ def _wait_for(lab: Lab, stack: str) -> None:
                     f'run "make lab-up STACK={lab.name}-test" first.'
                 )
             time.sleep(0.2)
-
-
-def _end(process: str) -> None:
-    deadline = time.monotonic() + _END_BOUND
-    while pid := living(process):
-        if time.monotonic() > deadline:
-            raise Problem(f"waited {_END_BOUND:.0f} s for process {pid}, a link of labs, to end.")
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        time.sleep(0.02)
 
 
 def _start(one: End, other: End, round_trip: float, begun: Callable[[int], object]) -> None:

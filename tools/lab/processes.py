@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
 from pathlib import Path
+
+from tools.console import Problem
+
+_END_BOUND = 10.0
+"""Seconds that a process may take to end."""
 
 
 def identity(pid: int) -> str | None:
@@ -34,7 +45,37 @@ def recorded(file: Path) -> int | None:
         return None
 
 
-def child(parent: int) -> int | None:
+def start_child(
+    wrapper: Sequence[str], folder: Path, log: Path, within: float, descriptors: Sequence[int] = ()
+) -> int | None:
+    """Start `wrapper`, a command that runs another in namespaces, and return the PID of that other.
+
+    It lives on by itself, in `folder`, with these descriptors, and its words go to the end of `log`. None when it did
+    not start, `within` that many seconds.
+    """
+    with log.open("a") as output:
+        process = subprocess.Popen(
+            wrapper, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            start_new_session=True, pass_fds=descriptors,
+        )  # fmt: skip
+    deadline = time.monotonic() + within
+    while (pid := _child(process.pid)) is None and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return pid
+
+
+def end(told: str) -> None:
+    """Kill the process in a text that `identity` gave, and wait until it has ended; harmless when it has."""
+    deadline = time.monotonic() + _END_BOUND
+    while pid := living(told):
+        if time.monotonic() > deadline:
+            raise Problem(f"waited {_END_BOUND:.0f} s for process {pid} to end.")
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(0.02)
+
+
+def _child(parent: int) -> int | None:
     """The first child of a process; None when it has none, or has ended."""
     try:
         words = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
