@@ -33,7 +33,8 @@ class Ended:
 class Project:
     """A checkout in `folder`: the same files as this one, the same tools, and no state.
 
-    Its stack is called `LAB-test` and reached at `port` of 127.0.0.1.
+    Its stack is called `LAB-test` and reached at `port` of 127.0.0.1. Whatever an earlier run of the tests, cut off,
+    has left of that lab is deleted first.
     """
 
     def __init__(self, folder: Path, lab: str = LAB, port: int = PORT) -> None:
@@ -57,6 +58,7 @@ class Project:
         text = text.replace("/lab/oslo/", f"/lab/{lab}/").replace("127.0.0.1:8443", f"127.0.0.1:{port}")
         self.stack_file.write_text(text.replace("api.oslo-test.localhost", f"api.{self.stack}.localhost"))
         subprocess.run(["git", "add", "-A"], cwd=folder, check=True)
+        self.lab_down()
 
     @property
     def stack_file(self) -> Path:
@@ -74,6 +76,11 @@ class Project:
         """Type `make TARGET`, with the stack chosen."""
         command = ["make", "--no-print-directory", target, f"STACK={self.stack}", *variables]
         return _run(command, self.folder, _fresh_environment(), typed)
+
+    def lab_down(self, lab: str = "") -> None:
+        """Delete this checkout's lab, or that other one, with all that is in it."""
+        ended = self.make("lab-down", f"STACK={lab or self.lab}-test", "FORCE=1")
+        assert ended.code == 0, ended.output
 
     def pulumi(self, *words: str) -> Ended:
         """Type `pulumi ...`, in the environment that the Makefile sets."""

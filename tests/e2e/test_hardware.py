@@ -40,7 +40,7 @@ def hypervisor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hypervisor]
     assert started.code == 0, started.output
     subprocess.run([*IN_THE_LAB, "ip", "link", "add", "br0", "type", "bridge"], check=True, cwd=SOURCE)
     yield Hypervisor(f"qemu:///system?socket={FOLDER}/run/libvirt-sock")
-    project.make("lab-down", "FORCE=1")
+    project.lab_down()
 
 
 @contextmanager

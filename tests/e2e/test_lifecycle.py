@@ -60,7 +60,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     assert holds(f"head -c 1M /dev/urandom | tee {KEPT} | sha256sum > /srv/nordgate/sum; sync")
     yield project
     project.make("destroy")
-    project.make("lab-down", "FORCE=1")
+    project.lab_down()
 
 
 def up(project: Project) -> Ended:

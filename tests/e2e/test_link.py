@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.project import SOURCE, Ended, Project, leftovers
+from tests.e2e.project import SOURCE, Project, leftovers
 from tools.lab import control, links
 from tools.lab.layout import Forward, Lab
 from tools.lab.processes import identity
@@ -76,6 +76,7 @@ print(json.dumps(found))
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """A checkout whose stack is London in the lab `south`, and whose stack of Oslo would stand in the lab `north`."""
     project = Project(tmp_path_factory.mktemp("checkout"), SOUTH.name, SOUTH_PORT)
+    project.lab_down(NORTH.name)
     project.edit("nordgate:region: oslo", "nordgate:region: london")
     project.edit("address: 10.81.0.11", f"address: {GATEWAY}")
     stacks = project.folder / "stacks"
@@ -86,12 +87,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     london.write_text(london.read_text().rstrip("\n") + VANTAGES)
     yield project
     project.make("destroy")
-    for lab in (SOUTH, NORTH):
-        brought_down(project, lab)
-
-
-def brought_down(project: Project, lab: Lab) -> Ended:
-    return project.make("lab-down", f"STACK={lab.name}-test", "FORCE=1")
+    project.lab_down()
+    project.lab_down(NORTH.name)
 
 
 def from_north(script: str, address: str, count: int = 15) -> list[list[float]]:
@@ -195,8 +192,7 @@ def test_the_smoke_check_runs_any_time_over_the_link(project: Project) -> None:
 
 def test_the_link_ends_with_a_lab_and_leaves_the_other_alone(project: Project) -> None:
     (process,) = links_of(SOUTH)
-    ended = brought_down(project, NORTH)
-    assert ended.code == 0, ended.output
+    project.lab_down(NORTH.name)
     assert identity(process) is None
     assert links.linked(SOUTH) == []
     routes = subprocess.run([*control.enter(SOUTH), "ip", "route"], capture_output=True, text=True, check=True).stdout
@@ -207,7 +203,6 @@ def test_the_link_ends_with_a_lab_and_leaves_the_other_alone(project: Project) -
 def test_nothing_is_left(project: Project) -> None:
     ended = project.make("destroy")
     assert ended.code == 0, ended.output
-    ended = brought_down(project, SOUTH)
-    assert ended.code == 0, ended.output
+    project.lab_down()
     assert leftovers(project) == []
     assert not NORTH.root.exists()

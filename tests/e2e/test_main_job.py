@@ -39,7 +39,7 @@ UPSTREAMS = 'servers: ["10.81.0.21:9001", "10.81.0.22:9002"]'
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     project = Project(tmp_path_factory.mktemp("checkout"))
     yield project
-    project.make("lab-down", "FORCE=1")
+    project.lab_down()
 
 
 def proofs(project: Project) -> dict[str, Any]:

@@ -40,7 +40,7 @@ pytestmark = pytest.mark.long
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     project = Project(tmp_path_factory.mktemp("checkout"), LAB, PORT)
     yield project
-    project.make("lab-down", "FORCE=1")
+    project.lab_down()
 
 
 @pytest.fixture(scope="module")

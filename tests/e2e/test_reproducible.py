@@ -64,7 +64,7 @@ def refreshed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Refreshed]:
     assert ended.code == 0, ended.output
     yield Refreshed(project, before, json.loads(record.read_text()))
     project.make("destroy")
-    project.make("lab-down", "FORCE=1")
+    project.lab_down()
 
 
 def bake_without_security_updates(project: Project, folder: Path) -> None:

@@ -27,7 +27,7 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Pro
     yield found
     for project in found.values():
         project.make("destroy")
-        project.make("lab-down", "FORCE=1")
+        project.lab_down()
 
 
 def test_both_come_up_at_the_same_time_in_less_than_four_minutes(projects: dict[str, Project]) -> None:

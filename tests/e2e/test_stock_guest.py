@@ -40,7 +40,7 @@ def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     )
     project.edit("readyWithin: 4min", "readyWithin: 12min")
     yield project
-    project.make("lab-down", "FORCE=1")
+    project.lab_down()
 
 
 def test_a_stock_image_becomes_a_proved_gateway(project: Project) -> None:

@@ -32,11 +32,12 @@ GATEWAY = f"""\
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     project = Project(tmp_path_factory.mktemp("checkout"), FIRST.name, PORT)
     chronyd = str(SOURCE / ".nordgate/packages/usr/sbin/chronyd")
+    control.down(SECOND)
     control.up(SECOND, [Forward(OTHER_PORT, ADDRESS, 443)], ["10.81.0.21", "10.81.0.22"], chronyd)
     project.edit("  nordgate:image:", HOST + "  nordgate:image:")
     yield project
     project.make("destroy")
-    project.make("lab-down", "FORCE=1")
+    project.lab_down()
     control.down(SECOND)
 
 
