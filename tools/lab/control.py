@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tools.console import Problem, phase
@@ -122,12 +123,13 @@ def _lay_out(lab: Lab) -> None:
 
 
 def _forget_mount_points() -> None:
-    """Remove the empty folders that labs were mounted on, once no lab is left."""
+    """Remove the folders that labs were mounted on, once no lab is left; what is gone or in use by now stays so."""
     if names():
         return
     if _MOUNT_POINTS.exists():
         for path in json.loads(_MOUNT_POINTS.read_text()):
-            Path(path).rmdir()
+            with suppress(OSError):
+                Path(path).rmdir()
         _MOUNT_POINTS.unlink()
     for folder in (LABS, LABS.parent):
         if not any(folder.iterdir()):
