@@ -179,6 +179,7 @@ def test_stop_and_start_need_no_deployment(project: Project) -> None:
     up(project)
 
 
+@pytest.mark.long
 def test_a_domain_deleted_behind_pulumis_back_is_made_again(project: Project) -> None:
     HYPERVISOR.virsh("destroy", DOMAIN)
     HYPERVISOR.virsh("undefine", DOMAIN)

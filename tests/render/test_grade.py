@@ -44,7 +44,8 @@ def findings(root: Path, authority: Path, folder: Path, checks: str) -> list[dic
     return found
 
 
-@pytest.mark.parametrize("platform", [pytest.param("debian-12", marks=pytest.mark.long), "debian-13"])
+@pytest.mark.long
+@pytest.mark.parametrize("platform", ["debian-12", "debian-13"])
 def test_testssl_gives_the_best_grade_and_finds_nothing_weak(
     platform: str, serve: Serve, roots: dict[str, Path], tmp_path: Path
 ) -> None:
