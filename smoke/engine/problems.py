@@ -23,6 +23,9 @@ def explain(endpoint: Endpoint, error: Exception) -> str:
         case ssl.SSLCertVerificationError():
             reason = error.verify_message.rstrip(".")
             return f"the certificate of {endpoint.name} at {where} is not to be trusted: {reason}."
+        case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
+            # The same end in other words, by when it is noticed; not every one of them has a reason.
+            return f"{where} fails the TLS handshake: unexpected eof while reading."
         case ssl.SSLError():
             return f"{where} fails the TLS handshake: {(error.reason or str(error)).replace('_', ' ').lower()}."
         case ConnectionRefusedError():

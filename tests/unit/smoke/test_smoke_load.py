@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 
 from smoke.engine.job import Endpoint, Job, Tally
-from smoke.engine.problems import Unreachable
+from smoke.engine.problems import Unreachable, explain
 from smoke.engine.run import measure
 from smoke.latency import samples_needed, summarise
 from smoke.load import Budget, Overhead
@@ -218,3 +219,16 @@ def test_generator_without_room_and_stolen_time_prove_nothing(
     tally = tally_of(5)
     tally.processor = processor
     assert overall(judge(Rounds([tally], stolen=stolen), Budget(p99=10))) == verdict
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ssl.SSLEOFError(8, "EOF occurred in violation of protocol (_ssl.c:992)"),
+        ssl.SSLZeroReturnError(6, "TLS/SSL connection has been closed (EOF) (_ssl.c:992)"),
+    ],
+    ids=["cut off", "closed"],
+)
+def test_an_end_within_the_handshake_is_told_in_the_same_words_whenever_it_is_noticed(error: ssl.SSLError) -> None:
+    said = explain(Endpoint("127.0.0.1", 8443, NAME, "/"), error)
+    assert said == "127.0.0.1:8443 fails the TLS handshake: unexpected eof while reading."
