@@ -12,10 +12,10 @@ from pydantic_core import ErrorDetails
 
 from cloudinit import Check
 from smoke.load import LOCAL, Budget, Load, Overhead, Vantage
-from smoke.model import GuestPath, HostName, Model, Name, UrlPath, host_and_port
+from smoke.model import GuestPath, HeaderName, HostName, Model, Name, UrlPath, host_and_port
 from smoke.problems import UsageProblem
 
-Proof = Literal["tls-floor", "ciphers", "http2", "resumption", "hsts", "unknown-host", "version"]
+Proof = Literal["tls-floor", "ciphers", "http2", "resumption", "hsts", "headers", "unknown-host", "version"]
 """What is proved over the network, besides the certificate, the health and one proxied request."""
 
 
@@ -66,6 +66,25 @@ class Readiness(Model):
 class Paths(Model):
     health: UrlPath = "/health"
     proxied: UrlPath = "/"
+    limited: UrlPath | None = None
+    """Where the gateway itself refuses a body that is too large, if it does."""
+
+
+class Headers(Model):
+    """What answers carry, each header once: by its name the value, or null for any value."""
+
+    each: dict[HeaderName, str | None] = Field(default_factory=dict)
+    """Of every answer, errors that the gateway makes included. A gateway of someone else declares none."""
+    routes: dict[UrlPath, dict[HeaderName, str | None]] = Field(default_factory=dict)
+    """What answers on these paths carry besides, or instead."""
+    never: tuple[HeaderName, ...] = ()
+    """What no answer carries."""
+
+    def on(self, path: str) -> dict[str, str | None]:
+        """What answers on that path carry."""
+        own = self.routes.get(path, {})
+        names = {name.lower() for name in own}
+        return {name: value for name, value in self.each.items() if name.lower() not in names} | own
 
 
 class Plan(Model):
@@ -83,6 +102,7 @@ class Plan(Model):
     readiness: Readiness = Readiness()
     guest: GuestPromises | None = None
     paths: Paths = Paths()
+    headers: Headers = Headers()
     hsts_seconds: int = Field(default=31_536_000, ge=0)
     """The least max-age of Strict-Transport-Security."""
     budget_scale: float = Field(default=1, ge=1)
@@ -182,8 +202,8 @@ def _sentence(detail: ErrorDetails) -> str:
 def _known(path: tuple[int | str, ...]) -> list[str]:
     model: type[BaseModel] = Plan
     models: dict[str, type[BaseModel]] = {
-        "trust": Trust, "libvirt": Libvirt, "readiness": Readiness, "paths": Paths, "load": Load, "budget": Budget,
-        "guest": GuestPromises,
+        "trust": Trust, "libvirt": Libvirt, "readiness": Readiness, "paths": Paths, "headers": Headers, "load": Load,
+        "budget": Budget, "guest": GuestPromises,
         "routes": Budget, "vantages": Vantage, "overhead": Overhead,
     }  # fmt: skip
     for part in path:

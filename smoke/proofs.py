@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from smoke import handshakes
+from smoke import handshakes, headers
 from smoke.handshakes import MakeContext
 from smoke.http1 import Reply, Target, connect, exchange, get, why
 from smoke.plan import Plan, Proof
@@ -42,16 +41,15 @@ def prove(plan: Plan, target: Target, make: MakeContext) -> Proofs:
             "ciphers": lambda: _ciphers(target, make),
             "http2": lambda: _http2(target, make),
             "resumption": lambda: _resumption(target, make),
-            "hsts": lambda: _hsts(plan, health),
             "unknown-host": lambda: _unknown_host(plan, target, make),
-            "version": lambda: _version(target, health),
         }
-        for name, proof in proofs.items():
-            if name not in plan.skip:
-                try:
+        try:
+            for name, proof in proofs.items():
+                if name not in plan.skip:
                     lines += proof()
-                except OSError as error:
-                    raise TargetProblem(why(target, error)) from None
+            lines += _answers(plan, target, make)
+        except OSError as error:
+            raise TargetProblem(why(target, error)) from None
     return Proofs(lines, version)
 
 
@@ -103,13 +101,6 @@ def _resumption(target: Target, make: MakeContext) -> list[Line]:
     return lines
 
 
-def _hsts(plan: Plan, health: Reply) -> list[Line]:
-    found = health.headers.get("strict-transport-security", "(none)")
-    age = re.search(r"max-age=(\d+)", found)
-    good = age is not None and int(age[1]) >= plan.hsts_seconds
-    return [Line("Strict-Transport-Security", found, f"max-age ≥ {plan.hsts_seconds}", _pass_if(good))]
-
-
 def _unknown_host(plan: Plan, target: Target, make: MakeContext) -> list[Line]:
     refused = handshakes.refuses_name(target, make, _STRANGER)
     handshake = Line(
@@ -121,12 +112,17 @@ def _unknown_host(plan: Plan, target: Target, make: MakeContext) -> list[Line]:
     return [handshake, Line("request for an unknown host", found, "refused", _pass_if(good))]
 
 
-def _version(target: Target, health: Reply) -> list[Line]:
-    """In the header of a good answer, and in header and body of an error that nginx makes itself."""
-    error = asyncio.run(_ask(target, "/health", method="TRACE")) or Reply()
-    told = [health.headers.get("server", ""), error.headers.get("server", ""), error.body.decode("latin-1")]
-    shown = next((found[0] for text in told if (found := re.search(r"nginx/[\d.]+", text))), "")
-    return [Line("version of the server", shown or "hidden", "hidden", _pass_if(not shown))]
+def _answers(plan: Plan, target: Target, make: MakeContext) -> list[Line]:
+    """What all answers have in common: asked for once, looked at by several proofs."""
+    if {"hsts", "headers", "version"} <= set(plan.skip):
+        return []
+    answers = headers.ask(plan, target, make)
+    proofs: dict[Proof, Callable[[], list[Line]]] = {
+        "hsts": lambda: [headers.hsts(answers, plan.hsts_seconds)],
+        "headers": lambda: headers.declared(answers, plan.headers.never),
+        "version": lambda: [headers.version(answers)],
+    }
+    return [line for name, proof in proofs.items() if name not in plan.skip for line in proof()]
 
 
 async def _ask(target: Target, path: str, method: str = "GET", host: str | None = None) -> Reply | None:

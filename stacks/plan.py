@@ -7,6 +7,7 @@ import hashlib
 from typing import Any
 
 from cloudinit import PATHS, PLATFORMS, GatewaySettings, SeedDocuments, checks_for
+from cloudinit.answers import HIDDEN_HEADERS, answer_headers, route_headers, route_of
 from stacks.latency import latency_plan
 from stacks.settings import Settings
 
@@ -48,7 +49,8 @@ def smoke_plan(
             "accessLog": f"{PATHS.log}/{settings.nginx.log.file}",
             "synchronised": bool(settings.network.time_servers),
         },
-        "paths": {"proxied": smoke.path},
+        "paths": {"proxied": smoke.path, "limited": limited_path(settings)},
+        "headers": declared_headers(settings),
         "hstsSeconds": settings.nginx.tls.hsts_max_age_seconds,
         "budgetScale": settings.budget_scale,
         **latency_plan(
@@ -57,4 +59,21 @@ def smoke_plan(
             f"{gateway.address}:{port}",
             {region: origin.uri for region, origin in settings.origins.items()},
         ),
+    }
+
+
+def limited_path(settings: Settings) -> str | None:
+    """The path that is proxied, if bodies are limited there."""
+    route = route_of(settings.nginx, settings.smoke.path)
+    return settings.smoke.path if route and route.max_body_megabytes else None
+
+
+def declared_headers(settings: Settings) -> dict[str, Any]:
+    """What the gateway's answers carry, on every path that the check asks for."""
+    nginx, smoke = settings.nginx, settings.smoke
+    routes = {path: route for path in (smoke.path, *smoke.routes) if (route := route_of(nginx, path))}
+    return {
+        "each": answer_headers(nginx),
+        "routes": {path: route_headers(route) for path, route in routes.items() if route.response_headers},
+        "never": list(HIDDEN_HEADERS),
     }

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from smoke.load import Budget, Overhead
-from smoke.plan import Plan, parse_plan
+from smoke.plan import Headers, Plan, parse_plan
 from stacks.design import design
 from stacks.latency import hypervisor_reach
 from stacks.load import parse
@@ -77,3 +77,15 @@ def test_the_brief_check_of_the_test_stack_takes_15_seconds_at_most() -> None:
     sides = 2 if plan().baseline else 1
     assert load.duration_seconds * sides + load.warm_up_seconds * sides <= 15
     assert load.duration_seconds * load.rate >= 1000  # p99 is judged
+
+
+def test_answers_are_held_to_the_headers_that_are_declared() -> None:
+    found = plan(routes={"/": {}, "/x?y=1": {}})
+    assert found.headers.each["X-Content-Type-Options"] == "nosniff"
+    assert (found.headers.never, found.paths.limited) == (("X-Powered-By",), "/")
+
+
+def test_a_path_has_what_every_answer_has_and_what_its_route_says_instead() -> None:
+    headers = Headers(each={"X-A": "1", "X-B": None}, routes={"/r": {"x-a": "2", "X-C": "3"}})
+    assert headers.on("/") == {"X-A": "1", "X-B": None}
+    assert headers.on("/r") == {"X-B": None, "x-a": "2", "X-C": "3"}

@@ -24,7 +24,7 @@ from smoke.plan import Plan, parse_plan
 
 SERVER_NAME = "api.test.localhost"
 # What the server below does not do; tests/render has a real nginx for it.
-NOT_NGINX = ["tls-floor", "ciphers", "http2", "resumption", "hsts", "unknown-host", "version"]
+NOT_NGINX = ["tls-floor", "ciphers", "http2", "resumption", "hsts", "headers", "unknown-host", "version"]
 GOOD_BOOT = json.dumps({"ready": True, "contentHash": "new", "steps": [{"name": "nginx", "seconds": 1, "ok": True}]})
 
 

@@ -44,7 +44,7 @@ class Gateway:
         with self.log.open("a") as file:
             for name in (identity, *[f"f{self.asked:030x}{other % 10}" for other in range(100)]):
                 file.write(json.dumps({"request_id": name, "upstream_connect": self.connect_time}) + "\n")
-        return Reply(200, {"x-request-id": identity})
+        return Reply(200, [("x-request-id", identity)])
 
     async def connect(self, _: Target) -> Any:
         return self
