@@ -11,7 +11,7 @@ from hosts.agent import GuestAgent
 from hosts.observe import boot_id
 from hosts.problems import DomainStopped, Problem
 from hosts.virsh import Hypervisor
-from smoke import evidence, guest, measure, proofs, readiness, reuse, verdict
+from smoke import alerts, evidence, guest, measure, proofs, readiness, reuse, verdict
 from smoke.http1 import Target, tls_context
 from smoke.plan import GuestPromises, Libvirt, Plan, Trust
 from smoke.problems import NotReady, UsageProblem
@@ -37,6 +37,7 @@ def check(plan: Plan, progress: Progress) -> Result:
 def _check(plan: Plan, progress: Progress, result: Result) -> None:
     agent = GuestAgent(Hypervisor(plan.libvirt.uri), plan.libvirt.domain) if plan.libvirt else None
     pinned = _ready(plan, plan.libvirt, agent, progress, result) if plan.libvirt and agent else None
+    ready = time.monotonic()
     authorities = trusted(plan.trust, pinned)
 
     def context() -> ssl.SSLContext:
@@ -50,10 +51,13 @@ def _check(plan: Plan, progress: Progress, result: Result) -> None:
     if agent and plan.guest and verdict.overall(proved.lines) is Verdict.PASS:
         with progress.phase("proofs in the guest"):
             _prove_guest(plan, plan.guest, agent, target, result)
-    if verdict.overall(result.lines) is not Verdict.PASS or plan.load is None:
+    if verdict.overall(result.lines) is not Verdict.PASS:
         return
     stat = (lambda: agent.read_file("/proc/stat").decode()) if agent else None
-    result.series = measure.measure(plan, plan.load, authorities, progress, stat)
+    if plan.load is not None:
+        result.series = measure.measure(plan, plan.load, authorities, progress, stat)
+    if agent and plan.guest:
+        result.lines.append(alerts.prove(agent, time.monotonic() - ready))
 
 
 def trusted(trust: Trust, pinned: str | None) -> str | None:

@@ -70,6 +70,13 @@ class Paths(Model):
     """Where the gateway itself refuses a body that is too large, if it does."""
 
 
+class KeepAlive(Model):
+    """When the gateway ends a connection of a client: after so many requests, and when it is idle for so long."""
+
+    requests: int = Field(ge=1)
+    timeout_seconds: float = Field(gt=0)
+
+
 class Headers(Model):
     """What answers carry, each header once: by its name the value, or null for any value."""
 
@@ -103,6 +110,8 @@ class Plan(Model):
     guest: GuestPromises | None = None
     paths: Paths = Paths()
     headers: Headers = Headers()
+    keep_alive: KeepAlive | None = None
+    """Without it, reconnects are shown and not judged."""
     hsts_seconds: int = Field(default=31_536_000, ge=0)
     """The least max-age of Strict-Transport-Security."""
     budget_scale: float = Field(default=1, ge=1)
@@ -203,6 +212,7 @@ def _known(path: tuple[int | str, ...]) -> list[str]:
     model: type[BaseModel] = Plan
     models: dict[str, type[BaseModel]] = {
         "trust": Trust, "libvirt": Libvirt, "readiness": Readiness, "paths": Paths, "headers": Headers, "load": Load,
+        "keepAlive": KeepAlive,
         "budget": Budget, "guest": GuestPromises,
         "routes": Budget, "vantages": Vantage, "overhead": Overhead,
     }  # fmt: skip

@@ -51,6 +51,10 @@ def smoke_plan(
         },
         "paths": {"proxied": smoke.path, "limited": limited_path(settings)},
         "headers": declared_headers(settings),
+        "keepAlive": {
+            "requests": settings.nginx.keepalive_requests,
+            "timeoutSeconds": settings.nginx.keepalive_timeout_seconds,
+        },
         "hstsSeconds": settings.nginx.tls.hsts_max_age_seconds,
         "budgetScale": settings.budget_scale,
         **latency_plan(

@@ -37,6 +37,7 @@ def measure(job: Job) -> Iterator[Tally]:
                 gc.collect()
                 tally = _Round(reactor, side, job).run(job.round_seconds)
                 tally.endpoint = number
+                tally.reconnects, tally.lost = side.connections_since()
                 yield tally
     finally:
         gc.enable()
@@ -58,7 +59,7 @@ class _Round:
     def run(self, seconds: float) -> Tally:
         reactor, rate, delays = self._reactor, self._job.rate, self._delays
         count = max(1, round(rate * seconds))
-        reconnects, used = self._side.reconnects, time.process_time()
+        used = time.process_time()
         start = clock() + 0.001
         number, due = 0, start
         while number < count:
@@ -79,7 +80,6 @@ class _Round:
         tally = self._tally
         tally.seconds = clock() - start
         tally.processor = (time.process_time() - used) / tally.seconds
-        tally.reconnects = self._side.reconnects - reconnects
         tally.latencies, tally.delays = histogram(self._latencies), histogram(delays)
         return tally
 
