@@ -57,15 +57,25 @@ def workers(served: Served) -> list[int]:
 
 
 def alerted(served: Served) -> list[str]:
-    return messages((served.site.folder / "srv/nordgate/log/error.log").read_text().splitlines(), "")
+    found = messages((served.site.folder / "srv/nordgate/log/error.log").read_text().splitlines(), "")
+    # This machine may allow fewer open files than a guest does.
+    return [message for message in found if not message.startswith("setrlimit(")]
 
 
 @contextmanager
-def meanwhile(action: Callable[[], None], after: float = 0.5) -> Iterator[None]:
-    timer = threading.Timer(after, action)
-    timer.start()
+def meanwhile(served: Served, action: Callable[[], None]) -> Iterator[None]:
+    """Do it as soon as a hundred requests have been sent."""
+
+    def wait() -> None:
+        deadline = time.monotonic() + 20
+        while len(served.backends.asked) < 100 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        action()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
     yield
-    timer.join()
+    thread.join()
 
 
 @pytest.mark.parametrize("protocol", [HTTP1, HTTP2])
@@ -76,10 +86,10 @@ def test_a_worker_that_dies_fails_the_check(serve: Serve, platform: str, protoco
 
     with gateway(serve, platform) as served:
         served.backends.delay = 0.05  # some requests are always under way
-        with meanwhile(kill):
+        with meanwhile(served, kill):
             tally = measured(served, protocol)
     assert tally.lost == CONNECTIONS
-    assert tally.errors["connection lost"] >= 1
+    assert list(tally.errors) == ["connection lost"]
     assert any("exited on signal 9" in message for message in alerted(served))
     assert overall(judge(Rounds([tally]), Budget(error_rate=1))) == "fail"
 
@@ -91,7 +101,7 @@ def test_reloads_cost_no_request_and_are_told_as_reconnects(serve: Serve, platfo
             os.kill(served.process, signal.SIGHUP)
             time.sleep(0.4)
 
-    with gateway(serve, platform) as served, meanwhile(reload):
+    with gateway(serve, platform) as served, meanwhile(served, reload):
         tally = measured(served, protocol, rate=800, seconds=2.5)
     assert (tally.errors, tally.lost, alerted(served)) == ({}, 0, [])
     assert tally.reconnects >= CONNECTIONS
