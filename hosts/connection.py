@@ -9,6 +9,20 @@ from urllib.parse import parse_qs, urlsplit
 CONNECT_SECONDS = 5
 """How long a host may take to answer an SSH connection."""
 
+_ALIVE_SECONDS, _ALIVE_COUNT = 5, 3
+SILENT_SECONDS = _ALIVE_SECONDS * _ALIVE_COUNT
+"""How long the SSH server of a host may leave keep-alives unanswered before ssh gives the connection up."""
+
+_ALWAYS = (
+    "BatchMode=yes",
+    f"ConnectTimeout={CONNECT_SECONDS}",
+    # Also while it logs in: without these, a host that has gone silent is waited for without end.
+    f"ServerAliveInterval={_ALIVE_SECONDS}",
+    f"ServerAliveCountMax={_ALIVE_COUNT}",
+    # A connection that another ssh has opened was held to that one's options, not to these.
+    "ControlPath=none",
+)
+
 
 @dataclass(frozen=True)
 class Connection:
@@ -41,7 +55,7 @@ def read_uri(uri: str) -> Connection:
     if transport not in ("ssh", "libssh", "libssh2"):
         return Connection(uri, "local" if not host or transport == "unix" else "libvirt only", host, host, (), "")
     values = {key: found[-1] for key, found in parse_qs(parts.query).items()}
-    options = ["-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_SECONDS}"]
+    options = [word for option in _ALWAYS for word in ("-o", option)]
     checking = {"ignore": "no", "auto": "accept-new"}.get(values.get("known_hosts_verify", ""), "yes")
     if values.get("no_verify", "0") != "0":
         checking = "no"
