@@ -119,4 +119,5 @@ def test_the_ssh_that_virsh_calls_has_those_options(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("PATH", str(tmp_path))
     said = Hypervisor("qemu+ssh://host1/system?knownhosts=/etc/known").virsh("list")
     assert "-o BatchMode=yes" in said
-    assert "UserKnownHostsFile=/etc/known called" in said
+    assert "UserKnownHostsFile=/etc/known " in said
+    assert said.endswith(" called\n")
