@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from urllib.parse import unquote
 
 from cloudinit.gateway import GatewaySettings
+from cloudinit.headers import SEVERAL, added, chosen
 from cloudinit.routing import Route
 
-HIDDEN_HEADERS = ("X-Powered-By",)
-"""Of upstreams: what they run on is nobody's business."""
+HSTS = "Strict-Transport-Security"
 
 
 def route_of(gateway: GatewaySettings, url: str) -> Route | None:
@@ -20,17 +19,13 @@ def route_of(gateway: GatewaySettings, url: str) -> Route | None:
     return next(iter(exact), max(prefixes, key=lambda route: len(route.path), default=None))
 
 
-def answer_headers(gateway: GatewaySettings) -> dict[str, str | None]:
-    """What every answer carries besides HSTS, once each, errors included; None: with any value."""
-    headers: dict[str, str | None] = {"Server": "nginx", "X-Request-ID": None, **_sent(gateway.security_headers)}
-    return headers | ({"Alt-Svc": None} if gateway.tls.http3 else {})
+def answer_headers(gateway: GatewaySettings, route: Route | None = None) -> dict[str, str | None]:
+    """What every answer carries, or those of one route, once each, errors included; None: with any value.
 
-
-def route_headers(route: Route) -> dict[str, str | None]:
-    """What answers of the route carry besides, or instead."""
-    return dict(_sent(route.response_headers))
-
-
-def _sent(headers: Mapping[str, str]) -> dict[str, str]:
-    """nginx sends no header that has no value; blanks around a value are not part of it."""
-    return {name: value.strip() for name, value in headers.items() if value.strip()}
+    HSTS is left to a proof of its own, and what an upstream decides, or may send too, to the upstream.
+    """
+    left = {name.lower() for name in (HSTS, *SEVERAL, *(route.upstream_headers if route else ()))}
+    names = ("Server", *(name for name, _ in added(gateway, route)))
+    # nginx sends no header that has no value; blanks around a value are not part of it.
+    values = {"Server": "nginx", **{name: value.strip() for name, value in chosen(gateway, route).items()}}
+    return {name: values.get(name) for name in names if name.lower() not in left and values.get(name) != ""}

@@ -38,7 +38,7 @@ def nginx_files(guest: GuestSettings, gateway: GatewaySettings, platform: Platfo
         "request_headers": list(headers.request_headers(gateway)),
         "claims": headers.claims(),
         "overrides": headers.overrides(),
-        "always_hidden": (*headers.ALWAYS_OURS, "X-Powered-By"),
+        "always_hidden": (*headers.ALWAYS_OURS, *headers.NEVER_TOLD),
         "left_to_upstream": list(headers.defaults_of_left(gateway)),
         "hash_bucket": _bucket(max(len(name) for name in gateway.server_names)),
         "zone_megabytes": max(1, ceil(gateway.rate_limit.clients / 16_000)) if gateway.rate_limit else 0,

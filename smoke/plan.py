@@ -83,15 +83,13 @@ class Headers(Model):
     each: dict[HeaderName, str | None] = Field(default_factory=dict)
     """Of every answer, errors that the gateway makes included. A gateway of someone else declares none."""
     routes: dict[UrlPath, dict[HeaderName, str | None]] = Field(default_factory=dict)
-    """What answers on these paths carry besides, or instead."""
+    """What answers on these paths carry instead."""
     never: tuple[HeaderName, ...] = ()
     """What no answer carries."""
 
     def on(self, path: str) -> dict[str, str | None]:
         """What answers on that path carry."""
-        own = self.routes.get(path, {})
-        names = {name.lower() for name in own}
-        return {name: value for name, value in self.each.items() if name.lower() not in names} | own
+        return self.routes.get(path, self.each)
 
 
 class Plan(Model):

@@ -7,7 +7,8 @@ import hashlib
 from typing import Any
 
 from cloudinit import PATHS, PLATFORMS, GatewaySettings, SeedDocuments, checks_for
-from cloudinit.answers import HIDDEN_HEADERS, answer_headers, route_headers, route_of
+from cloudinit.answers import answer_headers, route_of
+from cloudinit.headers import NEVER_TOLD
 from stacks.latency import latency_plan
 from stacks.settings import Settings
 
@@ -75,9 +76,7 @@ def limited_path(settings: Settings) -> str | None:
 def declared_headers(settings: Settings) -> dict[str, Any]:
     """What the gateway's answers carry, on every path that the check asks for."""
     nginx, smoke = settings.nginx, settings.smoke
-    routes = {path: route for path in (smoke.path, *smoke.routes) if (route := route_of(nginx, path))}
-    return {
-        "each": answer_headers(nginx),
-        "routes": {path: route_headers(route) for path, route in routes.items() if route.response_headers},
-        "never": list(HIDDEN_HEADERS),
-    }
+    each = answer_headers(nginx)
+    routes = {path: answer_headers(nginx, route_of(nginx, path)) for path in (smoke.path, *smoke.routes)}
+    own = {path: headers for path, headers in routes.items() if headers != each}
+    return {"each": each, "routes": own, "never": list(NEVER_TOLD)}

@@ -35,9 +35,12 @@ def platform(request: pytest.FixtureRequest) -> str:
 
 @contextmanager
 def gateway(serve: Serve, platform: str, **directives: str) -> Iterator[Served]:
-    """With the rate limit off, which a check stays below, and other values of some directives."""
+    """With the limits of one client off, which a check stays below, and other values of some directives."""
     documents = rendered_case("served", platform)
-    files = {path: file.content.replace("limit_req zone", "# limit_req") for path, file in documents.files.items()}
+    files = {
+        path: file.content.replace("limit_req zone", "# limit_req").replace("limit_conn client", "# limit_conn")
+        for path, file in documents.files.items()
+    }
     for name, value in directives.items():
         before = next(line for line in files[CONFIGURATION].splitlines() if line.strip().startswith(f"{name} "))
         files[CONFIGURATION] = files[CONFIGURATION].replace(before, f"{name} {value};")

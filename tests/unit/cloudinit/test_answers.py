@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cloudinit import GatewaySettings
-from cloudinit.answers import answer_headers, route_headers, route_of
+from cloudinit.answers import answer_headers, route_of
 
 
 def gateway(routes: list[dict[str, Any]], **settings: Any) -> GatewaySettings:
@@ -51,6 +51,9 @@ def test_every_answer_has_the_policy_and_an_identity() -> None:
     assert "Alt-Svc" in answer_headers(gateway([{"path": "/"}], tls={"http3": True}))
 
 
-def test_a_route_adds_its_own() -> None:
-    (route,) = gateway([{"path": "/", "responseHeaders": {"X-Own": "b", "X-Empty": " "}}]).routes
-    assert route_headers(route) == {"X-Own": "b"}
+def test_a_route_adds_its_own_and_leaves_some_to_its_upstream() -> None:
+    headers = {"responseHeaders": {"X-Own": "b", "x-a": "c", "X-Empty": " "}, "upstreamHeaders": ["X-Left"]}
+    found = gateway([{"path": "/"} | headers], securityHeaders={"X-A": "a", "X-Left": "d", "Vary": "e"})
+    every = {"Server": "nginx", "X-Request-ID": None}
+    assert answer_headers(found) == every | {"X-A": "a", "X-Left": "d"}
+    assert answer_headers(found, found.routes[0]) == every | {"X-Own": "b", "x-a": "c"}
