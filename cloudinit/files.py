@@ -23,6 +23,8 @@ class Paths:
     log: str = "/srv/nordgate/log"
     tls: str = "/srv/nordgate/tls"
     certificate: str = "/srv/nordgate/tls/current/server.crt"
+    self_signed: str = "/srv/nordgate/tls/self-signed/server.crt"
+    """The one that a gateway has made itself, whether it is the current one or not."""
     key: str = "/srv/nordgate/tls/current/server.key"
     nginx: str = "/etc/nginx/nordgate"
     run: str = "/run/nordgate"

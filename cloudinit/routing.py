@@ -8,7 +8,18 @@ from pydantic import Field, GetJsonSchemaHandler, field_validator, model_validat
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from cloudinit.model import Endpoint, Headers, HostName, Name, PlainHeaderName, Port, Seconds, Settings, UrlPath
+from cloudinit.model import (
+    CaCertificate,
+    Endpoint,
+    Headers,
+    HostName,
+    Name,
+    PlainHeaderName,
+    Port,
+    Seconds,
+    Settings,
+    UrlPath,
+)
 from cloudinit.problems import Problem, raise_all
 
 
@@ -30,23 +41,9 @@ class UpstreamTls(Settings):
     """TLS towards the servers of a group. Verification and SNI are always on."""
 
     server_name: HostName = Field(description="The name that the certificate of the servers must carry.")
-    ca_certificate: str | None = Field(
-        default=None, max_length=100_000, description="PEM of the CA to trust; without it, the distribution's list."
+    ca_certificate: CaCertificate | None = Field(
+        default=None, description="PEM of the CA to trust; without it, the distribution's list."
     )
-
-    @field_validator("ca_certificate")
-    @classmethod
-    def _is_public_pem(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        if "PRIVATE KEY" in value:
-            raise ValueError("contains a private key; only the CA's certificate belongs here")
-        lines = value.strip().splitlines()
-        if not lines or lines[0] != "-----BEGIN CERTIFICATE-----" or lines[-1] != "-----END CERTIFICATE-----":
-            raise ValueError("is not a PEM certificate (-----BEGIN CERTIFICATE----- ...)")
-        if any(not line.isascii() or not line.isprintable() for line in lines):
-            raise ValueError("is not a PEM certificate: it holds characters that are not printable ASCII")
-        return "\n".join(lines) + "\n"
 
 
 class UpstreamGroup(Settings):

@@ -9,9 +9,10 @@ from pathlib import Path
 from hosts import power
 from hosts.agent import GuestAgent
 from hosts.observe import boot_id
-from hosts.problems import DomainStopped, Problem
+from hosts.problems import DomainStopped, GuestFileMissing, Problem
 from hosts.virsh import Hypervisor
 from smoke import alerts, evidence, guest, measure, proofs, readiness, reuse, verdict
+from smoke.certificates import self_signed
 from smoke.http1 import Target, tls_context
 from smoke.plan import GuestPromises, Libvirt, Plan, Trust
 from smoke.problems import NotReady, UsageProblem
@@ -38,6 +39,9 @@ def _check(plan: Plan, progress: Progress, result: Result) -> None:
     agent = GuestAgent(Hypervisor(plan.libvirt.uri), plan.libvirt.domain) if plan.libvirt else None
     pinned = _ready(plan, plan.libvirt, agent, progress, result) if plan.libvirt and agent else None
     ready = time.monotonic()
+    if pinned is None and plan.names:
+        # Clients of a certificate that was delivered ask for the names that are declared.
+        plan = plan.model_copy(update={"server_name": plan.names[0]})
     authorities = trusted(plan.trust, pinned)
 
     def context() -> ssl.SSLContext:
@@ -45,7 +49,7 @@ def _check(plan: Plan, progress: Progress, result: Result) -> None:
 
     target = Target(*plan.address, plan.name, context())
     with progress.phase("proofs over TLS"):
-        proved = proofs.prove(plan, target, context)
+        proved = proofs.prove(plan, target, context, pinned is not None)
     result.tls_version = proved.tls_version
     result.lines += proved.lines
     if agent and plan.guest and verdict.overall(proved.lines) is Verdict.PASS:
@@ -61,9 +65,9 @@ def _check(plan: Plan, progress: Progress, result: Result) -> None:
 
 
 def trusted(trust: Trust, pinned: str | None) -> str | None:
-    """The PEM text to verify against: the pinned certificate, a file's, or None for the machine's authorities."""
+    """The PEM text to verify against: the pinned certificate, what is declared, or None for the machine's own."""
     if pinned is not None or trust.ca_file is None:
-        return pinned
+        return pinned or trust.ca_certificate
     try:
         return Path(trust.ca_file).read_text(errors="replace")
     except OSError as error:
@@ -80,7 +84,7 @@ def _prove_guest(plan: Plan, promises: GuestPromises, agent: GuestAgent, target:
 
 
 def _ready(plan: Plan, libvirt: Libvirt, agent: GuestAgent, progress: Progress, result: Result) -> str | None:
-    """Wait for the guest; the certificate to pin, if the plan pins one made there."""
+    """Wait for the guest; the certificate to pin, if the plan pins the one that it serves."""
     started = time.monotonic()
     if libvirt.start and power.state(agent.hypervisor, libvirt.domain) == "shut off":
         with progress.phase(f"start {libvirt.domain}, which is shut off"):
@@ -96,4 +100,15 @@ def _ready(plan: Plan, libvirt: Libvirt, agent: GuestAgent, progress: Progress, 
     result.lines.append(Line("ready", f"{result.ready_seconds:.1f} s", bound, Verdict.PASS))
     if plan.trust.guest_certificate is None:
         return None
-    return agent.read_file(plan.trust.guest_certificate).decode("ascii", errors="replace")
+    served = agent.read_file(plan.trust.guest_certificate)
+    if plan.trust.self_signed is not None and not _made_there(agent, plan.trust.self_signed, served):
+        return None
+    return served.decode("ascii", errors="replace")
+
+
+def _made_there(agent: GuestAgent, own: str, served: bytes) -> bool:
+    """Whether what a guest serves is what it has made itself: by what lies there, not by what the wire shows."""
+    try:
+        return agent.read_file(own) == served and self_signed(served)
+    except GuestFileMissing:
+        return False

@@ -23,14 +23,23 @@ class Trust(Model):
     """What the certificate is verified against; nothing given: the machine's certificate authorities."""
 
     guest_certificate: GuestPath | None = None
-    """A certificate made in the guest: fetched through the guest agent and pinned as the only trust anchor."""
+    """The certificate that the guest serves: fetched through the guest agent and pinned as the only trust anchor."""
+    self_signed: GuestPath | None = None
+    """Where the guest keeps the one that it has made itself. With it, only that one is pinned: another one that it
+    serves is judged as clients do."""
     ca_file: str | None = None
+    ca_certificate: str | None = None
+    """PEM of the authorities that clients trust."""
     insecure: bool = False
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
         if sum((self.guest_certificate is not None, self.ca_file is not None, self.insecure)) > 1:
             raise ValueError("guestCertificate, caFile and insecure exclude each other")
+        if self.ca_certificate is not None and (self.ca_file is not None or self.insecure):
+            raise ValueError("caCertificate, caFile and insecure exclude each other")
+        if self.self_signed is not None and self.guest_certificate is None:
+            raise ValueError("selfSigned says which guestCertificate is pinned, and there is none")
         return self
 
 
@@ -98,6 +107,8 @@ class Plan(Model):
     url: str
     """What a person opens: https://HOST[:PORT]."""
     server_name: HostName | None = None
+    names: tuple[HostName, ...] = ()
+    """All that clients ask for; a certificate that the guest has not made itself must be for each. None: that one."""
     connect: str | None = None
     """HOST:PORT to really connect to, when it is not the URL's."""
     trust: Trust = Trust()

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeVar
 
-from smoke import handshakes, headers
+from smoke import certificates, handshakes, headers
+from smoke.certificates import Shown
 from smoke.handshakes import MakeContext
 from smoke.http1 import Reply, Target, connect, exchange, get, why
 from smoke.plan import Plan, Proof
@@ -15,23 +19,30 @@ from smoke.problems import TargetProblem
 from smoke.verdict import Line, Verdict
 
 _NGINX_OWN = (b"<center>nginx", b"<title>Welcome to nginx")
+_Seen = TypeVar("_Seen")
 _STRANGER = "unknown-host.invalid"
 
 
 @dataclass(frozen=True)
 class Proofs:
     lines: list[Line]
-    tls_version: str
+    tls_version: str | None
 
 
-def prove(plan: Plan, target: Target, make: MakeContext) -> Proofs:
+def prove(plan: Plan, target: Target, make: MakeContext, pinned: bool = False) -> Proofs:
     """The gateway is who it says and healthy, passes requests on, and speaks TLS and HTTP as it should.
 
-    `make` gives a new TLS context that trusts what the plan trusts. Raises TargetProblem when it does not answer.
+    `make` gives a new TLS context that trusts what the plan trusts, or nothing but the certificate that is `pinned`.
+    Raises TargetProblem when it does not answer.
     """
+    lines = []
+    if not pinned and not plan.trust.insecure:
+        lines = [_accepted(plan, target, make)]
+        if lines[0].verdict is Verdict.FAIL:
+            return Proofs(lines, None)
     health, tls = asyncio.run(get(target, plan.paths.health))
     version = tls.version() or "none"
-    lines = [_certificate(plan, version, tls)]
+    lines = lines or [_certificate(plan, version, tls)]
     proxied, _ = asyncio.run(get(target, plan.paths.proxied))
     lines += [_health(plan, health), _proxied(plan, proxied)]
     if all(line.verdict is not Verdict.FAIL for line in lines):
@@ -56,10 +67,34 @@ def prove(plan: Plan, target: Target, make: MakeContext) -> Proofs:
 def _certificate(plan: Plan, version: str, tls: ssl.SSLObject) -> Line:
     if plan.trust.insecure:
         return Line("certificate", f"NOT verified ({version})", "TLS ≥ 1.2", Verdict.SHOWN)
-    anchor = "pinned" if plan.trust.guest_certificate else "verified"
     facts = tls.getpeercert() or {}
     ends = str(facts.get("notAfter", "")).removesuffix(" GMT")
-    return Line("certificate", f"{anchor} ({version}), until {ends}", "valid, TLS ≥ 1.2", Verdict.PASS)
+    return Line("certificate", f"pinned ({version}), until {ends}", "valid, TLS ≥ 1.2", Verdict.PASS)
+
+
+def _accepted(plan: Plan, target: Target, make: MakeContext) -> Line:
+    """The certificate as clients judge it, whichever of the names they ask for."""
+    found: list[tuple[Shown, list[str]]] = []
+    for name in plan.names or (plan.name,):
+        chain = _over(handshakes.sent, target, make, name) if found else None
+        same = [names for shown, names in found if shown.sent == chain]
+        if same:
+            same[0].append(name)
+        else:
+            found.append((_over(handshakes.shown, target, make, name), [name]))
+    now, troubles = datetime.now(UTC), []
+    for shown, names in found:
+        who = f"{', '.join(names)}: " if len(found) > 1 else ""
+        troubles += [who + problem for problem in certificates.problems(shown, names, now)]
+    described = certificates.described(found[0][0])
+    return Line("certificate", "; ".join(troubles) or described, "accepted by clients", _pass_if(not troubles))
+
+
+def _over(look: Callable[[Target, MakeContext, str], _Seen], target: Target, make: MakeContext, name: str) -> _Seen:
+    try:
+        return look(target, make, name)
+    except OSError as error:
+        raise TargetProblem(why(dataclasses.replace(target, server_name=name), error)) from None
 
 
 def _health(plan: Plan, reply: Reply) -> Line:

@@ -31,7 +31,12 @@ def smoke_plan(
         "gateway": name,
         "url": f"https://{server_name}" + ("" if public_port == 443 else f":{public_port}"),
         "connect": gateway.entry or f"{gateway.address}:{port}",
-        "trust": {"guestCertificate": PATHS.certificate},
+        "names": list(settings.nginx.server_names),
+        "trust": {
+            "guestCertificate": PATHS.certificate,
+            "selfSigned": PATHS.self_signed,
+            "caCertificate": smoke.ca_certificate,
+        },
         "libvirt": {
             "uri": settings.hypervisors[gateway.hypervisor].uri,
             "domain": domain,

@@ -195,8 +195,8 @@ def test_an_expired_certificate_is_named(roots: dict[str, Path], authority: Auth
         running(site, backends, documents.config_hash, authority.certificate),
     ):
         result = checked(expired.certificate)
-    assert result.problem is not None
-    assert "expired" in result.problem
+    assert failing(result) == ["certificate"]
+    assert "it has expired on" in result.failing[0]
 
 
 def test_a_slow_upstream_breaks_the_budget(serve: Serve, authority: Authority) -> None:
