@@ -132,7 +132,7 @@ ConditionPathExists=/run/nordgate/prepared
 
 [Service]
 Type=oneshot
-ExecStart=/usr/sbin/logrotate --state /srv/nordgate/log/.rotated /etc/nordgate/logrotate.conf
+ExecStart=/usr/sbin/logrotate --state /run/nordgate/rotated /etc/nordgate/logrotate.conf
 Nice=19
 IOSchedulingClass=idle
 """

@@ -28,6 +28,7 @@ from hosts.agent import GuestAgent
 from hosts.virsh import Hypervisor
 from stacks.design import designs
 from stacks.load import load_file
+from tests.e2e import intruder
 from tests.e2e.faults import FAULTS, Fault
 from tests.e2e.project import LAB, PORT, SOURCE, STACK, Project, leftovers
 
@@ -179,6 +180,18 @@ def test_every_promise_reads_back_in_the_guest(project: Project) -> None:
     assert lines["accept queue of port 443"]["found"] == "65535"
     assert lines["upstream connections used again"]["found"].startswith(("0 opened", "1 opened", "2 opened"))
     assert found["versions"].keys() == {"kernel", "nginx", "openssl"}
+
+
+def test_a_workers_account_changes_reads_and_starts_nothing_of_roots() -> None:
+    """Given to an intruder: first without what confines nginx's own processes, then with it."""
+    agent = GuestAgent(Hypervisor(URI), f"{STACK}-gw1")
+    assert intruder.gains(agent) == []
+    assert intruder.as_a_worker(agent) == {
+        "privileges by other programs": "none",
+        "capabilities": "none",
+        "core files": "none",
+        "makes files in": "/var/lib/nginx/body",
+    }
 
 
 @pytest.fixture

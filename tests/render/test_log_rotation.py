@@ -96,6 +96,7 @@ def test_a_log_above_its_size_is_rotated_and_no_line_is_lost(logging: Served) ->
     assert "/number-0?" in (folder(logging) / "access.json.1").read_text()
     ask(logging, 125, 60, LONG)
     assert "/number-125?" in (folder(logging) / "access.json").read_text(), "nginx writes to the new file"
+    assert {path.stat().st_mode & 0o777 for path in folder(logging).glob("*.json")} == {0o640}
     for name in ("access.json", "audit.json"):
         seen = numbers(logging, name)
         assert set(seen.values()) == {1}
