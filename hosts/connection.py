@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import parse_qs, urlsplit
@@ -47,8 +48,15 @@ def read_uri(uri: str) -> Connection:
         checking = "no"
     options += ["-o", f"StrictHostKeyChecking={checking}"]
     known_hosts = "/dev/null" if checking == "no" else values.get("knownhosts", "")
-    options += ["-o", f"UserKnownHostsFile={known_hosts}"] if known_hosts else []
-    options += ["-o", "IdentitiesOnly=yes", "-i", values["keyfile"]] if "keyfile" in values else []
+    options += ["-o", f"UserKnownHostsFile={ssh_file(known_hosts)}"] if known_hosts else []
+    options += ["-o", "IdentitiesOnly=yes", "-i", values["keyfile"].replace("%", "%%")] if "keyfile" in values else []
     options += ["-p", str(parts.port)] if parts.port else []
     login = f"{parts.username}@{host}" if parts.username else host
     return Connection(uri, "ssh", host, login, tuple(options), known_hosts or "~/.ssh/known_hosts")
+
+
+def ssh_file(path: str) -> str:
+    """A path as the value of one of ssh's options: ssh splits it at blanks, and reads `%` and quotes."""
+    if not re.search(r"[^\w./~+:,@-]", path):
+        return path
+    return '"' + path.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%") + '"'

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hosts import power
 from hosts.agent import GuestAgent
+from hosts.connection import ssh_file
 from hosts.virsh import Hypervisor
 from smoke.plan import parse_plan
 from smoke.progress import Progress
@@ -38,7 +39,7 @@ def ssh(stack: str, settings: Settings, gateway: str) -> int:
         try:
             return subprocess.run(
                 [
-                    "ssh", "-F", "none", "-i", str(key), "-o", f"UserKnownHostsFile={known_hosts}",
+                    "ssh", "-F", "none", "-i", str(key), "-o", f"UserKnownHostsFile={ssh_file(str(known_hosts))}",
                     "-o", "StrictHostKeyChecking=yes", "-o", "IdentitiesOnly=yes",
                     *_proxy(settings, gateway), f"{_USER}@{address}",
                 ],
@@ -85,5 +86,5 @@ def _proxy(settings: Settings, gateway: str) -> list[str]:
     if not socket.startswith("/var/lib/nordgate/lab/"):
         return []
     lab = Path(socket).parents[1].name
-    command = shlex.join([sys.executable, "-m", "tools.lab", "exec", lab, "socat", "-", "TCP:%h:%p"])
-    return ["-o", f"ProxyCommand={command}"]
+    inside = shlex.join([sys.executable, "-m", "tools.lab", "exec", lab]).replace("%", "%%")
+    return ["-o", f"ProxyCommand={inside} socat - TCP:%h:%p"]
