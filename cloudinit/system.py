@@ -40,9 +40,6 @@ def system_files(guest: GuestSettings, gateway: GatewaySettings, platform: Platf
     modules = _modules(kernel)
     if modules:
         files["/etc/modules-load.d/nordgate.conf"] = GuestFile("".join(f"{module}\n" for module in modules))
-    if "nf_conntrack" in modules:
-        options = f"options nf_conntrack hashsize={gateway.kernel.conntrack_buckets}\n"
-        files["/etc/modprobe.d/nordgate.conf"] = GuestFile(options)
     if guest.firewall:
         files["/etc/nftables.conf"] = _template("nftables.conf", mode="0755", guest=guest, gateway=gateway)
     return files

@@ -31,6 +31,7 @@ from stacks.load import load_file
 from tests.e2e import intruder
 from tests.e2e.faults import FAULTS, Fault
 from tests.e2e.project import LAB, PORT, SOURCE, STACK, Project, leftovers
+from tests.kernel_facts import answers_wanted, questions
 
 URI = f"qemu:///system?socket=/var/lib/nordgate/lab/{LAB}/run/libvirt-sock"
 UPSTREAMS = 'servers: ["10.81.0.21:9001", "10.81.0.22:9002"]'
@@ -192,6 +193,17 @@ def test_a_workers_account_changes_reads_and_starts_nothing_of_roots() -> None:
         "core files": "none",
         "makes files in": "/var/lib/nginx/body",
     }
+
+
+def test_the_guests_kernel_is_as_the_catalogue_says() -> None:
+    """Its defaults and bounds, where nobody has changed them; and the table of connections, as it was made."""
+    agent = GuestAgent(Hypervisor(URI), f"{STACK}-gw1")
+    done = agent.exec(["/usr/bin/unshare", "--net", "/bin/bash"], stdin=questions().encode())
+    assert done.stdout.decode().splitlines() == answers_wanted()
+    table = agent.exec(
+        ["/bin/bash", "-c", "cd /proc/sys/net/netfilter; echo $(<nf_conntrack_max) $(<nf_conntrack_buckets)"]
+    )
+    assert table.stdout.split() == [b"1048576", b"1048576"], "two to a chain where it is full, and no more memory"
 
 
 @pytest.fixture

@@ -160,6 +160,18 @@ def test_floors_are_never_written_by_systemd() -> None:
     assert "floor /proc/sys/fs/file-max 2097152\n" in seed().files[PATHS.kernel].content
 
 
+def test_the_conntrack_table_has_a_bucket_for_each_entry_and_no_more_entries_than_declared() -> None:
+    """Each stands in the table twice: chains of two, where it is full. The module's own option would make eight times
+    as many entries of the buckets."""
+    for entries in (1_048_576, 262_144):
+        tuned = gateway(kernel={"sysctl": {"net.netfilter.nf_conntrack_max": entries}})
+        documents = seed_documents(guest(), tuned, TRIXIE)
+        assert f'[ "$running" -ge {entries} ] || echo {entries} >$buckets\n' in documents.files[PATHS.boot].content
+        assert not any("hashsize=" in file.content for file in documents.files.values())
+        check = next(check for check in checks_for(tuned, TRIXIE) if check.key.endswith("hashsize"))
+        assert check.expected == str(entries)
+
+
 def test_bbr_brings_its_modules_its_queue_and_its_checks() -> None:
     tuned = gateway(kernel={"bbr": True})
     documents = seed_documents(guest(), tuned, TRIXIE)
