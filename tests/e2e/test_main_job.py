@@ -206,6 +206,20 @@ def test_the_guests_kernel_is_as_the_catalogue_says() -> None:
     assert table.stdout.split() == [b"1048576", b"1048576"], "two to a chain where it is full, and no more memory"
 
 
+def test_what_can_fill_the_systems_disk_is_bounded() -> None:
+    """Beside what workers write, which the test above has: the journal, packages, and logs that grow with logins."""
+    done = GuestAgent(Hypervisor(URI), f"{STACK}-gw1").exec(["/bin/bash", "-c", BOUNDED])
+    assert done.stdout.decode().splitlines() == ["max 64M", "keeps no archives", "btmp 0", "btmp.1 9437184"]
+
+
+BOUNDED = """
+journalctl --boot --identifier systemd-journald --output cat | grep -o 'max 64M' | tail -n 1
+[[ $(apt-config dump APT::Keep-Downloaded-Packages) == *'"false"'* ]] && echo keeps no archives
+head -c 9M /dev/zero >>/var/log/btmp; systemctl start nordgate-logrotate.service
+cd /var/log; stat -c '%n %s' btmp btmp.1; rm btmp.1
+"""
+
+
 @pytest.fixture
 def busy_machine() -> Iterator[None]:
     """Two processes that want a processor each, beside the emulated guest's."""

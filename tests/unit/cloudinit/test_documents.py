@@ -132,6 +132,8 @@ def test_unattended_upgrades_are_wholly_on_or_wholly_off() -> None:
         conf = documents.files["/etc/apt/apt.conf.d/90-nordgate"].content
         assert set(re.findall(r'^APT::Periodic::\S+ "(.)";$', conf, re.MULTILINE)) == {digit}
         assert ('Dpkg::Options:: "--force-confold";\n' in conf) is switch
+        assert ('Unattended-Upgrade::Remove-Unused-Kernel-Packages "true";\n' in conf) is switch
+        assert 'APT::Keep-Downloaded-Packages "false";\n' in conf
         # Where the package is missing, the boot fails and says so.
         assert ("unattended-upgrade;" in documents.files[PATHS.boot].content) is switch
         assert ("$timer is masked" in documents.files[PATHS.boot].content) is switch
