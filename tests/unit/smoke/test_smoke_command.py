@@ -123,7 +123,12 @@ def test_only_the_certificate_that_a_guest_has_made_itself_is_pinned(
     plan: dict[str, Any], guest: Any, certificate: Path
 ) -> None:
     guest.set(files=guest.get("files") | {OWN: certificate.read_text()})
-    plan |= {"names": ["www.example.com"], "trust": {"guestCertificate": CERTIFICATE, "selfSigned": OWN}, "load": None}
+    plan |= {
+        "names": ["www.example.com"],
+        "trust": {"guestCertificate": CERTIFICATE, "selfSigned": OWN},
+        "load": None,
+        "budget": {},
+    }
     assert smoke("--plan", "-", stdin=json.dumps(plan)).returncode == 0
     guest.set(files=guest.get("files") | {OWN: "another"})
     done = smoke("--plan", "-", stdin=json.dumps(plan))
