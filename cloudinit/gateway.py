@@ -12,6 +12,9 @@ from cloudinit.model import Headers, HostName, Name, Seconds, Settings, Text
 from cloudinit.problems import Problem, raise_all
 from cloudinit.routing import Listeners, RateLimit, Readiness, Route, UpstreamGroup
 
+REQUEST_LINES = 4
+"""Long lines that a request's head may have."""
+
 
 class TlsSettings(Settings):
     """What clients may speak. Protocols and ciphers are not settings: TLS 1.2 and 1.3 with AEAD ciphers."""
@@ -73,6 +76,13 @@ class GatewaySettings(Settings):
     )
     keepalive_timeout_seconds: Seconds = Field(default=75, description="How long an idle client stays connected.")
     keepalive_requests: int = Field(default=10_000, ge=1, le=10_000_000)
+    request_header_kilobytes: int | None = Field(
+        default=None,
+        ge=4,
+        le=1024,
+        description="Longest line of a request's head; four times that the whole head. Default: the largest head of an "
+        "answer, so that the cookies that it sets can come back.",
+    )
     rate_limit: RateLimit | None = None
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = Field(
         default=(), description="Networks whose X-Forwarded-For is believed. Nobody's, unless named here."
@@ -94,6 +104,16 @@ class GatewaySettings(Settings):
     def rlimit_nofile(self) -> int:
         """Files for each worker: one for each connection, and as many again for what they read and buffer."""
         return self.worker_rlimit_nofile or max(100_000, 2 * self.connections)
+
+    @property
+    def request_line_kilobytes(self) -> int:
+        """The longest line of a request's head."""
+        return self.request_header_kilobytes or self.response_head_kilobytes
+
+    @property
+    def response_head_kilobytes(self) -> int:
+        """The largest head of an answer, of any group."""
+        return max(group.response_head_kilobytes for group in self.upstreams.values())
 
     @property
     def ready(self) -> Readiness:

@@ -8,9 +8,10 @@ from math import ceil
 
 from cloudinit.catalogue.nginx import FIXED
 from cloudinit.files import PATHS, GuestFile
-from cloudinit.gateway import GatewaySettings
+from cloudinit.gateway import REQUEST_LINES, GatewaySettings
 from cloudinit.guest import GuestSettings
 from cloudinit.platforms import Platform
+from cloudinit.routing import BODY_BUFFERS
 from cloudinit.text import rendered
 
 _INCLUDES = ("clients", "log", "tls", "upstreams", "proxy", "grpc", "headers", "servers")
@@ -33,6 +34,8 @@ def nginx_files(guest: GuestSettings, gateway: GatewaySettings, platform: Platfo
         "hosts": ("[::]:", "") if guest.address.version == 6 else ("",),
         "resolvers": [f"[{address}]" if address.version == 6 else str(address) for address in guest.resolvers],
         "ca_files": ca_files,
+        "body_buffers": BODY_BUFFERS,
+        "request_lines": REQUEST_LINES,
         "hash_bucket": _bucket(max(len(name) for name in gateway.server_names)),
         "zone_megabytes": max(1, ceil(gateway.rate_limit.clients / 16_000)) if gateway.rate_limit else 0,
         "catch_all": any(route.path == "/" and not route.exact for route in gateway.routes),

@@ -162,6 +162,17 @@ def logs_fit_the_data_volume(nginx: GatewaySettings, hardware: Hardware) -> Iter
         yield Problem(("nginx", "log", "rotateMegabytes"), log.rotate_megabytes, rule)
 
 
+def heads_fit_the_memory(nginx: GatewaySettings, hardware: Hardware) -> Iterator[Problem]:
+    each = nginx.request_line_kilobytes + nginx.response_head_kilobytes
+    if nginx.concurrent_clients * each << 10 > hardware.memory:
+        rule = (
+            f"{nginx.concurrent_clients} clients with {nginx.request_line_kilobytes} KiB for a line of their request's "
+            f"head and {nginx.response_head_kilobytes} KiB for their answer's need "
+            f"{nginx.concurrent_clients * each >> 10} MiB, and hardware.memory is {hardware.memory >> 20}MiB"
+        )
+        yield Problem(("nginx", "concurrentClients"), nginx.concurrent_clients, rule)
+
+
 def routes_fit_the_upstreams(nginx: GatewaySettings) -> Iterator[Problem]:
     return _of_nginx(nginx.routing_problems())
 
@@ -230,6 +241,7 @@ RULES: tuple[Callable[..., Iterator[Problem]], ...] = (
     budgets_leave_the_way_from_other_regions,
     only_tests_stretch_the_budgets,
     logs_fit_the_data_volume,
+    heads_fit_the_memory,
     routes_fit_the_upstreams,
     limits_on_files_are_high_enough,
     ports_are_free,
