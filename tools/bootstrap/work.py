@@ -203,7 +203,7 @@ def read_stamp(name: str) -> str:
 def stamp(name: str, mark: str) -> None:
     """Record that the product `name` is finished."""
     _STAMPS.mkdir(parents=True, exist_ok=True)
-    begun = _STAMPS / f".{name}"
+    begun = _STAMPS / f".{name}.{os.getpid()}"
     begun.write_text(mark)
     begun.replace(_STAMPS / name)
 
