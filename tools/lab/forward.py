@@ -13,7 +13,6 @@ import struct
 import sys
 
 _CHUNK = 1 << 16
-_TCP_CLOSE = 7
 _RESET_WITHIN = 0.2
 """Seconds within which a guest that has closed a connection refuses what came for it meanwhile."""
 
@@ -48,8 +47,9 @@ async def _connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 
 
 def _was_reset(writer: asyncio.StreamWriter) -> bool:
+    """Whether a reset has come: it is kept as the socket's error, or asyncio met it and has closed the socket."""
     inner: socket.socket = writer.get_extra_info("socket")
-    return inner.fileno() < 0 or inner.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _TCP_CLOSE
+    return inner.fileno() < 0 or inner.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
 
 
 async def _serve(forwards: list[str]) -> None:
