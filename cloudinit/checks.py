@@ -60,12 +60,17 @@ def checks_for(gateway: GatewaySettings, platform: Platform, config_hash: str = 
     buckets = str(gateway.kernel.conntrack_buckets)
     listeners = (gateway.listeners.http, gateway.listeners.https)
     found += [
-        Check("file", "/sys/module/nf_conntrack/parameters/hashsize", ">=", buckets, "chains stay short"),
+        Check(
+            "file", "/sys/module/nf_conntrack/parameters/hashsize", ">=", buckets, "one for each entry: chains of two"
+        ),
         Check("process-limit", "master", ">=", str(gateway.limit_nofile), "the unit's limit, not PAM's"),
         Check("process-limit", "worker", ">=", str(gateway.rlimit_nofile), "nginx only logs when it cannot raise it"),
         *(Check("listen-backlog", str(port), ">=", str(gateway.kernel.backlog), "511 otherwise") for port in listeners),
         Check("cpu-flag", "aes", "==", "yes", "TLS in software costs many times as much"),
         Check("mount-option", PATHS.data, "has", "noatime", "no write for each read"),
+        Check(
+            "mount-option", PATHS.bodies, "has", f"size={gateway.body_buffer_megabytes << 10}k", "bodies fill no disk"
+        ),
         Check("mount-source", PATHS.data, "==", "/dev/vdb", "a virtio disk of its own, the second of the guest"),
     ]
     if config_hash:
