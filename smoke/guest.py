@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from shlex import quote
 from typing import Any
 
 from cloudinit import Check
@@ -185,14 +187,14 @@ def _script(promises: GuestPromises) -> str:
     lines = [_TOOLS]
     for check in promises.checks:
         if check.probe in ("sysctl", "file"):
-            lines.append(f"section '{check.path}'; show '{check.path}'")
+            lines.append(f"section {quote(check.path)}; show {quote(check.path)}")
         elif check.probe == "config-hash":
             host, _, path = check.key.removeprefix("http://").partition("/")
             address, _, port = host.partition(":")
-            lines.append(f"section '{check.key}'; exec 3<>/dev/tcp/{address}/{port}")
-            lines.append(f"printf 'GET /{path} HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3; exec 3>&-")
+            lines.append(f"section {quote(check.key)}; exec 3<>{quote(f'/dev/tcp/{address}/{port}')}")
+            lines.append(f"printf 'GET /%s HTTP/1.0\\r\\n\\r\\n' {quote(path)} >&3; cat <&3; exec 3>&-")
     if promises.files:
-        lines.append(f"section files; sha256sum {' '.join(promises.files)}")
+        lines.append(f"section files; sha256sum -- {shlex.join(promises.files)}")
     return "\n".join(lines) + "\n"
 
 
