@@ -11,6 +11,9 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import ConnectionTerminated, DataReceived, ResponseReceived, StreamEnded, StreamReset
 
 from cloudinit import PLATFORMS, GatewaySettings, GuestSettings, seed_documents
 from cloudinit.headers import CLAIMS, HOP_BY_HOP, OVERRIDES
@@ -288,6 +291,50 @@ def test_only_a_declared_name_and_its_port_are_told(open_to_all: Served, target:
 def test_what_is_no_host_and_port_is_never_told(open_to_all: Served, host: str) -> None:
     found = raw(open_to_all, f"GET /x HTTP/1.1\nHost: {host}\nConnection: close\n\n")
     assert found.status == 400 or origin(found)[:2] == [[NAME], [NAME]]
+
+
+def over_http2(served: Served, *headers: tuple[str, str]) -> Told:
+    """One request of exactly these headers; status 0 where the gateway resets the stream or the connection."""
+    context = served.context()
+    context.set_alpn_protocols(["h2"])
+    client = H2Connection(H2Configuration(validate_outbound_headers=False, normalize_outbound_headers=False))
+    status, answer, body = 0, list[tuple[str, str]](), b""
+    with served.tls(context) as connection:
+        client.initiate_connection()
+        client.send_headers(1, [(":method", "GET"), (":scheme", "https"), (":path", "/x"), *headers], end_stream=True)
+        connection.sendall(client.data_to_send())
+        while part := connection.recv(65536):
+            for event in client.receive_data(part):
+                if isinstance(event, ResponseReceived):
+                    answer = [(name.decode(), value.decode()) for name, value in event.headers or []]
+                    status = int(dict(answer)[":status"])
+                if isinstance(event, DataReceived):
+                    body += event.data or b""
+                if isinstance(event, StreamEnded | StreamReset | ConnectionTerminated):
+                    return Told(
+                        status,
+                        answer,
+                        [(name.lower(), value) for name, value in json.loads(body)["pairs"]] if status == 200 else [],
+                    )
+    return Told(status, answer, [])
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ([(":authority", f"{NAME}:8443")], 200),
+        ([("host", f"{NAME}:8443")], 200),
+        ([(":authority", f"{NAME}:8443"), ("host", "evil.example:9")], 400),
+        ([(":authority", "evil.example:9"), ("host", f"{NAME}:8443")], 400),
+        ([("host", f"{NAME}:8443"), ("host", "evil.example:9")], 400),
+    ],
+)
+def test_one_host_in_http2_is_told_and_two_are_refused(
+    open_to_all: Served, headers: list[tuple[str, str]], status: int
+) -> None:
+    found = over_http2(open_to_all, *headers)
+    assert found.status == status
+    assert found.passed("Host") == ([f"{NAME}:8443"] if status == 200 else [])
 
 
 def test_another_declared_name_than_that_of_the_handshake_is_told_as_asked(open_to_all: Served) -> None:
