@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -353,6 +354,28 @@ def test_a_port_in_http3_is_left_out_rather_than_made_up(open_to_all: Served) ->
         return
     told = json.loads(ask_over_quic(open_to_all, "/x").body)["headers"]
     assert (told["Host"], told["X-Forwarded-Host"], told["X-Forwarded-Port"]) == (NAME, NAME, "443")
+
+
+@pytest.mark.parametrize("platform", ["debian-12", "debian-13"])
+def test_a_redirect_leads_to_the_port_that_the_client_can_reach(serve: Serve, platform: str) -> None:
+    """80 and 443 forwarded to 8080 and 8443, by a proxy that says so or by one that nobody hears of."""
+    listeners = {"http": 8080, "https": 8443}
+    documents = seed_documents(
+        GUEST, settings(False, listeners=listeners, trustedProxies=[f"{PROXY}/32"]), PLATFORMS[platform]
+    )
+    cases = [
+        (f"{NAME}:8080", "127.0.0.1", "8080", f"https://{NAME}:8443/x"),
+        (NAME, "127.0.0.1", "8080", f"https://{NAME}/x"),
+        (f"{NAME}:8080", PROXY, "80", f"https://{NAME}/x"),
+        # Said by somebody whom nobody trusts.
+        (f"{NAME}:8080", "127.0.0.1", "80", f"https://{NAME}:8443/x"),
+    ]
+    with network_of_its_own(), started() as backends, serve(documents, platform, backends, 8443):
+        for host, source, port, location in cases:
+            client = http.client.HTTPConnection("127.0.0.1", 8080, timeout=10, source_address=(source, 0))
+            client.request("GET", "/x", headers={"Host": host, "X-Forwarded-Port": port})
+            assert client.getresponse().headers["Location"] == location
+            client.close()
 
 
 # What arrives once.
