@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from cloudinit import PLATFORMS, GatewaySettings, broken_rules
 from cloudinit.gateway import LogSettings
 from cloudinit.problems import Problem
+from stacks.capacity import the_connection_table_fits_the_memory
 from stacks.connections import refused_in_production
 from stacks.design import guest_settings
 from stacks.files import is_test
@@ -238,6 +239,7 @@ RULES: tuple[Callable[..., Iterator[Problem]], ...] = (
     budgets_leave_the_way_from_other_regions,
     only_tests_stretch_the_budgets,
     logs_fit_the_data_volume,
+    the_connection_table_fits_the_memory,
     routes_fit_the_upstreams,
     limits_on_files_are_high_enough,
     ports_are_free,
