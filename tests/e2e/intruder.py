@@ -18,7 +18,9 @@ _EVERYBODYS = re.compile(
     r"|/run/dbus/system_bus_socket)"
 )
 # And what nginx's workers have for their work.
-_WORKERS = re.compile(r"writes (/srv/nordgate/log/(access\.json|error\.log)(\.\d+)?|/var/lib/nginx/\w+(/.*)?|/run/nordgate/bodies(/.*)?)")
+_WORKERS = re.compile(
+    r"writes (/srv/nordgate/log/(access\.json|error\.log)(\.\d+)?|/var/lib/nginx/\w+(/.*)?|/run/nordgate/bodies(/.*)?)"
+)
 
 
 def gains(agent: GuestAgent) -> list[str]:
