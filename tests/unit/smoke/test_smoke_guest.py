@@ -11,6 +11,7 @@ import pytest
 from hosts.agent import GuestAgent
 from smoke import guest
 from smoke.plan import GuestPromises
+from smoke.reading import Reading
 
 _SYNCHRONISED = "0A510001,10.81.0.1,8,1.0,0.000012,0.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0,Normal"
 _TOO_LATE_TO_STEP = "0A510001,10.81.0.1,8,1.0,-3600.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0,Normal"
@@ -44,7 +45,8 @@ class _Guest:
 
 def _verdicts(there: _Guest, within: float) -> list[str]:
     promises = GuestPromises(checks=(), files={}, synchronised=True)
-    return [line.verdict.value for line in guest.settled(cast(GuestAgent, there), promises, within)]
+    reading = Reading({"cloud-init": there.read_file("").decode(), "chrony": there.exec([]).stdout.decode()})
+    return [line.verdict.value for line in guest.settled(cast(GuestAgent, there), promises, reading, within)]
 
 
 def test_a_clock_that_is_off_after_a_start_is_given_time_until_chrony_steps_it() -> None:
