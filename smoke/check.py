@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import hashlib
 import ssl
 import time
@@ -12,9 +13,9 @@ from pathlib import Path
 from hosts import power
 from hosts.agent import GuestAgent
 from hosts.observe import boot_id
-from hosts.problems import DomainStopped, Problem
+from hosts.problems import AgentProblem, DomainStopped, HypervisorProblem, Problem
 from hosts.virsh import Hypervisor
-from smoke import evidence, guest, measure, proofs, readiness, reuse, symptoms, verdict
+from smoke import evidence, guest, measure, proofs, readiness, reuse, symptoms, unasked, verdict
 from smoke.diagnosis import causes
 from smoke.http1 import Target, get, tls_context
 from smoke.plan import GuestPromises, Libvirt, Plan, Trust
@@ -22,6 +23,9 @@ from smoke.problems import NotReady, TargetProblem, UsageProblem
 from smoke.progress import Progress
 from smoke.result import Result
 from smoke.verdict import Line, Verdict
+
+_UNASKED = (AgentProblem, HypervisorProblem)
+"""What stands between a check and the inside of a guest; a domain that has stopped is none of it."""
 
 
 def check(plan: Plan, progress: Progress) -> Result:
@@ -35,7 +39,7 @@ def check(plan: Plan, progress: Progress) -> Result:
         result.problem = str(problem)
     if plan.libvirt and result.verdict is Verdict.FAIL:
         hypervisor = Hypervisor(plan.libvirt.uri)
-        if result.boot is not None:
+        if result.boot is not None and not result.unasked:
             with progress.phase("ask the guest why"):
                 agent = GuestAgent(hypervisor, plan.libvirt.domain)
                 result.causes = causes(symptoms.ask(plan, agent, result.lines, result.problem, began))
@@ -45,7 +49,16 @@ def check(plan: Plan, progress: Progress) -> Result:
 
 def _check(plan: Plan, progress: Progress, result: Result) -> None:
     agent = GuestAgent(Hypervisor(plan.libvirt.uri), plan.libvirt.domain) if plan.libvirt else None
-    pinned = _ready(plan, plan.libvirt, agent, progress, result) if plan.libvirt and agent else None
+    pinned = None
+    try:
+        pinned = _ready(plan, plan.libvirt, agent, progress, result) if plan.libvirt and agent else None
+    except _UNASKED as problem:
+        if isinstance(problem, DomainStopped) or not unasked.serves(plan):
+            raise
+        _could_not_ask(problem, result)
+        result.lines += unasked.pinned(plan)
+        result.plan, agent = unasked.from_outside(plan), None
+    plan = result.plan
     authorities = trusted(plan.trust, pinned)
 
     def context() -> ssl.SSLContext:
@@ -61,13 +74,33 @@ def _check(plan: Plan, progress: Progress, result: Result) -> None:
         result.problem = str(problem)
     if agent and plan.guest:
         # Where the gateway fails from outside, the guest knows why.
-        reached = result.problem is None and verdict.overall(result.lines) is Verdict.PASS
-        with progress.phase("proofs in the guest"):
-            _prove_guest(plan, plan.guest, agent, target, result, reached)
-    if result.problem or verdict.overall(result.lines) is not Verdict.PASS or plan.load is None:
+        reached = result.problem is None and verdict.overall(result.lines) is not Verdict.FAIL
+        try:
+            with progress.phase("proofs in the guest"):
+                _prove_guest(plan, plan.guest, agent, target, result, reached)
+        except _UNASKED as problem:
+            if isinstance(problem, DomainStopped):
+                raise
+            _could_not_ask(problem, result)
+    if result.problem or verdict.overall(result.lines) is Verdict.FAIL or plan.load is None:
         return
-    stat = (lambda: agent.read_file("/proc/stat").decode()) if agent else None
-    result.series = measure.measure(plan, plan.load, authorities, progress, stat)
+    result.series = measure.measure(plan, plan.load, authorities, progress, _stat(agent) if agent else None)
+
+
+def _could_not_ask(problem: Problem, result: Result) -> None:
+    result.unasked = True
+    result.lines.append(unasked.line(problem))
+    result.causes = [unasked.cause(problem)]
+
+
+def _stat(agent: GuestAgent) -> measure.GuestStat:
+    def read() -> str | None:
+        try:
+            return agent.read_file("/proc/stat").decode()
+        except _UNASKED:
+            return None
+
+    return read
 
 
 def trusted(trust: Trust, pinned: str | None) -> str | None:
@@ -113,7 +146,10 @@ def _ready(plan: Plan, libvirt: Libvirt, agent: GuestAgent, progress: Progress, 
         with progress.phase(f"start {libvirt.domain}, which is shut off"):
             power.start(agent.hypervisor, libvirt.domain)
     try:
-        readiness.wait_until_ready(plan, agent.hypervisor, agent, progress)
+        patient = GuestAgent(agent.hypervisor, agent.domain, timeout=5)
+        readiness.wait_until_ready(
+            plan, agent.hypervisor, patient, progress, serves=functools.partial(unasked.serves, plan)
+        )
     except (NotReady, DomainStopped):
         result.evidence = evidence.collect(libvirt, agent.hypervisor)
         raise

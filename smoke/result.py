@@ -34,6 +34,8 @@ class Result:
     versions: dict[str, str] = field(default_factory=dict)
     causes: list[Cause] = field(default_factory=list)
     """Of a failure, the likeliest first."""
+    unasked: bool = False
+    """Whether the guest could not be asked: whatever the plan says, that is no pass."""
     evidence: Evidence | None = None
     at: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
 
@@ -43,7 +45,7 @@ class Result:
 
     @property
     def exit_code(self) -> int:
-        if self.verdict is Verdict.INCONCLUSIVE and self.plan.on_inconclusive == "warn":
+        if self.verdict is Verdict.INCONCLUSIVE and self.plan.on_inconclusive == "warn" and not self.unasked:
             return 0
         return EXIT_CODES[self.verdict]
 
