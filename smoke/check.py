@@ -17,6 +17,7 @@ from hosts.problems import AgentProblem, DomainStopped, HypervisorProblem, Probl
 from hosts.virsh import Hypervisor
 from smoke import evidence, guest, measure, proofs, readiness, reuse, symptoms, unasked, verdict
 from smoke.diagnosis import causes
+from smoke.facts import Facts
 from smoke.http1 import Target, get, tls_context
 from smoke.plan import GuestPromises, Libvirt, Plan, Trust
 from smoke.problems import NotReady, TargetProblem, UsageProblem
@@ -44,6 +45,9 @@ def check(plan: Plan, progress: Progress) -> Result:
                 agent = GuestAgent(hypervisor, plan.libvirt.domain)
                 result.causes = causes(symptoms.ask(plan, agent, result.lines, result.problem, began))
         result.evidence = result.evidence or evidence.collect(plan.libvirt, hypervisor)
+    elif result.verdict is Verdict.INCONCLUSIVE and not result.causes:
+        doubts = tuple(line for line in result.lines if line.verdict is Verdict.INCONCLUSIVE)
+        result.causes = causes(Facts(doubts))
     return result
 
 

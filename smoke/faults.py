@@ -270,8 +270,20 @@ FAULTS: tuple[Fault, ...] = (
         _NO_ANSWER,
     ),
     Fault(
-        "a clock is off: {last}",
-        "set the clock that the line names: in the guest `chronyc makestep`, on a machine its own time service",
+        "the clock of the machine that runs this check is off, and the guest's is not",
+        "set this machine's clock (`timedatectl set-ntp true`, or its own time service), and check again",
+        _failed("^clock .*this machine's is off, by"),
+        r"^clock|not yet valid|expired",
+    ),
+    Fault(
+        "the time servers, or this machine and the host, have a clock that is off",
+        "compare all of them with another clock; the guest goes by `network.timeServers`",
+        _failed("^clock .*(they with neither|this machine's or that host's)"),
+        r"^clock|not yet valid|expired",
+    ),
+    Fault(
+        "the guest's clock is off: {last}",
+        f"{_LOGIN}: `chronyc sources` shows what it hears from its time servers, `chronyc makestep` sets it",
         _failed("^clock"),
         r"^clock|not yet valid|expired",
     ),
