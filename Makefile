@@ -5,6 +5,7 @@ PYTEST := $(PYTHON) -m pytest
 
 export PATH := $(CURDIR)/.nordgate/venv/bin:$(CURDIR)/.nordgate/bin:$(PATH):/usr/sbin:/sbin
 export PULUMI_SKIP_UPDATE_CHECK := true
+export BASE
 
 # Test stacks keep their state, plugins and passphrase in this checkout; all others use your own login and secrets.
 ifneq ($(filter %-test,$(STACK)),)
@@ -67,7 +68,7 @@ render: python ## Write all that STACK puts on its machines to .nordgate/rendere
 	@$(PYTHON) -m operations render "$(STACK)"
 
 diff: python ## Show what of that this checkout changes, for every stack (BASE=main); Markdown: .nordgate/diff.md
-	@$(PYTHON) -m operations diff "$(or $(BASE),main)"
+	@$(PYTHON) -m operations diff "$${BASE:-main}"
 
 new-region: python ## Write the files of region NAME and of its two stacks (LIKE=oslo: after which model)
 	@$(PYTHON) -m operations new-region "$(NAME)" --like $(or $(LIKE),oslo)

@@ -75,11 +75,13 @@ class GatewaySettings(Settings):
     keepalive_requests: int = Field(default=10_000, ge=1, le=10_000_000)
     rate_limit: RateLimit | None = None
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = Field(
-        default=(), description="Networks whose X-Forwarded-For is believed. Nobody's, unless named here."
+        default=(),
+        description="Networks that are believed what they say about a client: X-Forwarded-For, -Proto, -Host, -Port "
+        "and others. Nobody, unless named here.",
     )
     security_headers: Headers = Field(
         default_factory=lambda: {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"},
-        description="Added to every response.",
+        description="Added to every response, in place of the upstream's of the same name.",
     )
     gzip: Literal["off", "json"] = "off"
 
@@ -130,6 +132,17 @@ class GatewaySettings(Settings):
             for index, route in enumerate(self.routes)
             if route.path in ("/health", "/ready")
         ]
+        for index, route in enumerate(self.routes):
+            ours = {name.lower() for name in (*self.security_headers, *route.response_headers)}
+            found += [
+                Problem(
+                    ("routes", index, "upstreamHeaders", number),
+                    name,
+                    f'"{name}" is none of securityHeaders or responseHeaders: the upstream\'s passes anyway',
+                )
+                for number, name in enumerate(route.upstream_headers)
+                if name.lower() not in ours
+            ]
         for index, network in enumerate(self.trusted_proxies):
             if network in self.trusted_proxies[:index]:
                 found.append(Problem(("trustedProxies", index), str(network), f"{network} is listed twice"))

@@ -71,6 +71,14 @@ def header_name(value: str) -> str:
     return value
 
 
+def plain_header_name(value: str) -> str:
+    """A header name that an nginx variable can be named after."""
+    header_name(value)
+    if not re.fullmatch(r"[A-Za-z0-9-]+", value):
+        raise ValueError(f'"{value}" has other characters than letters, digits and "-": nginx cannot look for it')
+    return value
+
+
 def distinct(names: dict[str, str]) -> dict[str, str]:
     """Header names that differ by more than their case."""
     for name in names:
@@ -128,6 +136,7 @@ Text = Annotated[str, StringConstraints(max_length=4096), AfterValidator(plain_t
 HostName = Annotated[str, AfterValidator(host_name)]
 Name = Annotated[str, AfterValidator(identifier)]
 HeaderName = Annotated[str, StringConstraints(max_length=100), AfterValidator(header_name)]
+PlainHeaderName = Annotated[str, StringConstraints(max_length=100), AfterValidator(plain_header_name)]
 MacAddress = Annotated[str, AfterValidator(mac_address)]
 Headers = Annotated[dict[HeaderName, Text], AfterValidator(distinct)]
 UrlPath = Annotated[str, StringConstraints(max_length=1024), AfterValidator(url_path)]

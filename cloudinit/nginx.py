@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from math import ceil
 
+from cloudinit import headers
 from cloudinit.catalogue.nginx import FIXED
 from cloudinit.files import PATHS, GuestFile
 from cloudinit.gateway import GatewaySettings
@@ -33,6 +34,12 @@ def nginx_files(guest: GuestSettings, gateway: GatewaySettings, platform: Platfo
         "hosts": ("[::]:", "") if guest.address.version == 6 else ("",),
         "resolvers": [f"[{address}]" if address.version == 6 else str(address) for address in guest.resolvers],
         "ca_files": ca_files,
+        "headers": headers,
+        "request_headers": list(headers.request_headers(gateway)),
+        "claims": headers.claims(),
+        "overrides": headers.overrides(),
+        "always_hidden": (*headers.ALWAYS_OURS, "X-Powered-By"),
+        "left_to_upstream": list(headers.defaults_of_left(gateway)),
         "hash_bucket": _bucket(max(len(name) for name in gateway.server_names)),
         "zone_megabytes": max(1, ceil(gateway.rate_limit.clients / 16_000)) if gateway.rate_limit else 0,
         "catch_all": any(route.path == "/" and not route.exact for route in gateway.routes),

@@ -8,7 +8,7 @@ from pydantic import Field, GetJsonSchemaHandler, field_validator, model_validat
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from cloudinit.model import Endpoint, Headers, HostName, Name, Port, Seconds, Settings, UrlPath
+from cloudinit.model import Endpoint, Headers, HostName, Name, PlainHeaderName, Port, Seconds, Settings, UrlPath
 from cloudinit.problems import Problem, raise_all
 
 
@@ -95,14 +95,22 @@ class Route(Settings):
     exact: bool = Field(default=False, description="Only this very path, nothing below it.")
     kind: Literal["http", "websocket", "stream", "grpc"] = Field(
         default="http",
-        description="`websocket` passes upgrades, `stream` buffers nothing (server-sent events, large bodies), "
-        "`grpc` speaks gRPC.",
+        description="`websocket` passes upgrades to WebSocket, `stream` buffers nothing (server-sent events, large "
+        "bodies), `grpc` speaks gRPC.",
     )
     connect_timeout_seconds: Seconds = 3
     read_timeout_seconds: Seconds = Field(default=60, description="Longest silence of the upstream.")
     send_timeout_seconds: Seconds = 60
     max_body_megabytes: int = Field(default=1, ge=0, le=102_400, description="0: no limit.")
-    response_headers: Headers = Field(default_factory=dict, description="Added to every response.")
+    response_headers: Headers = Field(
+        default_factory=dict,
+        description="Added to every response, in place of the upstream's and of `securityHeaders` of the same name.",
+    )
+    upstream_headers: tuple[PlainHeaderName, ...] = Field(
+        default=(),
+        description="Of `securityHeaders` and `responseHeaders`, those that the upstream decides: the gateway's value "
+        "is added only where the upstream sends none.",
+    )
 
     @model_validator(mode="after")
     def _rules(self) -> Route:
@@ -110,6 +118,12 @@ class Route(Settings):
         if not self.exact and not self.path.endswith("/"):
             rule = f'"{self.path}" would also match "{self.path}x": end the prefix with "/", or set exact'
             found.append(Problem(("path",), self.path, rule))
+        lower = [name.lower() for name in self.upstream_headers]
+        found += [
+            Problem(("upstreamHeaders", index), name, f'"{name}" is listed twice')
+            for index, name in enumerate(self.upstream_headers)
+            if name.lower() in lower[:index]
+        ]
         raise_all("Route", found)
         return self
 

@@ -6,10 +6,11 @@ import shlex
 import subprocess
 from collections.abc import Sequence
 
-from hosts.connection import Connection, read_uri
+from hosts.connection import SILENT_SECONDS, Connection, read_uri
 from hosts.problems import HypervisorProblem
 
-_SSH_FAILED = 255
+SSH_FAILED = 255
+"""ssh's own exit code, when it is the connection that failed: ssh(1)."""
 
 
 class HostCommands:
@@ -44,7 +45,7 @@ class HostCommands:
             raise HypervisorProblem(f"{command[0]} on {place} did not end within {timeout:.0f} s.") from None
         if done.returncode == 0:
             return done.stdout
-        if where.way == "ssh" and done.returncode == _SSH_FAILED:
+        if where.way == "ssh" and done.returncode == SSH_FAILED:
             raise HypervisorProblem(ssh_sentence(where, done.stderr))
         said = done.stderr.strip().splitlines()
         raise HypervisorProblem(
@@ -68,6 +69,8 @@ def ssh_sentence(where: Connection, stderr: str) -> str:
     if "Permission denied" in stderr:
         remedy = "put the key into its authorized_keys, or `keyfile=` into the URI"
         return f"{host} refuses the SSH login {where.login}: {remedy}."
+    if "Timeout, server" in stderr and "not responding" in stderr:
+        return f"{host} has gone silent: its SSH server answered nothing for {SILENT_SECONDS} s."
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     reason = (lines[-1] if lines else "ssh said nothing").rpartition("ssh: ")[2]
     return f"{host} cannot be reached by SSH: {reason.removesuffix(': Connection reset by peer').rstrip('.')}."

@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
 CONNECT_SECONDS = 5
 """How long a host may take to answer an SSH connection."""
+
+_ALIVE_SECONDS, _ALIVE_COUNT = 5, 3
+SILENT_SECONDS = _ALIVE_SECONDS * _ALIVE_COUNT
+"""How long the SSH server of a host may leave keep-alives unanswered before ssh gives the connection up."""
+
+_ALWAYS = (
+    "BatchMode=yes",
+    f"ConnectTimeout={CONNECT_SECONDS}",
+    # Also while it logs in: without these, a host that has gone silent is waited for without end.
+    f"ServerAliveInterval={_ALIVE_SECONDS}",
+    f"ServerAliveCountMax={_ALIVE_COUNT}",
+    # A connection that another ssh has opened was held to that one's options, not to these.
+    "ControlPath=none",
+    # What the user's own ssh_config may say, and would let another host stand in.
+    "NoHostAuthenticationForLocalhost=no",
+    "VerifyHostKeyDNS=no",
+    "ForwardAgent=no",
+)
 
 
 @dataclass(frozen=True)
@@ -22,6 +41,8 @@ class Connection:
     ssh_options: tuple[str, ...]
     known_hosts: str
     """The file that the host's key is looked up in."""
+    parameters: frozenset[str] = frozenset()
+    """Names of those that the URI has."""
 
     @property
     def transport(self) -> str:
@@ -40,15 +61,27 @@ def read_uri(uri: str) -> Connection:
     host = parts.hostname or ""
     if transport not in ("ssh", "libssh", "libssh2"):
         return Connection(uri, "local" if not host or transport == "unix" else "libvirt only", host, host, (), "")
-    values = {key: found[-1] for key, found in parse_qs(parts.query).items()}
-    options = ["-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_SECONDS}"]
+    values = {key: found[-1] for key, found in parse_qs(parts.query, keep_blank_values=True).items()}
     checking = {"ignore": "no", "auto": "accept-new"}.get(values.get("known_hosts_verify", ""), "yes")
     if values.get("no_verify", "0") != "0":
         checking = "no"
-    options += ["-o", f"StrictHostKeyChecking={checking}"]
     known_hosts = "/dev/null" if checking == "no" else values.get("knownhosts", "")
-    options += ["-o", f"UserKnownHostsFile={known_hosts}"] if known_hosts else []
-    options += ["-o", "IdentitiesOnly=yes", "-i", values["keyfile"]] if "keyfile" in values else []
+    options = _options(checking, known_hosts, values.get("keyfile", ""))
     options += ["-p", str(parts.port)] if parts.port else []
     login = f"{parts.username}@{host}" if parts.username else host
-    return Connection(uri, "ssh", host, login, tuple(options), known_hosts or "~/.ssh/known_hosts")
+    return Connection(uri, "ssh", host, login, tuple(options), known_hosts or "~/.ssh/known_hosts", frozenset(values))
+
+
+def pinned(known_hosts: Path, keyfile: Path) -> list[str]:
+    """ssh's options for a host whose key stands in that file alone, logged in to with that key."""
+    return _options("yes", str(known_hosts), str(keyfile))
+
+
+def _options(checking: str, known_hosts: str, keyfile: str) -> list[str]:
+    options = [*_ALWAYS, f"StrictHostKeyChecking={checking}"]
+    if known_hosts:
+        # It is the one that counts, for the provider too: not the machine's, not a command's.
+        only = (f"UserKnownHostsFile={known_hosts}", "GlobalKnownHostsFile=/dev/null", "KnownHostsCommand=none")
+        options += only
+    words = [word for option in options for word in ("-o", option)]
+    return [*words, "-o", "IdentitiesOnly=yes", "-i", keyfile] if keyfile else words

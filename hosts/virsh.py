@@ -53,7 +53,7 @@ class Hypervisor:
         """
         environment = {**os.environ, "LC_ALL": "C"}  # the messages are read
         uri = self.uri
-        if uri and (where := read_uri(uri)).transport == "ssh" and "command=" not in uri:
+        if uri and (where := read_uri(uri)).transport == "ssh" and "command" not in where.parameters:
             self._folder = self._folder or TemporaryDirectory(prefix="nordgate-ssh-")
             ssh = Path(self._folder.name) / "ssh"
             ssh.write_text(f'#!/bin/sh\nexec {shlex.join(["ssh", *where.ssh_options])} "$@"\n')

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hosts import power
 from hosts.agent import GuestAgent
+from hosts.connection import pinned
 from hosts.virsh import Hypervisor
 from smoke.plan import parse_plan
 from smoke.progress import Progress
@@ -20,6 +21,7 @@ from stacks.settings import Settings
 from tools.console import Problem, phase
 
 _USER = "operator"
+_KEY_SECONDS = 30
 _HOST_KEY = "/etc/ssh/ssh_host_ed25519_key.pub"
 
 
@@ -30,28 +32,25 @@ def ssh(stack: str, settings: Settings, gateway: str) -> int:
     with tempfile.TemporaryDirectory(prefix="nordgate-ssh-") as folder:
         key, known_hosts = Path(folder) / "key", Path(folder) / "known_hosts"
         subprocess.run(
-            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "nordgate-session", "-f", str(key)], check=True
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "nordgate-session", "-f", str(key)],
+            check=True,
+            timeout=_KEY_SECONDS,
         )
         public = key.with_suffix(".pub").read_text().strip()
         known_hosts.write_text(f"{address} {agent.read_file(_HOST_KEY).decode()}")
         agent.add_authorized_keys(_USER, [public])
         try:
-            return subprocess.run(
-                [
-                    "ssh", "-F", "none", "-i", str(key), "-o", f"UserKnownHostsFile={known_hosts}",
-                    "-o", "StrictHostKeyChecking=yes", "-o", "IdentitiesOnly=yes",
-                    *_proxy(settings, gateway), f"{_USER}@{address}",
-                ],
-                check=False,
-            ).returncode  # fmt: skip
+            words = ["ssh", "-F", "none", *pinned(known_hosts, key), *_proxy(settings, gateway)]
+            return subprocess.run([*words, f"{_USER}@{address}"], check=False).returncode
         finally:
             agent.remove_authorized_keys(_USER, [public])
 
 
 def console(stack: str, settings: Settings, gateway: str) -> int:
     """Connect this terminal to the guest's serial console until Ctrl-]."""
-    uri = _hypervisor(settings, gateway).label
-    return subprocess.run(["virsh", "-c", uri, "console", f"{stack}-{gateway}", "--force"], check=False).returncode
+    hypervisor = _hypervisor(settings, gateway)
+    words, environment = hypervisor.command("console", f"{stack}-{gateway}", "--force")
+    return subprocess.run(words, env=environment, check=False).returncode
 
 
 def stop(stack: str, settings: Settings, gateway: str) -> int:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import io
 import json
 import shlex
-import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -15,8 +13,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from hosts.commands import SSH_FAILED, ssh_sentence
 from hosts.connection import read_uri
+from smoke.conversation import Conversation, Silent
 from smoke.engine.job import Job, Tally
+from smoke.engine.problems import CONNECT_TIMEOUT
 from smoke.load import Vantage
 from smoke.problems import TargetProblem
 
@@ -24,6 +25,13 @@ _ROOT = Path(__file__).resolve().parent.parent
 
 _CARRIED = ("smoke.engine", "h11", "h2", "hpack", "hyperframe")
 """What the generator is made of, all of it plain Python."""
+
+_START_SECONDS = 30.0
+"""Until the generator runs there: logging in, a few hundred KB over a slow line, Python."""
+_SLOWEST_OPENING = 20
+"""Connections that are opened in a second, at least."""
+_LAST_SECONDS = 10.0
+"""Until a generator that has told everything is gone."""
 
 _UNPACK = """
 import os, runpy, sys, tempfile
@@ -47,36 +55,55 @@ sys.exit(code)
 def measure(vantage: Vantage, job: Job) -> Iterator[Tally | str]:
     """The tallies of a job carried out there, as they come, and what it has to say besides.
 
-    Raises TargetProblem when the vantage or what it asks cannot be reached.
+    Raises TargetProblem when the vantage or what it asks cannot be reached, or says nothing for longer than the job
+    can take to the next tally.
     """
     command, luggage = _command(vantage)
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdin is not None and process.stdout is not None and process.stderr is not None  # noqa: S101, PT018
+    patience = _patience(job)
+    with Conversation(command, luggage + job.as_json() + "\n") as generator:
+        try:
+            for line in generator.lines(patience):
+                yield _told(vantage, line)
+            code, said = generator.end(_LAST_SECONDS)
+        except Silent:
+            raise TargetProblem(
+                f"the load generator at {vantage.name} ({vantage.reach}) told nothing for {patience:.0f} s, in which a "
+                "round ends whatever the gateway does: see whether the machine is overloaded or the process stopped."
+            ) from None
+    if code != 0:
+        raise TargetProblem(_failure(vantage, code, said))
+
+
+def _patience(job: Job) -> float:
+    """Seconds to the next thing that a generator tells, at most: twice what a round and its time-outs are meant to
+    take, and before the first one it starts, opens the connections and warms up.
+    """
+    endpoints = len(job.endpoints)
+    opening = CONNECT_TIMEOUT + job.connections / _SLOWEST_OPENING
+    run = job.warm_up_seconds + job.round_seconds + 2 * job.timeout_seconds
+    return _START_SECONDS + endpoints * (opening + 2 * run)
+
+
+def _told(vantage: Vantage, line: str) -> Tally | str:
     try:
-        with contextlib.suppress(BrokenPipeError):  # what it said before it ended tells more
-            process.stdin.write(luggage + job.as_json() + "\n")
-            process.stdin.flush()
-        for line in process.stdout:
-            yield _told(vantage, json.loads(line))
-        if process.wait(10) != 0:
-            raise TargetProblem(_failure(vantage, process.stderr.read()))
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def _told(vantage: Vantage, message: dict[str, Any]) -> Tally | str:
+        message: dict[str, Any] = json.loads(line)
+    except ValueError:
+        said = "a shell's start-up file there must print nothing" if vantage.reach.startswith("ssh:") else "no tally"
+        raise TargetProblem(
+            f"the load generator at {vantage.name} ({vantage.reach}) begins with {line[:80]!r}: {said}."
+        ) from None
     if "problem" in message:
         place = "" if vantage.reach == "local" else f"from {vantage.name}: "
         raise TargetProblem(place + message["problem"])
     return Tally.from_json(message["tally"]) if "tally" in message else str(message["note"])
 
 
-def _failure(vantage: Vantage, said: str) -> str:
-    last = (said.strip().splitlines() or ["it says nothing"])[-1]
-    return f"the load generator at {vantage.name} ({vantage.reach}) ended: {last.rstrip('.')}."
+def _failure(vantage: Vantage, code: int, said: str) -> str:
+    if vantage.reach.startswith("ssh:") and code == SSH_FAILED:
+        reason = ssh_sentence(read_uri(f"qemu+{vantage.reach}"), said)
+    else:
+        reason = (said.strip().splitlines() or ["it says nothing"])[-1]
+    return f"the load generator at {vantage.name} ({vantage.reach}) ended: {reason.rstrip('.')}."
 
 
 def _command(vantage: Vantage) -> tuple[list[str], str]:

@@ -6,10 +6,14 @@ Standard library only: workflows ask it where nothing has been installed.
 from __future__ import annotations
 
 import json
+import re
+import sys
 from pathlib import Path
 
 PROJECT = "nordgate"
 FOLDER = Path("stacks")
+_OF_ENVIRONMENTS = ("-preview", "-drift")
+"""How the environments end whose credentials a stack's pull requests and its nightly comparison are given."""
 
 
 def stack_file(stack: str) -> Path:
@@ -37,5 +41,23 @@ def is_test(stack: str) -> bool:
     return stack.endswith("-test")
 
 
+def why_not_named(stack: str) -> str | None:
+    """Why no stack can have the name; None when one can."""
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,40}", stack):
+        return f'"{stack}" is no name of a stack: lower-case letters, digits and "-", a letter first, 41 at most'
+    if stack.endswith(_OF_ENVIRONMENTS):
+        return f'"{stack}" would be given the credentials of an environment of {stack.rpartition("-")[0]}'
+    return None
+
+
+def main() -> None:
+    """Print the production stacks as JSON, for the workflows."""
+    found = [stack for stack in stack_names(Path.cwd()) if not is_test(stack)]
+    # They become names of environments, and words of commands.
+    if problem := next(filter(None, map(why_not_named, found)), None):
+        sys.exit(f"nordgate: {problem}.")
+    print(json.dumps(found))
+
+
 if __name__ == "__main__":
-    print(json.dumps([stack for stack in stack_names(Path.cwd()) if not is_test(stack)]))
+    main()

@@ -10,7 +10,7 @@ from typing import Any
 from cloudinit.problems import Problem
 from stacks import neighbours, rules
 from stacks.documents import read
-from stacks.files import PROJECT, region_file, region_names, stack_file, stack_names
+from stacks.files import PROJECT, region_file, region_names, stack_file, stack_names, why_not_named
 from stacks.parts import valid_parts
 from stacks.problems import Row, SettingsError, row, rows
 from stacks.settings import Region, Settings, Stack
@@ -52,6 +52,7 @@ def parse(config: Mapping[str, Any], stack: str, project: Path, encrypted: Colle
     region = own.get("region", "")
     own_rows = [line for line in rows(Stack, mistakes) if line[0] not in secret]
     stack_rows = [
+        *([("(its name)", reason)] if (reason := why_not_named(stack)) else []),
         *_foreign(config),
         *((key, "is encrypted, but would stand in the guests for all to read: no setting is secret") for key in secret),
         *(_misplaced(line, region) for line in own_rows),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cloudinit.problems import Problem
+from stacks.connections import refused_in_production
 from stacks.documents import read
 from stacks.files import PROJECT, is_test, region_file, region_names, stack_file, stack_names
 from stacks.latency import hypervisor_reach
@@ -72,6 +73,8 @@ def _why_not_from(project: Path, parts: Mapping[str, Any], region: str) -> str |
     found = origin(project, parts["stack"], region)
     if found is None:
         return f"needs {there}, right in itself, to know the host there"
+    if not is_test(parts["stack"]) and (refused := next(refused_in_production(found.uri), None)):
+        return f"its host, {found.uri} in {there}, is not reached as production is: {refused}"
     reach, network = hypervisor_reach(found.uri), parts.get("network")
     if reach.startswith("lab:") and network and network.router != network.cidr[1]:
         return f"needs network.router to be {network.cidr[1]}, the address that a lab has in its guests' network"

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from cloudinit import PLATFORMS, GatewaySettings, broken_rules
 from cloudinit.gateway import LogSettings
 from cloudinit.problems import Problem
+from stacks.connections import refused_in_production
 from stacks.design import guest_settings
 from stacks.files import is_test
 from stacks.hardware import Hardware, share_problems
@@ -82,6 +83,12 @@ def gateways_run_on_listed_hosts(
         if gateway.hypervisor not in hypervisors:
             rule = f'"{gateway.hypervisor}" is none of the hypervisors: {", ".join(hypervisors)}'
             yield Problem(("gateways", name, "hypervisor"), gateway.hypervisor, rule)
+
+
+def production_hosts_are_who_they_say(stack: str, hypervisors: Mapping[str, Hypervisor]) -> Iterator[Problem]:
+    for name, host in hypervisors.items():
+        for reason in () if is_test(stack) else refused_in_production(host.uri):
+            yield Problem(("hypervisors", name, "uri"), host.uri, f"{reason} ({stack} is no test stack, NAME-test)")
 
 
 def gateways_do_not_all_fall_with_one_host(
@@ -223,6 +230,7 @@ RULES: tuple[Callable[..., Iterator[Problem]], ...] = (
     gateways_stand_in_the_network,
     gateways_share_nothing,
     gateways_run_on_listed_hosts,
+    production_hosts_are_who_they_say,
     gateways_do_not_all_fall_with_one_host,
     logical_volumes_are_whole_extents,
     gateways_get_along_on_their_hosts,

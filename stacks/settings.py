@@ -18,6 +18,7 @@ from cloudinit.model import MacAddress, Text
 from cloudinit.model import Settings as Model
 from cloudinit.problems import Problem, raise_all
 from hardware import PciAddress, Pinning
+from stacks.connections import why_no_connection
 from stacks.hardware import Hardware
 from stacks.smoke import Smoke
 from stacks.units import Duration
@@ -45,7 +46,9 @@ Endpoint = Annotated[str, StringConstraints(pattern=r"^127\.0\.0\.1:[0-9]{2,5}$"
 class Hypervisor(Model):
     """A KVM host: how to reach it, and what of it the stack may use."""
 
-    uri: str = Field(description="libvirt connection, such as qemu+ssh://deploy@host1/system")
+    uri: str = Field(
+        description="libvirt connection, such as qemu+ssh://deploy@host1/system; what production refuses: docs/hosts.md"
+    )
     pool_path: HostPath = Field(description="folder of the storage pool that the stack makes there, on the host's NVMe")
     volume_group: VolumeGroup | None = Field(
         default=None,
@@ -71,10 +74,8 @@ class Hypervisor(Model):
     @field_validator("uri")
     @classmethod
     def _uri(cls, value: str) -> str:
-        if not re.match(r"qemu(\+(ssh|tcp|tls|unix))?://", value):
-            raise ValueError(f'"{value}" is no QEMU connection such as qemu+ssh://deploy@host1/system')
-        if re.match(r"qemu\+ssh://[^/]*:\d+(/|$)", value):
-            raise ValueError(f'"{value}" has a port, which the published libvirt plugin cannot use with SSH')
+        if reason := why_no_connection(value):
+            raise ValueError(reason)
         return value
 
     @model_validator(mode="after")

@@ -13,7 +13,7 @@ from cloudinit.problems import Problem, raise_all
 from stacks.units import Duration, shown
 
 UrlPath = Annotated[str, StringConstraints(pattern=r"^/[!-~]*$")]
-_REACH = r"^(local|hypervisor|region:[a-z][a-z0-9-]{0,30}|ssh://[A-Za-z0-9@._:-]+)$"
+_REACH = r"^(local|hypervisor|region:[a-z][a-z0-9-]{0,30}|ssh://([A-Za-z0-9_][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9._-]*(:[0-9]+)?)$"
 VantageName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 
 

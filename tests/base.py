@@ -5,7 +5,7 @@ Writes hardware/base/*.xml, one document for each way onto the network. Starts a
 
 from __future__ import annotations
 
-import shutil
+import os
 import subprocess
 import sys
 import tempfile
@@ -33,8 +33,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="nordgate-base-") as folder:
         project = Project(Path(folder), lab="base", port=8745)
         captured = Path(folder) / ".nordgate/captured.xml"
-        recorder = Path(folder) / ".nordgate/bin/xsltproc"
-        recorder.write_text(_RECORDER.format(captured=captured, xsltproc=shutil.which("xsltproc")))
+        recorder = Path(folder) / "recorder/xsltproc"
+        recorder.parent.mkdir()
+        os.environ["PATH"] = f"{recorder.parent}:{os.environ['PATH']}"
+        recorder.write_text(_RECORDER.format(captured=captured, xsltproc="/usr/bin/xsltproc"))
         recorder.chmod(0o755)
         anchor = "      consoleLogs:"
         try:

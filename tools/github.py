@@ -30,11 +30,14 @@ def comment(repository: str, number: int, text: str, preview: str, run: str) -> 
     `text` is empty when nothing could be rendered; `preview` is how the previews ended and `run` where that can be
     read.
     """
-    body = text or f"{MARK}\nWhat changes could not be told: the job that renders it failed.\n"
+    text = text or f"{MARK}\nWhat changes could not be told: the job that renders it failed.\n"
+    if not text.startswith(MARK):  # it comes from the branch, and would not be found again
+        text = f"{MARK}\n{text}"
+    body = text
     body += f"\nPreview of the production stacks: {preview}, see [the run]({run}).\n"
     if len(body.encode()) > _LIMIT:
         # The table and the beginning of the folds are worth more than the line above.
-        body = text
+        body = text.encode()[:_LIMIT].decode(errors="ignore")
     place = f"repos/{repository}/issues"
     listing = _gh("--paginate", "--slurp", f"{place}/{number}/comments?per_page=100")
     found = [one for page in json.loads(listing) for one in page if one["body"].startswith(MARK)]

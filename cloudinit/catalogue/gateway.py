@@ -94,10 +94,10 @@ NGINX: tuple[Row, ...] = (
     _nginx(
         "proxy headers",
         _SET,
-        "X-Real-IP, X-Forwarded-For, -Proto, -Host, X-Request-ID",
+        "X-Real-IP, X-Forwarded-For, -Proto, -Host, -Port, X-Request-ID; every other claim about the client removed",
         says="X-Real-IP, X-Forwarded-For (A16)",
         sources=("A16",),
-        why="appended only behind a trusted proxy: anyone can send them",
+        why="what a client says about itself is believed of a trusted proxy only: anyone can send it (requests.md)",
     ),
     _nginx(
         "access log",

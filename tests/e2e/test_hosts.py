@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from ipaddress import IPv4Address
@@ -19,6 +17,7 @@ from hosts.problems import HypervisorProblem
 from hosts.survey import survey
 from hosts.virsh import Hypervisor
 from tests.e2e.storage_guest import SOURCE
+from tests.sshd import Server, ssh_server
 from tools.lab import control
 from tools.lab.layout import Lab
 
@@ -34,9 +33,6 @@ LOCAL = HostDemand(
 _FOREIGN = """<domain type='qemu'><name>{name}</name><memory unit='MiB'>32</memory>
 <os><type arch='x86_64' machine='q35'>hvm</type></os><devices>
 <interface type='ethernet'><mac address='{mac}'/></interface></devices></domain>"""
-# A mount namespace of its own, because sshd insists on an account and a folder of the system's.
-_SSHD = """mount -t tmpfs tmpfs /run && mkdir /run/sshd && mount --bind {folder}/passwd /etc/passwd &&
-exec {sshd} -D -e -f {folder}/sshd_config"""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -47,44 +43,20 @@ def lab() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
-    """An SSH server of this machine that lets root in with one key: its port, and the folder of keys."""
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("ssh")
-    for name in ("host", "user", "other"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
-    (folder / "authorized").write_text((folder / "user.pub").read_text())
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
     # For a socket of one's own, libvirt wants a netcat on the host.
     (folder / "netcat").write_text('#!/bin/sh\nfor socket; do :; done\nexec socat - "UNIX-CONNECT:$socket"\n')
     (folder / "netcat").chmod(0o755)
-    account = "sshd:x:64056:65534::/run/sshd:/usr/sbin/nologin\n"
-    (folder / "passwd").write_text(Path("/etc/passwd").read_text() + account)
-    (folder / "sshd_config").write_text(
-        f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized\n"
-        "StrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin prohibit-password\nPidFile none\n"
-    )
-    script = _SSHD.format(folder=folder, sshd=PACKAGES / "usr/sbin/sshd")
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            ["unshare", "--mount", "--fork", "--kill-child=KILL", "sh", "-c", script], stderr=log, stdout=log
-        )
-    end = time.monotonic() + 10
-    while socket.socket().connect_ex(("127.0.0.1", port)):
-        assert time.monotonic() < end, (folder / "log").read_text()
-        time.sleep(0.05)
-    yield port, folder
-    process.kill()
-    process.wait(10)
+    with ssh_server(folder) as server:
+        yield server
 
 
-def over_ssh(server: tuple[int, Path], known: str = "host", key: str = "user") -> HostDemand:
-    port, folder = server
-    line = f"[127.0.0.1]:{port} {(folder / f'{known}.pub').read_text()}" if known else ""
-    (folder / "known").write_text(line)
-    query = f"socket={LAB.socket}&knownhosts={folder}/known&keyfile={folder}/{key}&netcat={folder}/netcat"
-    return dataclasses.replace(LOCAL, uri=f"qemu+ssh://root@127.0.0.1:{port}/system?{query}")
+def over_ssh(server: Server, known: str = "host", key: str = "user") -> HostDemand:
+    folder = server.folder
+    known_hosts = server.known_hosts(known) if known else folder / "authorized"  # which names no host
+    query = f"socket={LAB.socket}&knownhosts={known_hosts}&keyfile={folder}/{key}&netcat={folder}/netcat"
+    return dataclasses.replace(LOCAL, uri=f"qemu+ssh://root@127.0.0.1:{server.port}/system?{query}")
 
 
 def domains() -> list[str]:
@@ -99,7 +71,7 @@ def test_a_look_at_a_host_takes_less_than_a_second() -> None:
     assert [finding for finding in findings if finding.state is State.FAIL] == []
 
 
-def test_ssh_shows_the_same_host(server: tuple[int, Path]) -> None:
+def test_ssh_shows_the_same_host(server: Server) -> None:
     local, remote = survey(LOCAL), survey(over_ssh(server))
     assert remote.probe is not None, remote.probe_problem
     assert remote.boot == local.boot
@@ -114,7 +86,7 @@ def test_ssh_shows_the_same_host(server: tuple[int, Path]) -> None:
         ("host", "other", "refuses the SSH login root@127.0.0.1"),
     ],
 )
-def test_a_wrong_key_is_one_sentence(server: tuple[int, Path], known: str, key: str, said: str) -> None:
+def test_a_wrong_key_is_one_sentence(server: Server, known: str, key: str, said: str) -> None:
     with pytest.raises(HypervisorProblem) as problem:
         survey(over_ssh(server, known, key))
     assert said in str(problem.value)

@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from tests.render.authority import Pair
 
@@ -85,13 +86,17 @@ def _handler(told: Backends, answers: bool) -> type[BaseHTTPRequestHandler]:
                 self.close_connection = True
                 self.connection.shutdown(socket.SHUT_RDWR)
                 return
-            seen = {"server": address, "port": self.client_address[1], "headers": dict(self.headers)}
+            headers = self.headers.items()
+            seen = {"server": address, "port": self.client_address[1], "headers": dict(headers), "pairs": list(headers)}
             body = json.dumps(seen).encode()
             time.sleep(told.delay)
             failed = told.fail_every and len(told.asked) % told.fail_every == 0
             self.send_response(500 if failed else 200)
             self.send_header("Content-Length", str(len(body)))
             self.send_header("X-Powered-By", "tests")
+            for said in parse_qs(urlsplit(self.path).query).get("say", []):
+                name, _, value = said.partition(":")
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
 

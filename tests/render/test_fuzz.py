@@ -93,7 +93,10 @@ def shape(typed: GatewaySettings) -> dict[str, int]:
     """How many of each directive the settings ask for, in words of their own."""
     proxied = sum(route.kind != "grpc" for route in typed.routes)
     catch_all = any(route.path == "/" and not route.exact for route in typed.routes)
-    own_headers = [len(route.response_headers) for route in typed.routes if route.response_headers]
+    # Names that differ by more than their case.
+    names = [{name.lower() for name in typed.security_headers}]
+    names += [names[0] | {name.lower() for name in r.response_headers} for r in typed.routes if r.response_headers]
+    own_headers = 2 + typed.tls.http3 + (typed.gzip != "off")
     return {
         "location": len(typed.routes) + 2 + 4 + (not catch_all),
         "upstream": len(typed.upstreams),
@@ -101,7 +104,7 @@ def shape(typed: GatewaySettings) -> dict[str, int]:
         "grpc_pass": len(typed.routes) - proxied,
         "listen": 3 + 2 + typed.tls.http3 * 2,
         "server_name": 2 * len(typed.server_names) + 2,
-        "add_header": (2 + typed.tls.http3 + len(typed.security_headers)) * (1 + len(own_headers)) + sum(own_headers),
+        "add_header": sum(own_headers + len(some) for some in names),
         "access_log": 3 + typed.log.audit,
         "deny": 1,
     }

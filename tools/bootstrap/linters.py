@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from tools.bootstrap import go
+from tools.bootstrap import contents, go
 from tools.bootstrap.paths import BIN
-from tools.bootstrap.work import stamp, stamped
 
 _ACTIONLINT = go.Program(
     module="actionlint",
@@ -12,17 +11,18 @@ _ACTIONLINT = go.Program(
     title="actionlint",
     usually="10 s",
 )
-_PLACE = BIN / "actionlint"
+PLACE = BIN / "actionlint"
 
 
 def ready() -> bool:
     """Whether it is there, and of this version."""
-    return _PLACE.exists() and stamped(_ACTIONLINT.module, _ACTIONLINT.fingerprint())
+    return PLACE.exists() and contents.kept(_ACTIONLINT.module, _ACTIONLINT.fingerprint(), PLACE)
 
 
 def ensure() -> None:
     """Build it when it is outdated."""
     if not ready():
+        contents.say_why(_ACTIONLINT.module, _ACTIONLINT.fingerprint(), PLACE)
         BIN.mkdir(parents=True, exist_ok=True)
-        go.build(_ACTIONLINT, _PLACE)
-        stamp(_ACTIONLINT.module, _ACTIONLINT.fingerprint())
+        go.build(_ACTIONLINT, PLACE)
+        contents.keep(_ACTIONLINT.module, _ACTIONLINT.fingerprint(), PLACE)

@@ -7,10 +7,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tools.bootstrap import apt
+from tools.bootstrap import apt, contents
 from tools.bootstrap.debian import INSTALLED, UNPACKED
 from tools.bootstrap.paths import PACKAGES
-from tools.bootstrap.work import fingerprint, needs_space, read_stamp, stamp, stamped, workshop
+from tools.bootstrap.work import fingerprint, needs_space, read_stamp, stamp, workshop
 from tools.console import Problem, phase
 
 _UNKNOWN = "packages-not-in-this-release"
@@ -57,6 +57,7 @@ def ensure(lock: int) -> None:
                 apt.install(wanted, lock)
             stamp(_UNKNOWN, " ".join([_release(), *sorted(_excused() | unknown)]))
     if not _unpacked():
+        contents.say_why(_TREE, _tree(), PACKAGES)
         names = [package.name for package in UNPACKED]
         with phase(f"Unpack {', '.join(names)}"), workshop() as folder:
             if apt.candidates(names) != set(names):
@@ -64,7 +65,7 @@ def ensure(lock: int) -> None:
             apt.unpack(names, folder)
             shutil.rmtree(PACKAGES, ignore_errors=True)
             folder.rename(PACKAGES)
-            stamp(_TREE, _tree())
+            contents.keep(_TREE, _tree(), PACKAGES)
 
 
 def _excused() -> set[str]:
@@ -74,7 +75,7 @@ def _excused() -> set[str]:
 
 
 def _unpacked() -> bool:
-    return PACKAGES.is_dir() and stamped(_TREE, _tree())
+    return PACKAGES.is_dir() and contents.kept(_TREE, _tree(), PACKAGES)
 
 
 def _tree() -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.bootstrap import go, pulumi
+from tools.bootstrap import contents, go, pulumi
 from tools.bootstrap.paths import PULUMI_HOME, official_plugins, pulumi_environment
-from tools.bootstrap.work import run, stamp, stamped, workshop
+from tools.bootstrap.work import run, workshop
 from tools.console import phase
 
 
@@ -45,6 +45,7 @@ def ensure() -> None:
     for plugin in PLUGINS:
         if _current(plugin):
             continue
+        contents.say_why(*_product(plugin))
         if official_plugins():
             with phase(f"Download Pulumi's {plugin.name} plugin {plugin.version}"):
                 _install(plugin)
@@ -53,11 +54,15 @@ def ensure() -> None:
                 made = folder / plugin.installed.name
                 go.build(plugin.program, made)
                 _install(plugin, "--file", made)
-        stamp(f"plugin-{plugin.name}", plugin.mark())
+        contents.keep(*_product(plugin))
 
 
 def _current(plugin: Plugin) -> bool:
-    return plugin.installed.exists() and stamped(f"plugin-{plugin.name}", plugin.mark())
+    return plugin.installed.exists() and contents.kept(*_product(plugin))
+
+
+def _product(plugin: Plugin) -> tuple[str, str, Path]:
+    return f"plugin-{plugin.name}", plugin.mark(), plugin.installed.parent
 
 
 def _install(plugin: Plugin, *source: str | Path) -> None:

@@ -11,9 +11,9 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools.bootstrap import go
+from tools.bootstrap import contents, go
 from tools.bootstrap.paths import BIN, GO_MODULES, pulumi_environment, search_path
-from tools.bootstrap.work import read_stamp, run, stamp, stamped, workshop
+from tools.bootstrap.work import read_stamp, run, stamp, workshop
 
 _NEEDED = (3, 250, 0)
 _CLI = go.Program(
@@ -33,6 +33,8 @@ _HOST = go.Program(
 _PLACES = {_CLI: BIN / "pulumi", _HOST: BIN / "pulumi-language-python"}
 # The language host starts the program through it. Of the CLI's release, because it must know the SDK's newest settings.
 _EXECUTOR = BIN / "pulumi-language-python-exec"
+PROGRAMS = tuple(place.name for place in (*_PLACES.values(), _EXECUTOR))
+"""All that lies in `.nordgate/bin` of it."""
 _SEEN = "pulumi-on-path"
 
 
@@ -40,7 +42,7 @@ def ready() -> bool:
     """Whether a `pulumi` that will do is found first."""
     if _on_path():
         return not any(place.exists() for place in _PLACES.values())
-    return _EXECUTOR.exists() and not any(_outdated(program) for program in _PLACES)
+    return _whole_executor() and not any(_outdated(program) for program in _PLACES)
 
 
 def command() -> str:
@@ -70,14 +72,21 @@ def ensure(begun: go.Build | None = None) -> None:
     BIN.mkdir(parents=True, exist_ok=True)
     for program, place in _PLACES.items():
         if _outdated(program):
+            contents.say_why(program.module, program.fingerprint(), place)
             go.build(program, place, begun if program is _CLI else None)
-            stamp(program.module, program.fingerprint())
-    if not _EXECUTOR.exists():
+            contents.keep(program.module, program.fingerprint(), place)
+    if not _whole_executor():
         _install_executor()
+        contents.keep(_EXECUTOR.name, _CLI.fingerprint(), _EXECUTOR)
 
 
 def _outdated(program: go.Program) -> bool:
-    return not (_PLACES[program].exists() and stamped(program.module, program.fingerprint()))
+    place = _PLACES[program]
+    return not (place.exists() and contents.kept(program.module, program.fingerprint(), place))
+
+
+def _whole_executor() -> bool:
+    return _EXECUTOR.exists() and contents.kept(_EXECUTOR.name, _CLI.fingerprint(), _EXECUTOR)
 
 
 def _install_executor() -> None:
@@ -99,7 +108,8 @@ def _on_path() -> bool:
     if not found:
         return False
     real = Path(found).resolve()
-    seen = f"{real} {real.stat().st_size} {real.stat().st_mtime_ns}"
+    now = real.stat()
+    seen = f"{real} {now.st_ino} {now.st_size} {now.st_mtime_ns} {now.st_ctime_ns}"
     known, _, answer = read_stamp(_SEEN).rpartition(" ")
     if known != seen:
         answer = "usable" if _usable(real) else "old"

@@ -8,6 +8,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+from tools.bootstrap import contents
 from tools.bootstrap.paths import CHECKOUT, HOME, VENV
 from tools.bootstrap.work import fingerprint, needs_space, run, workshop
 from tools.console import Problem, phase
@@ -16,19 +17,29 @@ _REQUIREMENTS = (CHECKOUT / "requirements.txt", CHECKOUT / "requirements-dev.txt
 _ENVIRONMENTS = HOME / "venvs"
 _MIB = 600
 _PYTHON = VENV / "bin" / "python"
+_STAMP = "python"
+INSTALL = ("-m", "pip", "install", "-q", "--require-hashes", "--only-binary=:all:")
+"""Hashes alone do not do: what a source distribution is built with is in no list, and runs."""
 _LOCK_WITH = "3.11"
 """The oldest Python served: what only the oldest needs is then in the lists, and the others need no more."""
 
 
 def ready() -> bool:
     """Whether the environment is there and is what the requirements files say."""
-    return VENV.is_symlink() and VENV.resolve() == _place() and os.access(_PYTHON, os.X_OK)
+    place = _place()
+    return (
+        VENV.is_symlink()
+        and VENV.resolve() == place
+        and os.access(_PYTHON, os.X_OK)
+        and contents.kept(_STAMP, place.name, place)
+    )
 
 
 def ensure() -> None:
     """Make the environment anew if the requirements have changed."""
     if ready():
         return
+    contents.say_why(_STAMP, _place().name, _place())
     needs_space(HOME, _MIB, "the Python environment")
     with phase("Make the Python environment", usually="1 min"):
         place = _place()
@@ -37,7 +48,8 @@ def ensure() -> None:
         try:
             run("python3 -m venv", [sys._base_executable, "-m", "venv", place])  # type: ignore[attr-defined]
             wanted = [word for file in _REQUIREMENTS for word in ("--requirement", file)]
-            run("pip install", [place / "bin" / "python", "-m", "pip", "install", "-q", "--require-hashes", *wanted])
+            run("pip install", [place / "bin" / "python", *INSTALL, *wanted])
+            contents.keep(_STAMP, place.name, place)
         except BaseException:
             shutil.rmtree(place, ignore_errors=True)
             raise

@@ -44,6 +44,9 @@ def test_commands_go_where_libvirt_is(uri: str, way: str, transport: str) -> Non
         ("?no_verify=0", "StrictHostKeyChecking=yes"),
         ("?keyfile=/root/k", "/root/k"),
         ("", "BatchMode=yes"),
+        ("", "ServerAliveInterval=5"),
+        ("", "ServerAliveCountMax=3"),
+        ("", "ControlPath=none"),
     ],
 )
 def test_ssh_does_as_the_uri_says(query: str, option: str) -> None:
@@ -64,6 +67,7 @@ def test_user_and_port_of_the_uri_are_used() -> None:
         ("deploy@host1: Permission denied (publickey).", "refuses the SSH login deploy@host1: put the key"),
         ("ssh: connect to host host1 port 22: Connection refused", "cannot be reached by SSH: connect to host host1"),
         ("ssh: Could not resolve hostname host1: Name or service not known", "Could not resolve hostname"),
+        ("Timeout, server host1 not responding.", "has gone silent: its SSH server answered nothing for 15 s"),
         ("", "ssh said nothing"),
     ],
 )  # fmt: skip
@@ -115,4 +119,5 @@ def test_the_ssh_that_virsh_calls_has_those_options(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("PATH", str(tmp_path))
     said = Hypervisor("qemu+ssh://host1/system?knownhosts=/etc/known").virsh("list")
     assert "-o BatchMode=yes" in said
-    assert "UserKnownHostsFile=/etc/known called" in said
+    assert "UserKnownHostsFile=/etc/known " in said
+    assert said.endswith(" called\n")

@@ -9,15 +9,20 @@ import subprocess
 import sys
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hosts import connection
+from hosts.connection import SILENT_SECONDS
+from smoke import vantage
 from smoke.engine.job import HTTP1, Endpoint, Job, Tally
 from smoke.load import LOCAL, Vantage
 from smoke.problems import TargetProblem
 from smoke.vantage import archive, measure
+from tests.sshd import ssh_server
 
 NAME = "api.test.localhost"
 ELSEWHERE = Vantage(name="host1", reach="ssh://deploy@host1:2222")
@@ -74,8 +79,8 @@ def test_vantage_that_cannot_be_reached_is_one_sentence(server: Any, certificate
         list(measure(ELSEWHERE, job(server, certificate)))
     reach = "host1 (ssh://deploy@host1:2222)"
     assert (
-        str(caught.value)
-        == f"the load generator at {reach} ended: ssh: connect to host host1 port 22: No route to host."
+        str(caught.value) == f"the load generator at {reach} ended: host1 cannot be reached by SSH: "
+        "connect to host host1 port 22: No route to host."
     )
 
 
@@ -130,3 +135,69 @@ def test_generator_in_a_lab_finds_itself_from_any_folder(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     lab = Vantage(name="host1", reach="lab:oslo")
     assert [told.sent for told in measure(lab, job(server, certificate)) if isinstance(told, Tally)] == [25, 25]
+
+
+# Nothing is waited for without end.
+
+SOON = tuple(option.replace("ServerAliveInterval=5", "ServerAliveInterval=1") for option in connection._ALWAYS)
+LONG = {"rate": 20, "round_seconds": 1, "rounds": 60, "warm_up_seconds": 0, "connections": 2, "timeout_seconds": 2}
+
+
+def long_job(server: Any, certificate: Path) -> Job:
+    return Job(job(server, certificate).endpoints, streams=8, **LONG)
+
+
+def test_ssh_server_that_goes_silent_in_the_middle_ends_the_measurement(
+    server: Any, certificate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_ALWAYS", SOON)
+    with ssh_server(tmp_path) as host:
+        there = Vantage(name="host1", reach=f"ssh://root@127.0.0.1:{host.port}?{host.query()}")
+        told = measure(there, long_job(server, certificate))
+        assert isinstance(next(told), Tally)
+        host.freeze()
+        started = time.monotonic()
+        with pytest.raises(TargetProblem, match=r"host1 \(ssh://.*\) ended: 127.0.0.1 has gone silent: its SSH server"):
+            list(told)
+        assert time.monotonic() - started < SILENT_SECONDS
+
+
+def test_ssh_server_that_is_silent_from_the_beginning_is_not_waited_for(
+    server: Any, certificate: Path, tmp_path: Path
+) -> None:
+    """Its port takes the connection, and that is all."""
+    with ssh_server(tmp_path) as host:
+        host.freeze()
+        there = Vantage(name="host1", reach=f"ssh://root@127.0.0.1:{host.port}?{host.query()}")
+        started = time.monotonic()
+        with pytest.raises(TargetProblem, match=r"host1 .* ended: 127.0.0.1 cannot be reached by SSH: .*[Tt]imed out"):
+            list(measure(there, long_job(server, certificate)))
+        assert time.monotonic() - started < SILENT_SECONDS
+
+
+def test_generator_that_stops_behind_a_living_ssh_server_is_given_up(
+    server: Any, certificate: Path, ssh: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vantage, "_START_SECONDS", 1.0)
+    monkeypatch.setattr(vantage, "CONNECT_TIMEOUT", 0.0)
+    told = measure(ELSEWHERE, replace(job(server, certificate), round_seconds=0.1, timeout_seconds=0.1))
+    (ssh / "bin" / "python3").write_text("#!/bin/sh\nexec sleep 60\n")
+    with pytest.raises(TargetProblem, match=r"host1 \(ssh://deploy@host1:2222\) told nothing for 2 s, in which"):
+        list(told)
+
+
+def test_what_a_program_complains_of_at_length_blocks_nothing(ssh: Path, server: Any, certificate: Path) -> None:
+    """More than a pipe takes, before, between and after what it tells."""
+    noise = "head -c 300000 /dev/zero | tr '\\0' '\\n' >&2"
+    fake = ["#!/bin/sh", noise, "head -c 1000 > /dev/null", """echo '{"note": "still here"}'""", noise]
+    (ssh / "bin" / "ssh").write_text("\n".join([*fake, "echo last >&2; exit 3\n"]))
+    told = measure(ELSEWHERE, job(server, certificate))
+    assert next(told) == "still here"
+    with pytest.raises(TargetProblem, match="ended: last"):
+        list(told)
+
+
+def test_what_a_login_shell_prints_is_no_traceback(ssh: Path, server: Any, certificate: Path) -> None:
+    (ssh / "bin" / "ssh").write_text("#!/bin/sh\necho Welcome to host1\n")
+    with pytest.raises(TargetProblem, match=r"begins with 'Welcome to host1': a shell's start-up file there"):
+        list(measure(ELSEWHERE, job(server, certificate)))
