@@ -98,7 +98,9 @@ def checks_for(
     buckets = str(gateway.kernel.conntrack_buckets)
     listeners = (gateway.listeners.http, gateway.listeners.https)
     found += [
-        Check("file", "/sys/module/nf_conntrack/parameters/hashsize", ">=", buckets, "chains stay short"),
+        Check(
+            "file", "/sys/module/nf_conntrack/parameters/hashsize", ">=", buckets, "one for each entry: chains of two"
+        ),
         Check("process-limit", "master", ">=", str(gateway.limit_nofile), "the unit's limit, not PAM's"),
         Check("process-limit", "worker", ">=", str(gateway.rlimit_nofile), "nginx only logs when it cannot raise it"),
         *(Check("listen-backlog", str(port), ">=", str(gateway.kernel.backlog), "511 otherwise") for port in listeners),

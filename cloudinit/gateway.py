@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Network, IPv6Network
 from typing import Literal
 
@@ -11,6 +12,10 @@ from cloudinit.kernel import KernelSettings
 from cloudinit.model import Headers, HostName, Name, Seconds, Settings, Text
 from cloudinit.problems import Problem, raise_all
 from cloudinit.routing import Listeners, RateLimit, Readiness, Route, UpstreamGroup
+
+# What the rotation looks for, and what no shell, no configuration file and no pattern reads as anything else.
+_LOG_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.(json|log)")
+_TAKEN_LOGS = ("audit.json", "error.log")
 
 
 class TlsSettings(Settings):
@@ -29,7 +34,9 @@ class TlsSettings(Settings):
 class LogSettings(Settings):
     """Logs lie on the data volume and survive the guest. In a crash one buffer for each worker is lost at most."""
 
-    file: Text = Field(default="access.json", description="Name of the access log on the data volume.")
+    file: Text = Field(
+        default="access.json", description="Name of the access log on the data volume: NAME.json or NAME.log."
+    )
     buffer_kilobytes: int = Field(default=64, ge=4, le=4096)
     flush_seconds: Seconds = Field(default=5, description="Longest time that a line waits in the buffer.")
     audit: bool = Field(default=False, description="A second log, written at once, line by line.")
@@ -39,8 +46,12 @@ class LogSettings(Settings):
     @field_validator("file")
     @classmethod
     def _plain_name(cls, value: str) -> str:
-        if "/" in value or value in ("", ".", "..") or value.startswith("."):
-            raise ValueError(f'"{value}" is not a plain file name')
+        if not _LOG_NAME.fullmatch(value):
+            raise ValueError(
+                f'"{value}" is not a file name of letters, digits, ".", "_" and "-" that ends in .json or .log'
+            )
+        if value in _TAKEN_LOGS:
+            raise ValueError(f'"{value}" is another log of the gateway')
         return value
 
     @property

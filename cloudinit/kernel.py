@@ -15,7 +15,7 @@ from cloudinit.problems import Problem, raise_all
 _BY_KEY = {row.key: row for row in KERNEL}
 _RANGE = "net.ipv4.ip_local_port_range"
 _CONNTRACK = "net.netfilter.nf_conntrack_max"
-_HIGHEST = 1_073_741_816  # the kernel's own ceiling for fs.nr_open
+_HIGHEST = 1_073_741_816  # what systemd raises fs.nr_open to; the kernel's own ceiling is 2,147,483,584
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ class KernelSettings(Settings):
 
     @property
     def conntrack_buckets(self) -> int:
-        """A quarter of the most entries: the kernel's own ratio, so that chains stay short."""
-        return int(self.value(_CONNTRACK)) // 4
+        """One for each entry, as the kernel has it by default: each stands in the table twice, so chains are of two."""
+        return int(self.value(_CONNTRACK))
 
     @property
     def ephemeral_range(self) -> str:
@@ -146,6 +146,8 @@ def _refusal(key: str, value: str) -> str:
     if len(words) != len(pattern) or not all(word in kept or _is_number(word) for word in words):
         shape = "a number" if len(pattern) == 1 else f"{len(pattern)} numbers"
         return f'"{value}" is not {shape} up to {_HIGHEST}, as {key} needs'
+    if row.most is not None and any(int(word) > row.most for word in words):
+        return f"{value} is above {row.most}, the most that {key} can be"
     if row.disposition is Disposition.FLOOR and "0" in words:
         return f"0 is no floor for {key}; leave it out for the catalogue's"
     if key == _RANGE and not 1024 <= int(words[0]) < int(words[1]) <= 65535:

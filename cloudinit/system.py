@@ -31,21 +31,21 @@ def system_files(guest: GuestSettings, gateway: GatewaySettings, platform: Platf
         f"{_UNITS}/nordgate-logrotate.service": GuestFile(_LOGROTATE_SERVICE),
         f"{_UNITS}/nordgate-logrotate.timer": GuestFile(_LOGROTATE_TIMER),
         f"{_UNITS}/multi-user.target.d/nordgate.conf": GuestFile(_wanted_units(guest)),
-        "/etc/nordgate/logrotate.conf": _template("logrotate.conf", gateway=gateway, rotate_minutes=_ROTATE_MINUTES),
+        "/etc/nordgate/logrotate.conf": _template(
+            "logrotate.conf", gateway=gateway, platform=platform, rotate_minutes=_ROTATE_MINUTES
+        ),
         "/etc/chrony/chrony.conf": _template("chrony.conf", guest=guest, platform=platform),
         "/etc/ssh/sshd_config.d/10-nordgate.conf": GuestFile(_SSHD),
         "/etc/systemd/journald.conf.d/nordgate.conf": GuestFile(
             f"[Journal]\n# The system's disk is small; requests are logged on the data volume.\n"
             f"SystemMaxUse={guest.journal_megabytes}M\nRuntimeMaxUse={guest.journal_megabytes}M\n"
+            "# Nor once more in files that a syslog daemon would write beside it.\nForwardToSyslog=no\n"
         ),
         "/etc/apt/apt.conf.d/90-nordgate": GuestFile(_apt_periodic(guest.unattended_upgrades)),
     }
     modules = _modules(kernel)
     if modules:
         files["/etc/modules-load.d/nordgate.conf"] = GuestFile("".join(f"{module}\n" for module in modules))
-    if "nf_conntrack" in modules:
-        options = f"options nf_conntrack hashsize={gateway.kernel.conntrack_buckets}\n"
-        files["/etc/modprobe.d/nordgate.conf"] = GuestFile(options)
     if guest.firewall:
         files["/etc/nftables.conf"] = _template("nftables.conf", mode="0755", guest=guest, gateway=gateway)
     return files
@@ -120,7 +120,7 @@ def _apt_periodic(upgrades: bool) -> str:
     periodic = "".join(
         f'APT::Periodic::{name} "{switch}";\n' for name in ("Enable", "Update-Package-Lists", "Unattended-Upgrade")
     )
-    return periodic + (_KEEP_FILES if upgrades else "")
+    return periodic + _NO_ARCHIVES + (_UPGRADES if upgrades else "")
 
 
 _SSHD = """\
@@ -130,10 +130,18 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 """
 
-_KEEP_FILES = """\
+_NO_ARCHIVES = """\
+// What is installed needs no archive: apt-get would keep every one on the system's disk.
+APT::Keep-Downloaded-Packages "false";
+"""
+
+_UPGRADES = """\
 // Our files stay as they are: a package that would ask about them is otherwise never upgraded.
 Dpkg::Options:: "--force-confdef";
 Dpkg::Options:: "--force-confold";
+// Each kernel takes some 100 MB: the running one and the newest stay.
+Unattended-Upgrade::Remove-Unused-Kernel-Packages "true";
+Unattended-Upgrade::Remove-New-Unused-Dependencies "true";
 """
 
 _LOGROTATE_SERVICE = """\
@@ -143,7 +151,7 @@ ConditionPathExists=/run/nordgate/prepared
 
 [Service]
 Type=oneshot
-ExecStart=/usr/sbin/logrotate --state /srv/nordgate/log/.rotated /etc/nordgate/logrotate.conf
+ExecStart=/usr/sbin/logrotate --state /run/nordgate/rotated /etc/nordgate/logrotate.conf
 Nice=19
 IOSchedulingClass=idle
 """

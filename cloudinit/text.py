@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,9 +28,10 @@ def _compiled() -> dict[str, Template]:
         keep_trailing_newline=True,
         # Each is rendered a few times: folding its constants would cost more than it saves.
         optimized=False,
-        autoescape=False,  # noqa: S701 - nothing here is HTML; values are quoted by `q`
+        autoescape=False,  # noqa: S701 - nothing here is HTML; values are quoted by `q` and `sh`
     )
     environment.filters["q"] = nginx_quoted
+    environment.filters["sh"] = shlex.quote
     return {name: environment.get_template(name) for name in environment.list_templates(extensions=["j2"])}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -81,7 +82,18 @@ def _options(checking: str, known_hosts: str, keyfile: str) -> list[str]:
     options = [*_ALWAYS, f"StrictHostKeyChecking={checking}"]
     if known_hosts:
         # It is the one that counts, for the provider too: not the machine's, not a command's.
-        only = (f"UserKnownHostsFile={known_hosts}", "GlobalKnownHostsFile=/dev/null", "KnownHostsCommand=none")
+        only = (
+            f"UserKnownHostsFile={_ssh_file(known_hosts)}",
+            "GlobalKnownHostsFile=/dev/null",
+            "KnownHostsCommand=none",
+        )
         options += only
     words = [word for option in options for word in ("-o", option)]
-    return [*words, "-o", "IdentitiesOnly=yes", "-i", keyfile] if keyfile else words
+    return [*words, "-o", "IdentitiesOnly=yes", "-i", keyfile.replace("%", "%%")] if keyfile else words
+
+
+def _ssh_file(path: str) -> str:
+    """A path as the value of one of ssh's options: ssh splits it at blanks, and reads `%` and quotes."""
+    if not re.search(r"[^\w./~+:,@-]", path):
+        return path
+    return '"' + path.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%") + '"'

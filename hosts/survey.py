@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from shlex import quote
 
 from hosts.commands import HostCommands
 from hosts.facts import HostFacts, read_facts
@@ -33,13 +34,13 @@ def survey(demand: HostDemand) -> HostFacts:
             "running pools": "pool-list --uuid",
         }
         if demand.bridge:
-            questions["bridge"] = f"iface-dumpxml {demand.bridge}"
+            questions["bridge"] = f"iface-dumpxml {quote(demand.bridge)}"
         listing = _ask(hypervisor, questions)
         details = {
-            **{f"domain {uuid}": f"dumpxml {uuid}" for uuid in listing["domain"].split()},
-            **{f"network {uuid}": f"net-dumpxml {uuid}" for uuid in listing["network"].split()},
-            **{f"pool {uuid}": f"pool-dumpxml {uuid}" for uuid in listing["pool"].split()},
-            **{f"volumes {uuid}": f"vol-list {uuid}" for uuid in listing["running pools"].split()},
+            **{f"domain {uuid}": f"dumpxml {quote(uuid)}" for uuid in listing["domain"].split()},
+            **{f"network {uuid}": f"net-dumpxml {quote(uuid)}" for uuid in listing["network"].split()},
+            **{f"pool {uuid}": f"pool-dumpxml {quote(uuid)}" for uuid in listing["pool"].split()},
+            **{f"volumes {uuid}": f"vol-list {quote(uuid)}" for uuid in listing["running pools"].split()},
         }
         answers = _ask(hypervisor, details) if details else {}
         probe, problem = asked.result()
@@ -48,7 +49,7 @@ def survey(demand: HostDemand) -> HostFacts:
 
 def _ask(hypervisor: Hypervisor, questions: dict[str, str]) -> dict[str, str]:
     """One connection for all: virsh goes on after a question that fails, whose section then stays empty."""
-    words = "; ".join(f"echo '{marker(name)}'; {question}" for name, question in questions.items())
+    words = "; ".join(f"echo {quote(marker(name))}; {question}" for name, question in questions.items())
     return dict.fromkeys(questions, "") | split(hypervisor.virsh(f"{words}; echo", timeout=BOUND))
 
 

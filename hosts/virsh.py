@@ -10,8 +10,10 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from tempfile import TemporaryDirectory
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote as url_quote
+from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 from hosts.commands import HostCommands, ssh_sentence
@@ -58,7 +60,7 @@ class Hypervisor:
             ssh = Path(self._folder.name) / "ssh"
             ssh.write_text(f'#!/bin/sh\nexec {shlex.join(["ssh", *where.ssh_options])} "$@"\n')
             ssh.chmod(0o700)
-            uri += f"{'&' if urlsplit(uri).query else '?'}command={quote(str(ssh))}"
+            uri += f"{'&' if urlsplit(uri).query else '?'}command={url_quote(str(ssh))}"
         return ["virsh", *(["-c", uri] if uri else []), *words], environment
 
     def virsh(self, *words: str, timeout: float = 20) -> str:
@@ -107,7 +109,7 @@ class Hypervisor:
     def look(self, domain: str) -> DomainView:
         """How the domain is now; raises DomainStopped, with the state and its reason, if it does not run."""
         try:
-            out = self.virsh(f"domstate --domain '{domain}' --reason; dumpxml --domain '{domain}'")
+            out = self.virsh(f"domstate --domain {quote(domain)} --reason; dumpxml --domain {quote(domain)}")
         except HypervisorProblem as problem:
             if "failed to get domain" in str(problem):
                 raise DomainStopped(f"there is no domain {domain} at {self.label}.") from None

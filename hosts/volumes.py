@@ -17,7 +17,7 @@ from hosts.virsh import Hypervisor
 _LOOKED_AT = 4 << 20
 """Bytes at each end: file systems, LVM, md, LUKS and partition tables all keep their signatures there."""
 
-_GROW_FILE_SYSTEM = "device=$(findmnt --noheadings --output SOURCE --mountpoint /srv/nordgate) && resize2fs $device"
+_GROW_FILE_SYSTEM = 'device=$(findmnt --noheadings --output SOURCE --mountpoint /srv/nordgate) && resize2fs "$device"'
 
 
 class DataVolume(Volume):

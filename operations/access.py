@@ -84,5 +84,5 @@ def _proxy(settings: Settings, gateway: str) -> list[str]:
     if not socket.startswith("/var/lib/nordgate/lab/"):
         return []
     lab = Path(socket).parents[1].name
-    command = shlex.join([sys.executable, "-m", "tools.lab", "exec", lab, "socat", "-", "TCP:%h:%p"])
-    return ["-o", f"ProxyCommand={command}"]
+    inside = shlex.join([sys.executable, "-m", "tools.lab", "exec", lab]).replace("%", "%%")
+    return ["-o", f"ProxyCommand={inside} socat - TCP:%h:%p"]

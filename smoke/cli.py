@@ -108,12 +108,17 @@ def plan_of(options: argparse.Namespace) -> Plan:
         except (OSError, UnicodeDecodeError) as error:
             raise UsageProblem(f"cannot read the plan {options.plan}: {error}.") from None
         plan = parse_plan(text, "standard input" if options.plan == "-" else options.plan)
+    if options.target is not None and (options.proofs_only or options.profile == SOURCES_WRK):
+        idle = ", ".join("--" + flag.replace("_", "-") for flag in given if _FLAGS[flag].startswith("budget."))
+        if idle:
+            why = "--proofs-only" if options.proofs_only else f"--profile {SOURCES_WRK}"
+            raise UsageProblem(f"{idle}: with {why} no budget is judged.")
     if options.proofs_only or options.profile == SOURCES_WRK or plan.load is None:
         return plan.model_copy(update={"load": None})
     if options.profile is None:
         return plan
     # A load of the gateway alone: an upstream is not built for so many connections.
-    return plan.model_copy(update={"load": plan.load.model_copy(update=PROFILES[options.profile]), "baseline": None})
+    return plan.alone(plan.load.model_copy(update=PROFILES[options.profile]))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from smoke.model import Model, Name, host_and_port
+from stacks.samples import PERCENTILES
 
 Protocol = Literal["http/1.1", "h2"]
 
@@ -50,12 +51,24 @@ class Budget(Model):
 
     def over(self, wider: Budget) -> Budget:
         """This budget where it says something, and the wider one elsewhere."""
-        return wider.model_copy(update={name: getattr(self, name) for name in self.model_fields_set})
+        own = {name: getattr(self, name) for name in self.model_fields_set}
+        if "overhead" in own:
+            differs = {name: getattr(self.overhead, name) for name in self.overhead.model_fields_set}
+            own["overhead"] = wider.overhead.model_copy(update=differs)
+        return wider.model_copy(update=own)
+
+    @property
+    def declared(self) -> dict[str, float]:
+        """What it limits, by setting (`p999`, `overhead.p50`); times in seconds."""
+        of_times = {**self.model_dump(include=set(PERCENTILES)), **{f"overhead.{n}": v for n, v in self.overhead}}
+        found = {name: value / 1000 for name, value in of_times.items() if value is not None}
+        found |= {"minThroughput": self.min_throughput} if self.min_throughput is not None else {}
+        return found | ({"errorRate": self.error_rate} if "error_rate" in self.model_fields_set else {})
 
     @property
     def limits(self) -> dict[float, float | None]:
         """By percentile."""
-        return {50: self.p50, 99: self.p99, 99.9: self.p999}
+        return {percentile: getattr(self, name) for name, percentile in PERCENTILES.items()}
 
 
 class Vantage(Model):

@@ -52,7 +52,7 @@ def _series(
     plan: Plan, load: Load, vantage: Vantage, path: str, protocol: str, authorities: str | None,
     progress: Progress, guest_stat: GuestStat | None,
 ) -> Series:  # fmt: skip
-    budget = plan.routes.get(path, Budget()).over(vantage.budget.over(plan.budget))
+    budget = plan.budget_of(vantage, path)
     job = _job(plan, load, vantage, path, protocol, authorities)
     place = "" if vantage.reach == "local" else f" from {vantage.name}"
     title = f"{load.rate:g} requests/s of {path} over {protocol}{place}"
@@ -60,7 +60,8 @@ def _series(
         with progress.phase(title if attempt == 1 else f"{title}, attempt {attempt}") as tell:
             rounds, notes = _rounds(vantage, job, tell, guest_stat)
         lines = judge(rounds, budget)
-        if overall(lines) is not Verdict.INCONCLUSIVE:
+        # Connections that this machine cannot open, it cannot open the next time either.
+        if overall(lines) is not Verdict.INCONCLUSIVE or rounds.missing_connections:
             break
     return Series(vantage, path, protocol, budget, rounds, lines, attempt, notes)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
@@ -11,12 +12,17 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 from cloudinit import Check
+from cloudinit.problems import Problem, raise_all
 from smoke.load import LOCAL, Budget, Load, Overhead, Vantage
 from smoke.model import GuestPath, HostName, Model, Name, UrlPath, host_and_port
 from smoke.problems import UsageProblem
+from stacks.samples import PERCENTILES, Run, unjudged
 
 Proof = Literal["tls-floor", "ciphers", "http2", "resumption", "hsts", "unknown-host", "version"]
 """What is proved over the network, besides the certificate, the health and one proxied request."""
+
+
+_NOTHING = "load is null: nothing is measured, and nothing of the budget would be judged"
 
 
 class Trust(Model):
@@ -138,6 +144,11 @@ class Plan(Model):
             raise ValueError("vantages must have different names")
         return self
 
+    @model_validator(mode="after")
+    def _judgeable(self) -> Self:
+        raise_all("Plan", list(_unjudged(self)))
+        return self
+
     @property
     def name(self) -> str:
         """The name that the certificate must carry and the gateway answers to."""
@@ -148,8 +159,51 @@ class Plan(Model):
         return host_and_port(self.connect or urlsplit(self.url).netloc, 443)
 
     @property
+    def run(self) -> Run | None:
+        """One series, as far as it decides what can be judged."""
+        if self.load is None:
+            return None
+        load = self.load
+        return Run(load.rate, load.duration_seconds, load.rounds, load.timeout_seconds, self.baseline is not None)
+
+    @property
     def measured_paths(self) -> list[str]:
         return list(self.routes) or [self.paths.proxied]
+
+    def alone(self, load: Load) -> Plan:
+        """Another load, of the gateway without its baseline, and so without what it may add to one."""
+
+        def bare(budget: Budget) -> Budget:
+            return budget.model_copy(update={"overhead": Overhead()})
+
+        vantages = tuple(one.model_copy(update={"budget": bare(one.budget)}) for one in self.vantages)
+        routes = {path: bare(budget) for path, budget in self.routes.items()}
+        changed = {"load": load, "baseline": None, "routes": routes, "vantages": vantages}
+        return self.model_copy(update=changed | {"budget": bare(self.budget)})
+
+    def budget_of(self, vantage: Vantage, path: str) -> Budget:
+        """What applies to a path that is measured from there: the route's, then the vantage's, then the plan's."""
+        return self.routes.get(path, Budget()).over(vantage.budget.over(self.budget))
+
+
+def _unjudged(plan: Plan) -> Iterator[Problem]:
+    """Every declared budget that the plan's load cannot judge, where it is declared."""
+    told = set()
+    for number, vantage in enumerate(plan.vantages):
+        for path in plan.measured_paths:
+            limits = plan.budget_of(vantage, path).declared
+            for setting, rule in unjudged(limits, plan.run) if plan.run else ((name, _NOTHING) for name in limits):
+                stated = {
+                    ("routes", path): plan.routes.get(path, Budget()),
+                    ("vantages", number, "budget"): vantage.budget,
+                    ("budget",): plan.budget,
+                }
+                place = next(where for where, budget in stated.items() if setting in budget.declared)
+                where = (*place, *setting.split("."))
+                if where not in told:
+                    told.add(where)
+                    of_time = setting.rpartition(".")[2] in PERCENTILES
+                    yield Problem(where, limits[setting] * (1000 if of_time else 1), rule)
 
 
 def parse_plan(text: str, source: str) -> Plan:

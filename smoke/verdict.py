@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from smoke.engine.job import Tally
-from smoke.latency import SHOWN, Latency, milliseconds, name, overhead, samples_needed, summarise
+from smoke.latency import SHOWN, Latency, answered, beyond, milliseconds, name, overhead, summarise
 from smoke.load import Budget
+from stacks.samples import samples_needed
 
 SATURATED_SHARE = 0.10
 """More late sends than this, and the load was not the declared one: nothing about latency is proved."""
@@ -64,6 +65,10 @@ class Rounds:
         return sum((Counter(tally.errors) for tally in self.gateway), Counter())
 
     @property
+    def missing_connections(self) -> int:
+        return max(tally.missing_connections for tally in (*self.gateway, *self.baseline))
+
+    @property
     def worst_delay(self) -> float:
         return max(tally.worst_delay for tally in self.gateway)
 
@@ -77,7 +82,7 @@ class Rounds:
 
 def late_after(budget: Budget) -> float:
     """Seconds after which a send is late: when its delay alone is a tenth of the budget, and 1 ms at least."""
-    limit = budget.p99 or budget.p50
+    limit = budget.p99 or budget.p50 or budget.p999
     return 0.01 if limit is None else _weighs(limit)
 
 
@@ -87,10 +92,7 @@ def judge(rounds: Rounds, budget: Budget) -> list[Line]:
     lines = [_percentile(p, rounds, latency, budget.limits.get(p)) for p in SHOWN]
     lines.append(Line("max", milliseconds(latency.maximum), "", Verdict.SHOWN))
     if rounds.baseline:
-        lines += [
-            _overhead(50, rounds, latency, budget.overhead.p50),
-            _overhead(99, rounds, latency, budget.overhead.p99),
-        ]
+        lines += [_overhead(50, rounds, budget.overhead.p50), _overhead(99, rounds, budget.overhead.p99)]
     return [*lines, _throughput(latency, budget), _errors(rounds, budget), *_measurement(rounds, budget)]
 
 
@@ -104,28 +106,44 @@ def overall(lines: list[Line]) -> Verdict:
 
 
 def _percentile(percentile: float, rounds: Rounds, latency: Latency, limit: float | None) -> Line:
-    value = latency.percentiles[percentile]
-    doubt = limit is not None and (
-        _generator_explains(percentile, value, limit, rounds) or _noise_explains(percentile, limit, rounds)
-    )
-    return _judged(name(percentile), percentile, value, limit, latency.count, doubt)
-
-
-def _overhead(percentile: float, rounds: Rounds, latency: Latency, limit: float | None) -> Line:
-    value = overhead(rounds.gateway, rounds.baseline, percentile)
-    count = min(latency.count, summarise(rounds.baseline).count)
-    return _judged(f"{name(percentile)} over the baseline", percentile, value, limit, count, doubt=False)
-
-
-def _judged(what: str, percentile: float, value: float, limit: float | None, count: int, doubt: bool) -> Line:
-    needed = samples_needed(percentile)
-    scarce = f" (not judged: {count} samples of {needed})" if count < needed else ""
+    what, found = name(percentile), milliseconds(latency.percentiles[percentile])
     if limit is None:
-        return Line(what, milliseconds(value), "", Verdict.SHOWN)
-    if scarce:
-        return Line(what, milliseconds(value) + scarce, f"≤ {milliseconds(limit)}", Verdict.SHOWN)
-    verdict = Verdict.PASS if value <= limit else Verdict.INCONCLUSIVE if doubt else Verdict.FAIL
-    return Line(what, milliseconds(value), f"≤ {milliseconds(limit)}", verdict)
+        return Line(what, found, "", Verdict.SHOWN)
+    needed = samples_needed(percentile)
+    # What is missing may have been as fast as can be: beyond the limit are too many all the same.
+    if beyond(rounds.gateway, limit) > _may_exceed(percentile, max(latency.count, needed)):
+        explained = _generator_explains(percentile, latency, limit, rounds) or _noise_explains(
+            percentile, limit, rounds
+        )
+        return Line(what, found, f"≤ {milliseconds(limit)}", Verdict.INCONCLUSIVE if explained else Verdict.FAIL)
+    if latency.count < needed:
+        return Line(what, _scarce(found, latency.count, needed), f"≤ {milliseconds(limit)}", Verdict.INCONCLUSIVE)
+    return Line(what, found, f"≤ {milliseconds(limit)}", Verdict.PASS)
+
+
+def _overhead(percentile: float, rounds: Rounds, limit: float | None) -> Line:
+    what = f"{name(percentile)} over the baseline"
+    value = overhead(rounds.gateway, rounds.baseline, percentile)
+    found = milliseconds(value)
+    if limit is None:
+        return Line(what, found, "", Verdict.SHOWN)
+    # Each round gives a difference of its own, and the median of such as mean nothing means nothing.
+    sides = (*rounds.gateway, *map(answered, rounds.baseline))
+    fewest, needed = min(sum(tally.latencies.values()) for tally in sides), samples_needed(percentile)
+    if fewest < needed:
+        found, verdict = _scarce(found, fewest, needed, " in one round"), Verdict.INCONCLUSIVE
+    else:
+        verdict = Verdict.PASS if value <= limit else Verdict.FAIL
+    return Line(what, found, f"≤ {milliseconds(limit)}", verdict)
+
+
+def _scarce(found: str, count: int, needed: int, where: str = "") -> str:
+    return f"{found} (not judged: {count} of {needed} samples{where})"
+
+
+def _may_exceed(percentile: float, count: int) -> float:
+    """So many of `count` requests a percentile's limit lets be slower."""
+    return round((1 - percentile / 100) * count, 6)
 
 
 def _throughput(latency: Latency, budget: Budget) -> Line:
@@ -157,6 +175,9 @@ def _measurement(rounds: Rounds, budget: Budget) -> list[Line]:
             _trusted(rounds.processor <= FULL_CORE),
         ),
     ]
+    if rounds.missing_connections:
+        found = f"{rounds.missing_connections} fewer: the hard limit of open files (ulimit -Hn) ends there"
+        lines.append(Line("connections", found, "as many as declared", Verdict.INCONCLUSIVE))
     if rounds.stolen is not None:
         trusted = _trusted(rounds.stolen <= STOLEN_SHARE)
         lines.append(Line("stolen from the guest", f"{rounds.stolen:.1%}", f"≤ {STOLEN_SHARE:.0%}", trusted))
@@ -167,14 +188,14 @@ def _trusted(good: bool) -> Verdict:
     return Verdict.PASS if good else Verdict.INCONCLUSIVE
 
 
-def _generator_explains(percentile: float, value: float, limit: float, rounds: Rounds) -> bool:
+def _generator_explains(percentile: float, latency: Latency, limit: float, rounds: Rounds) -> bool:
     """Whether the generator's own delay is enough, in number and in size, to have caused the excess.
 
     A delay is followed by a burst, which a gateway with half its capacity to spare works off within the same time
     again: so up to twice the delay, and as many requests that were in time as were late, can be its doing.
     """
     enough = 2 * rounds.late(_weighs(limit)) / rounds.sent >= 1 - percentile / 100
-    return enough and value - 2 * rounds.worst_delay * 1000 <= limit
+    return enough and latency.percentiles[percentile] - 2 * rounds.worst_delay * 1000 <= limit
 
 
 def _noise_explains(percentile: float, limit: float, rounds: Rounds) -> bool:
@@ -182,10 +203,16 @@ def _noise_explains(percentile: float, limit: float, rounds: Rounds) -> bool:
 
     One bad round is measured again and not judged: a fault that comes back fails then, noise does not.
     """
-    bad = sum(summarise([tally]).percentiles[percentile] > limit for tally in rounds.gateway)
+    bad = sum(_exceeds(percentile, [tally], limit) for tally in rounds.gateway)
     if len(rounds.gateway) >= 3 and bad <= 1:
         return True
-    return bool(rounds.baseline) and summarise(rounds.baseline).percentiles[percentile] > limit
+    return summarise(rounds.baseline).count > 0 and _exceeds(percentile, rounds.baseline, limit)
+
+
+def _exceeds(percentile: float, tallies: list[Tally], limit: float) -> bool:
+    """Whether more of these requests than may are beyond the limit. Where there was no answer, nothing was good."""
+    count = summarise(tallies).count
+    return count == 0 or beyond(tallies, limit) > _may_exceed(percentile, count)
 
 
 def _weighs(limit: float) -> float:

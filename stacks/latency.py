@@ -9,10 +9,15 @@ from urllib.parse import urlsplit
 
 from pydantic.alias_generators import to_camel
 
+from stacks.samples import PERCENTILES
 from stacks.smoke import Limits, Smoke, Vantage
 
 _OF_SSH = ("keyfile", "knownhosts", "known_hosts_verify", "no_verify")
 """Parameters of a libvirt URI that say how SSH logs in: libvirt.org/uri.html."""
+
+
+_TIMEOUT, _LONGEST_TIMEOUT = 5.0, 60.0
+"""Seconds."""
 
 
 def latency_plan(smoke: Smoke, hypervisor_uri: str, inside: str, origins: Mapping[str, str]) -> dict[str, Any]:
@@ -27,6 +32,7 @@ def latency_plan(smoke: Smoke, hypervisor_uri: str, inside: str, origins: Mappin
             "rounds": smoke.rounds,
             "connections": smoke.connections,
             "protocols": list(smoke.protocols),
+            "timeoutSeconds": timeout_seconds(smoke),
         },
         "budget": _budget(smoke.budget),
         "routes": {path: _budget(limits) for path, limits in smoke.routes.items()},
@@ -35,6 +41,12 @@ def latency_plan(smoke: Smoke, hypervisor_uri: str, inside: str, origins: Mappin
         **({"baseline": smoke.baseline} if smoke.baseline else {}),
         **({"vantages": _vantages(smoke.vantages, hypervisor_uri, inside, origins)} if smoke.vantages else {}),
     }
+
+
+def timeout_seconds(smoke: Smoke) -> float:
+    """So long an answer is waited for: well beyond every budget, so that each can be told from no answer."""
+    longest = max(limit for limits in smoke.series for name, (_, limit) in limits.items() if name in PERCENTILES)
+    return min(max(_TIMEOUT, 2 * longest), _LONGEST_TIMEOUT)
 
 
 def _vantages(

@@ -12,13 +12,12 @@ from pydantic import ValidationError
 from cloudinit import PLATFORMS, GatewaySettings, broken_rules
 from cloudinit.gateway import LogSettings
 from cloudinit.problems import Problem
+from stacks import promises
 from stacks.connections import refused_in_production
 from stacks.design import guest_settings
 from stacks.files import is_test
 from stacks.hardware import Hardware, share_problems
-from stacks.settings import Gateway, Hypervisor, Image, Network, RoundTrips, rotated_megabytes
-from stacks.smoke import Smoke
-from stacks.units import shown
+from stacks.settings import Gateway, Hypervisor, Image, Network, rotated_megabytes
 
 TIME_ZONES = {"norway": ("Europe/Oslo", "Arctic/Longyearbyen"), "united-kingdom": ("Europe/London", "Europe/Belfast")}
 """Of the IANA time zone database (zone.tab and backward): those that lie in each jurisdiction."""
@@ -113,45 +112,6 @@ def gateways_get_along_on_their_hosts(hardware: Hardware, gateways: Mapping[str,
     yield from share_problems(hardware, gateways)
 
 
-def budgets_can_be_met(smoke: Smoke, round_trips: RoundTrips) -> Iterator[Problem]:
-    least = round_trips.gateways + round_trips.upstreams
-    for name, value in smoke.budget.percentiles.items():
-        if value < least:
-            rule = (
-                f"{shown(value)} can never be met: the round trips alone take {shown(least)} "
-                f"(roundTrips: {shown(round_trips.gateways)} to the gateways, {shown(round_trips.upstreams)} onwards)"
-            )
-            yield Problem(("smoke", "budget", name), shown(value), rule)
-
-
-def budgets_leave_the_way_from_other_regions(smoke: Smoke, round_trips: RoundTrips) -> Iterator[Problem]:
-    for name, vantage in smoke.vantages.items():
-        expected = round_trips.regions.get(vantage.region) if vantage.region else None
-        if expected is None:
-            continue
-        least = expected + round_trips.upstreams
-        why = (
-            f"can never be met from {vantage.region}: the round trips alone take {shown(least)} "
-            f"(roundTrips: {shown(expected)} to the gateways, {shown(round_trips.upstreams)} onwards)"
-        )
-        where = ("smoke", "vantages", name, "budget")
-        for percentile, limit in vantage.limits(smoke.budget).items():
-            if limit < least:
-                whose = "" if percentile in vantage.budget.percentiles else ", of smoke.budget,"
-                yield Problem((*where, percentile), shown(limit), f"{shown(limit)}{whose} {why}")
-        for path, limits in smoke.routes.items():
-            for percentile, limit in limits.percentiles.items():
-                if limit < least:
-                    rule = f"{shown(limit)}, which holds for every vantage point, {why}"
-                    yield Problem(("smoke", "routes", path, percentile), shown(limit), rule)
-
-
-def only_tests_stretch_the_budgets(stack: str, budget_scale: int) -> Iterator[Problem]:
-    if budget_scale != 1 and not is_test(stack):
-        rule = f"must be 1: {stack} is no test stack (NAME-test), and is held to its region's own budgets"
-        yield Problem(("budgetScale",), budget_scale, rule)
-
-
 def the_time_zone_is_the_jurisdictions(jurisdiction: str, time_zone: str) -> Iterator[Problem]:
     if time_zone not in TIME_ZONES[jurisdiction]:
         rule = f'"{time_zone}" is no time zone of {jurisdiction}: {", ".join(TIME_ZONES[jurisdiction])}'
@@ -234,9 +194,7 @@ RULES: tuple[Callable[..., Iterator[Problem]], ...] = (
     gateways_do_not_all_fall_with_one_host,
     logical_volumes_are_whole_extents,
     gateways_get_along_on_their_hosts,
-    budgets_can_be_met,
-    budgets_leave_the_way_from_other_regions,
-    only_tests_stretch_the_budgets,
+    *promises.RULES,
     logs_fit_the_data_volume,
     routes_fit_the_upstreams,
     limits_on_files_are_high_enough,

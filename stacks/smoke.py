@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import pairwise
+from collections.abc import Iterator, Mapping
+from itertools import pairwise, product
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
@@ -48,6 +48,15 @@ class Limits(Model):
         """Those that have a limit, in seconds."""
         return {name: value for name, value in self if name.startswith("p") and value is not None}
 
+    @property
+    def declared(self) -> dict[str, float]:
+        """Every limit, by its setting (`p999`, `overhead.p50`, `errorRate`); times in seconds."""
+        found = dict(self.percentiles)
+        if self.overhead:
+            found |= {f"overhead.{name}": value for name, value in self.overhead if value is not None}
+        others = {"errorRate": self.error_rate, "minThroughput": self.min_throughput}
+        return found | {name: value for name, value in others.items() if value is not None}
+
     def scaled(self, factor: float, distance: float = 0.0) -> Self:
         """With every time multiplied but for the seconds of `distance` in it; shares and rates stay."""
         times: dict[str, object] = {
@@ -65,6 +74,10 @@ class Budget(Limits):
     p50: Duration = Field(gt=0, description="half of the requests are answered within")
     p99: Duration = Field(gt=0, description="99 of 100 requests are answered within")
     error_rate: float = Field(default=0.0, ge=0, le=1, description="share of requests that may fail")
+
+
+_Stated = tuple[tuple[str, ...], Limits]
+"""Where limits are declared, and what they are."""
 
 
 class Vantage(Model):
@@ -92,8 +105,10 @@ class Smoke(Model):
 
     ready_within: Duration = Field(gt=0, le=3600, description="how long a gateway may take from start to ready")
     path: UrlPath = Field(default="/", description="path that is proxied to an upstream")
-    rate: float = Field(default=150, gt=0, description="requests per second of the latency run")
-    duration: Duration = Field(default=7.0, gt=0, description="length of the latency run; a baseline doubles it")
+    rate: float = Field(default=150, gt=0, le=100_000, description="requests per second of the latency run")
+    duration: Duration = Field(
+        default=7.0, gt=0, le=3600, description="length of the latency run; a baseline doubles it"
+    )
     rounds: int = Field(default=5, ge=1, le=100, description="so many parts it has; gateway and baseline take turns")
     connections: int = Field(default=8, ge=1, le=20_000, description="kept-alive connections of the latency run")
     protocols: tuple[Literal["http/1.1", "h2"], ...] = Field(
@@ -113,6 +128,21 @@ class Smoke(Model):
     on_inconclusive: Literal["fail", "warn"] = Field(
         default="fail", description="whether a check that noise leaves undecided fails the deployment"
     )
+
+    @property
+    def series(self) -> Iterator[dict[str, tuple[tuple[str, ...], float]]]:
+        """What applies to each path from each vantage point: by setting, where it is declared and its value."""
+        whole: _Stated = (("budget",), self.budget)
+        vantages: list[list[_Stated]] = [
+            [(("vantages", name, "budget"), vantage.budget)] for name, vantage in self.vantages.items()
+        ]
+        routes: list[list[_Stated]] = [[(("routes", path), limits)] for path, limits in self.routes.items()]
+        for vantage, route in product(vantages or [[]], routes or [[]]):
+            yield {
+                setting: (place, value)
+                for place, limits in (whole, *vantage, *route)
+                for setting, value in limits.declared.items()
+            }
 
     def scaled(self, factor: float, round_trips: Mapping[str, float]) -> Self:
         """With every budget's times multiplied; from another region, only what is above the round trip from there.

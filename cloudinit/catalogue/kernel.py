@@ -45,7 +45,8 @@ KERNEL: tuple[Sysctl, ...] = (
         value="65535",
         says="65535, 4096",
         sources=("A14", "A16", "A18"),
-        why="half-open connections, as long as no SYN cookies are sent",
+        why="half-open connections, where SYN cookies are off; with them, as asserted below, the listener's own queue "
+        "decides",
     ),
     Sysctl(
         item="net.core.netdev_max_backlog",
@@ -66,7 +67,8 @@ KERNEL: tuple[Sysctl, ...] = (
         says="1048576 (A16)",
         sources=("A16",),
         needs="nf_conntrack",
-        why="the key does not exist until the module is loaded: loaded at boot, with a hash size to match",
+        why="the key does not exist until the module is loaded: loaded at boot, and given one hash bucket for each "
+        "entry, 8 MiB; full, the table takes about 256 MiB more",
     ),
     Sysctl(
         item="net.ipv4.tcp_tw_reuse",
@@ -76,7 +78,8 @@ KERNEL: tuple[Sysctl, ...] = (
         value="1",
         says="1",
         sources=("A14", "A16", "A18"),
-        why="outbound connections only; needs timestamps",
+        most=2,
+        why="outbound connections only; needs timestamps; the default, 2, is for loopback only",
     ),
     Sysctl(
         item="net.ipv4.tcp_tw_reuse",
@@ -115,6 +118,7 @@ KERNEL: tuple[Sysctl, ...] = (
         value="30",
         says="30 (A14)",
         sources=("A14",),
+        most=2147483,
         why="orphaned connections in FIN_WAIT_2 are let go sooner; says nothing about TIME_WAIT",
     ),
     Sysctl(
@@ -197,6 +201,7 @@ KERNEL: tuple[Sysctl, ...] = (
         since="2.6.18",
         disposition=_SET,
         value="0",
+        most=1,
         why="long-idle kept-alive connections keep their window",
     ),
     Sysctl(

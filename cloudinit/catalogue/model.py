@@ -51,7 +51,8 @@ class Sysctl(Row):
 
     `needs` names the module whose loading makes the key, or its value, exist; `since` the first kernel that knows it,
     as the manual pages tcp(7), listen(2) and proc(5) and the kernel's history have it; `removed` the first that no
-    longer does.
+    longer does; `most` the largest number that it can be, where that is less than for the others. A test holds these
+    and the reasons to the kernel's documentation and to running kernels: tests/unit/cloudinit/kernel_facts.yaml.
     """
 
     key: str
@@ -59,6 +60,7 @@ class Sysctl(Row):
     needs: str = ""
     since: str
     removed: str = ""
+    most: int | None = None
 
     def known_to(self, kernel: str) -> bool:
         """Whether Linux `kernel`, such as `6.12`, has it."""

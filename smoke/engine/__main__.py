@@ -42,10 +42,12 @@ def main() -> int:
     _go_first()
     allowed = files_for(job.connections * len(job.endpoints)) // len(job.endpoints)
     try:
-        if allowed < job.connections:
-            asked, job = job.connections, replace(job, connections=allowed)
-            _tell({"note": f"{allowed} connections, not {asked}: the hard limit of open files (ulimit -Hn) ends there"})
-        for tally in measure(job):
+        missing = max(0, job.connections - allowed)
+        if missing:
+            told = f"{allowed} connections, not {job.connections}: the hard limit of open files (ulimit -Hn) ends there"
+            _tell({"note": told})
+        for tally in measure(replace(job, connections=job.connections - missing)):
+            tally.missing_connections = missing
             _tell({"tally": vars(tally)})
     except Unreachable as problem:
         _tell({"problem": str(problem)})

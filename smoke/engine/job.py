@@ -12,6 +12,9 @@ HTTP1 = "http/1.1"
 HTTP2 = "h2"
 """As ALPN calls them (RFC 7301)."""
 
+STATUS = "status "
+"""How the kind of an error begins where there was an answer, and the answer was one: every other had none."""
+
 
 @dataclass(frozen=True)
 class Endpoint:
@@ -66,19 +69,32 @@ class Tally:
 
     endpoint: int = 0
     latencies: dict[int, int] = field(default_factory=dict)
-    """Microseconds, to three digits, and how many requests took them: those answered, and those given up after the
-    time-out, because leaving them out would flatter."""
+    """Microseconds, to three digits, and how many requests took them: those answered, and those that never were, which
+    count as the time-out at least, because leaving them out would flatter."""
     delays: dict[int, int] = field(default_factory=dict)
     """The same of every request: how long after its moment the generator came to send it."""
     errors: dict[str, int] = field(default_factory=dict)
     reconnects: int = 0
     seconds: float = 0
+    """From the first answer to the last, and at least as long as requests were sent."""
     processor: float = 0
     """Share of one core that the generator used."""
+    missing_connections: int = 0
+    """How many of those asked for this machine could not open."""
 
     @property
     def sent(self) -> int:
         return sum(self.delays.values())
+
+    @property
+    def refused(self) -> int:
+        """Requests that were answered, but with an error."""
+        return sum(count for kind, count in self.errors.items() if kind.startswith(STATUS))
+
+    @property
+    def unanswered(self) -> int:
+        """Requests that no answer ever came to."""
+        return sum(self.errors.values()) - self.refused
 
     def late(self, after: float) -> int:
         """How many requests were sent more than so many seconds after their moment."""

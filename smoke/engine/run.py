@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from smoke.engine.exchange import Ticket
-from smoke.engine.job import Job, Tally, histogram
+from smoke.engine.job import STATUS, Job, Tally, histogram
 from smoke.engine.reactor import Reactor, clock
 from smoke.engine.side import Side
 
@@ -53,6 +53,8 @@ class _Round:
         self._underway: deque[Ticket] = deque()
         """In the order of their moments; those that are done leave when they come to the front."""
         self._swept = clock()
+        self._first = 0.0
+        """When the first answer came."""
         side.answered, side.failed = self._answered, self._failed
 
     def run(self, seconds: float) -> Tally:
@@ -76,21 +78,28 @@ class _Round:
         while self._underway:  # bounded: the sweep gives up what is too old
             reactor.wait(self._swept + _SWEEP)
             self._sweep(at_once=True)
-        tally = self._tally
-        tally.seconds = clock() - start
-        tally.processor = (time.process_time() - used) / tally.seconds
+        tally, end = self._tally, clock()
+        # What a single answer takes belongs to its latency, not to how many come in a second.
+        tally.seconds = max(count / rate, end - (self._first or start) + 1 / rate)
+        tally.processor = (time.process_time() - used) / (end - start)
         tally.reconnects = self._side.reconnects - reconnects
         tally.latencies, tally.delays = histogram(self._latencies), histogram(delays)
         return tally
 
     def _answered(self, ticket: Ticket, status: int) -> None:
+        now = clock()
+        self._first = self._first or now
         if status == 200:
-            self._latencies.append(clock() - ticket.intended)
+            self._latencies.append(now - ticket.intended)
+        elif status:
+            self._error(f"{STATUS}{status}")
         else:
-            self._error(f"status {status}" if status else "stream reset")
+            self._failed(ticket, "stream reset")
 
-    def _failed(self, _: Ticket, reason: str) -> None:
+    def _failed(self, ticket: Ticket, reason: str) -> None:
+        """No answer will come: it counts as one that took the whole time-out, however early that was known."""
         self._error(reason)
+        self._latencies.append(max(clock() - ticket.intended, self._job.timeout_seconds))
 
     def _error(self, kind: str) -> None:
         self._tally.errors[kind] = self._tally.errors.get(kind, 0) + 1
@@ -105,6 +114,5 @@ class _Round:
             ticket = self._underway.popleft()
             if not ticket.done:
                 self._side.give_up(ticket)
-                self._error("timed out")
-                self._latencies.append(now - ticket.intended)
+                self._failed(ticket, "timed out")
         self._side.sweep()

@@ -28,6 +28,26 @@ ANCHOR = "  nordgate:budgetScale"
 SECOND = "    gw2:\n      hypervisor: host1\n      address: 10.81.0.12\n"
 """Another gateway, as it stands before ANCHOR in the stack file."""
 KEPT = "/srv/nordgate/kept"
+LOG = "/srv/nordgate/log"
+OLD_LOG_FOLDER = f"""
+set -e; cd {LOG}
+chown www-data:adm .; chmod 0750 .; rm error.log
+stat -c %U:%a:%s /etc/nordgate/kernel >/srv/nordgate/before
+exec setpriv --reuid=www-data --regid=www-data --clear-groups bash -ec '
+    ln -s /etc/nordgate/kernel error.log; mkfifo access.json.1; mkdir audit.json; mv access.json access.json.2'
+"""
+"""A volume as it was made before, when the folder was the workers', with what a worker could put there."""
+LOG_FOLDER_PUT_RIGHT = f"""
+set -e; cd {LOG}
+[ "$(stat -c %U:%G:%a .)" = root:adm:2751 ]
+[ -f error.log ] && [ -s access.json.2 ]
+[ "$(find . -mindepth 1 ! \\( -type f -links 1 \\))" = '' ]
+[ "$(ls /srv/nordgate/set-aside.*)" = 'access.json.1
+audit.json
+error.log' ]
+nginx -s reopen; sleep 1
+[ "$(stat -c %U:%a:%s /etc/nordgate/kernel)" = "$(</srv/nordgate/before)" ]
+"""
 HYPERVISOR = Hypervisor(f"qemu:///system?socket=/var/lib/nordgate/lab/{LAB}/run/libvirt-sock")
 
 
@@ -164,11 +184,16 @@ def test_a_smaller_data_volume_is_refused(project: Project) -> None:
 
 
 def test_a_stopped_gateway_is_started_and_proved_again(project: Project) -> None:
+    assert holds(OLD_LOG_FOLDER)
     assert project.make("stop").code == 0
     assert HYPERVISOR.virsh("domstate", DOMAIN).strip() == "shut off"
     ended = up(project)
     assert "which is shut off" in ended.output, ended.output
     unchanged(project)
+
+
+def test_what_a_worker_had_put_among_the_logs_was_set_aside_by_that_start_and_not_followed() -> None:
+    assert holds(LOG_FOLDER_PUT_RIGHT)
 
 
 @pytest.mark.long

@@ -30,8 +30,10 @@ from hosts.agent import GuestAgent
 from hosts.virsh import Hypervisor
 from stacks.design import designs
 from stacks.load import load_file
+from tests.e2e import intruder
 from tests.e2e.faults import FAULTS, Fault
 from tests.e2e.project import LAB, PORT, SOURCE, STACK, Project, leftovers
+from tests.kernel_facts import answers_wanted, questions
 
 URI = f"qemu:///system?socket=/var/lib/nordgate/lab/{LAB}/run/libvirt-sock"
 UPSTREAMS = 'servers: ["10.81.0.21:9001", "10.81.0.22:9002"]'
@@ -181,6 +183,43 @@ def test_every_promise_reads_back_in_the_guest(project: Project) -> None:
     assert lines["accept queue of port 443"]["found"] == "65535"
     assert lines["upstream connections used again"]["found"].startswith(("0 opened", "1 opened", "2 opened"))
     assert found["versions"].keys() == {"kernel", "nginx", "openssl"}
+
+
+def test_a_workers_account_changes_reads_and_starts_nothing_of_roots() -> None:
+    """Given to an intruder: first without what confines nginx's own processes, then with it."""
+    agent = GuestAgent(Hypervisor(URI), f"{STACK}-gw1")
+    assert intruder.gains(agent) == []
+    assert intruder.as_a_worker(agent) == {
+        "privileges by other programs": "none",
+        "capabilities": "none",
+        "core files": "none",
+        "makes files in": "/var/lib/nginx/body",
+    }
+
+
+def test_the_guests_kernel_is_as_the_catalogue_says() -> None:
+    """Its defaults and bounds, where nobody has changed them; and the table of connections, as it was made."""
+    agent = GuestAgent(Hypervisor(URI), f"{STACK}-gw1")
+    done = agent.exec(["/usr/bin/unshare", "--net", "/bin/bash"], stdin=questions().encode())
+    assert done.stdout.decode().splitlines() == answers_wanted()
+    table = agent.exec(
+        ["/bin/bash", "-c", "cd /proc/sys/net/netfilter; echo $(<nf_conntrack_max) $(<nf_conntrack_buckets)"]
+    )
+    assert table.stdout.split() == [b"1048576", b"1048576"], "two to a chain where it is full, and no more memory"
+
+
+def test_what_can_fill_the_systems_disk_is_bounded() -> None:
+    """Beside what workers write, which the test above has: the journal, packages, and logs that grow with logins."""
+    done = GuestAgent(Hypervisor(URI), f"{STACK}-gw1").exec(["/bin/bash", "-c", BOUNDED])
+    assert done.stdout.decode().splitlines() == ["max 64M", "keeps no archives", "btmp 0", "btmp.1 9437184"]
+
+
+BOUNDED = """
+journalctl --boot --identifier systemd-journald --output cat | grep -o 'max 64M' | tail -n 1
+[[ $(apt-config dump APT::Keep-Downloaded-Packages) == *'"false"'* ]] && echo keeps no archives
+head -c 9M /dev/zero >>/var/log/btmp; systemctl start nordgate-logrotate.service
+cd /var/log; stat -c '%n %s' btmp btmp.1; rm btmp.1
+"""
 
 
 @pytest.fixture

@@ -5,17 +5,18 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
 
 from cloudinit import PATHS, PLATFORMS, GatewaySettings, GuestFile, GuestSettings, SeedDocuments, seed_documents
+from cloudinit.files import Paths
+from cloudinit.text import rendered
 from tests.render.authority import Pair
 
 CASES = {path.stem: path for path in sorted((Path(__file__).parent / "cases").glob("*.yaml"))}
 _SHARED = ("etc/nginx", "etc/nordgate", "srv", "run")
-_WWW_DATA, _ADM = 33, 4
 # Its own network, mounts and processes: nothing of it is seen outside, and all of it ends with the shell.
 _APART = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child")
 
@@ -31,6 +32,13 @@ def rendered_case(name: str, platform: str) -> SeedDocuments:
     case = yaml.safe_load(CASES[name].read_text())
     guest = GuestSettings.model_validate(case["guest"])
     return seed_documents(guest, GatewaySettings.model_validate(case["gateway"]), PLATFORMS[platform])
+
+
+def make_log_folder(paths: Paths) -> str:
+    """Do what the boot script does to the folder of the logs, at these paths; what it says."""
+    script = 'set -euo pipefail\nfail() { echo "$*" >&2; exit 1; }\n' + rendered("guest/log-folder.sh.j2", paths=paths)
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, timeout=30)
+    return done.stdout
 
 
 @dataclass(frozen=True)
@@ -51,11 +59,9 @@ class Site:
                 target = folder / path.lstrip("/")
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_text(file.content)
-        for path in (PATHS.log, PATHS.tls + "/current", PATHS.run):
+        for path in (PATHS.tls + "/current", PATHS.run):
             (folder / path.lstrip("/")).mkdir(parents=True)
-        # As the boot script leaves it.
-        shutil.chown(folder / PATHS.log.lstrip("/"), _WWW_DATA, _ADM)
-        (folder / PATHS.log.lstrip("/")).chmod(0o750)
+        make_log_folder(replace(PATHS, data=f"{folder}{PATHS.data}", log=f"{folder}{PATHS.log}"))
         shutil.copy(pair.certificate, folder / PATHS.certificate.lstrip("/"))
         shutil.copy(pair.key, folder / PATHS.key.lstrip("/"))
         return Site(root, folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import re
+import shlex
 import subprocess
 import time
 from collections import Counter
@@ -55,14 +56,18 @@ def ask(gateway: Served, first: int, count: int, padding: str = "") -> None:
     client.close()
 
 
-def rotate(gateway: Served) -> None:
-    """What nordgate-logrotate.service runs, among nginx's own processes and mounts."""
+def _command() -> list[str]:
     unit = system_files(GUEST, GATEWAY, PLATFORMS["debian-13"])[
         "/etc/systemd/system/nordgate-logrotate.service"
     ].content
-    command = re.findall(r"^ExecStart=(.+)$", unit, re.MULTILINE)[0]
+    (command,) = re.findall(r"^ExecStart=(.+)$", unit, re.MULTILINE)
+    return str(command).split()
+
+
+def rotate(gateway: Served) -> None:
+    """What nordgate-logrotate.service runs, among nginx's own processes and mounts."""
     inside = ["nsenter", "--target", str(gateway.process), "--mount", "--pid", "chroot", str(gateway.site.root)]
-    done = subprocess.run([*inside, *command.split()], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*inside, *_command()], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
@@ -96,6 +101,7 @@ def test_a_log_above_its_size_is_rotated_and_no_line_is_lost(logging: Served) ->
     assert "/number-0?" in (folder(logging) / "access.json.1").read_text()
     ask(logging, 125, 60, LONG)
     assert "/number-125?" in (folder(logging) / "access.json").read_text(), "nginx writes to the new file"
+    assert {path.stat().st_mode & 0o777 for path in folder(logging).glob("*.json")} == {0o640}
     for name in ("access.json", "audit.json"):
         seen = numbers(logging, name)
         assert set(seen.values()) == {1}
@@ -109,3 +115,23 @@ def test_only_so_many_old_logs_are_kept(logging: Served) -> None:
         wait_for(logging, 1000 * turn + 99)
     kept = sorted(path.name for path in folder(logging).glob("access.json*"))
     assert kept == ["access.json", *(f"access.json.{number}" for number in range(1, KEPT + 1))]
+
+
+def test_logs_of_the_system_are_bounded_by_their_size_too(logging: Served) -> None:
+    """By 8 MiB and one old file; a program that has its log open goes on writing to it."""
+    system = logging.site.root / "var/log"
+    inside = ["nsenter", "--target", str(logging.process), "--mount"]
+    script = f"""
+        mount -t tmpfs -o mode=0755 none {system}; cd {system}
+        exec 3>>daemon.log
+        for log in btmp daemon.log; do for turn in 1 2 3; do head -c 9M /dev/zero >>$log; $ROTATE; done; done
+        echo goes on >&3
+        stat -c '%n %s' *
+    """
+    rotation = shlex.join(["chroot", str(logging.site.root), *_command()])
+    done = subprocess.run(
+        [*inside, "bash", "-ec", script.replace("$ROTATE", rotation)], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    sizes = dict(line.rsplit(" ", 1) for line in done.stdout.splitlines())
+    assert sizes == {"btmp": "0", "btmp.1": str(9 << 20), "daemon.log": "8", "daemon.log.1": str(9 << 20)}

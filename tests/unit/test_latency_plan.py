@@ -13,8 +13,9 @@ from smoke.load import Budget, Overhead
 from smoke.plan import Plan, parse_plan
 from stacks.design import design
 from stacks.latency import hypervisor_reach
-from stacks.load import parse
+from stacks.load import load_file, parse
 from stacks.smoke import Smoke
+from tests.unit.stacks.known import copy_known
 
 PROJECT = Path(__file__).parents[2]
 
@@ -31,7 +32,21 @@ def plan(**smoke: Any) -> Plan:
 
 def test_budgets_arrive_in_milliseconds() -> None:
     limits = {"p50": "5ms", "p99": "30ms", "p999": "1s", "minThroughput": 90, "overhead": {"p50": "1ms"}}
-    assert plan(budget=limits).budget == Budget(p50=5, p99=30, p999=1000, min_throughput=90, overhead=Overhead(p50=1))
+    found = plan(budget=limits, duration="100s", baseline="http://10.81.0.21:9001/").budget
+    assert found == Budget(p50=5, p99=30, p999=1000, min_throughput=90, overhead=Overhead(p50=1))
+
+
+@pytest.mark.parametrize(("p99", "seconds"), [("30ms", 5), ("2500ms", 5), ("4s", 8), ("50s", 60)])
+def test_an_answer_is_waited_for_longer_than_any_budget_lasts(p99: str, seconds: float) -> None:
+    load = plan(budget={"p50": "5ms", "p99": p99}).load
+    assert load is not None
+    assert load.timeout_seconds == seconds
+
+
+def test_what_a_route_may_add_to_the_baseline_leaves_the_rest_of_the_overhead_as_it_was() -> None:
+    budget = {"p50": "5ms", "p99": "30ms", "overhead": {"p50": "1ms"}}
+    found = plan(budget=budget, rounds=1, baseline="http://h/", routes={"/a": {"overhead": {"p99": "9ms"}}})
+    assert found.budget_of(found.vantages[0], "/a").overhead == Overhead(p50=1, p99=9)
 
 
 def test_a_route_says_only_what_differs() -> None:
@@ -77,3 +92,22 @@ def test_the_brief_check_of_the_test_stack_takes_15_seconds_at_most() -> None:
     sides = 2 if plan().baseline else 1
     assert load.duration_seconds * sides + load.warm_up_seconds * sides <= 15
     assert load.duration_seconds * load.rate >= 1000  # p99 is judged
+
+
+def test_the_example_of_the_docs_is_a_region_that_can_be_judged(tmp_path: Path) -> None:
+    copy_known(tmp_path)
+    page = (PROJECT / "docs/latency.md").read_text()
+    example = yaml.safe_load(page.split("```yaml\n")[1].split("```")[0])
+    london = tmp_path / "stacks/regions/london.yaml"
+    london.write_text(yaml.safe_dump(yaml.safe_load(london.read_text()) | example))
+    for stack in ("london", "london-test"):
+        settings = load_file(tmp_path, stack)
+        parse_plan(json.dumps(design(settings, stack, "gw1", "0" * 64).smoke_plan), "plan")
+    assert set(settings.facts.smoke.vantages) == {"host", "office", "oslo"}
+
+
+def test_the_region_in_the_readme_can_be_judged(tmp_path: Path) -> None:
+    copy_known(tmp_path)
+    region = (PROJECT / "README.md").read_text().split("```yaml\n")[1].split("```")[0]
+    (tmp_path / "stacks/regions/oslo.yaml").write_text(region)
+    load_file(tmp_path, "oslo")

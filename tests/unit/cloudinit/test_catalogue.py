@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from cloudinit.catalogue.model import SOURCES, Disposition, Sysctl
 from cloudinit.catalogue.nginx import DIRECTIVES
 from cloudinit.catalogue.rows import ROWS
 from cloudinit.checks import Check, checks_for
+from tests.kernel_facts import FACTS, answers_wanted, questions
 from tests.unit.cloudinit.samples import gateway
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -58,6 +60,36 @@ def test_a_kernel_row_is_valid_for_the_kernels_that_have_it(row: Sysctl) -> None
     """Asked of the kernel that runs this test; options and modules add values, not keys, so `needs` says nothing."""
     running = ".".join(re.findall(r"\d+", platform.release())[:2])
     assert Path("/proc/sys", *row.key.split(".")).exists() is row.known_to(running)
+
+
+def test_every_kernel_row_stands_on_a_fact_that_the_kernels_documentation_has() -> None:
+    assert FACTS.keys() == {row.key for row in KERNEL if row.disposition is not Disposition.REJECT}
+    assert all(file.endswith(".rst") and words for file, words in (fact.document for fact in FACTS.values()))
+
+
+@pytest.mark.parametrize("row", [row for row in KERNEL if row.key in FACTS], ids=lambda row: row.key)
+def test_a_kernel_row_agrees_with_the_facts(row: Sysctl) -> None:
+    fact = FACTS[row.key]
+    assert row.most == fact.most
+    if fact.observable:
+        default = [int(word) for word in fact.default.split()]
+        value = [int(word) for word in row.value.split()]
+        match row.disposition:
+            case Disposition.ASSERT:
+                assert value == default, "what must hold already is what the kernel has by itself"
+            case Disposition.SET:
+                assert value != default, "what the kernel has by itself need not be set"
+            case Disposition.FLOOR:
+                assert value > default, "a floor below the default raises nothing"
+    assert fact.most is None or int(row.value) <= fact.most
+
+
+def test_the_running_kernel_has_the_defaults_and_the_bounds_of_the_facts() -> None:
+    """In a network namespace of its own, where nobody has changed anything; a test in the guest asks its kernel too."""
+    done = subprocess.run(
+        ["unshare", "--net", "bash", "-c", questions()], capture_output=True, text=True, check=False, timeout=30
+    )
+    assert done.stdout.splitlines() == answers_wanted()
 
 
 @pytest.mark.parametrize("name", PLATFORMS)

@@ -132,6 +132,8 @@ def test_unattended_upgrades_are_wholly_on_or_wholly_off() -> None:
         conf = documents.files["/etc/apt/apt.conf.d/90-nordgate"].content
         assert set(re.findall(r'^APT::Periodic::\S+ "(.)";$', conf, re.MULTILINE)) == {digit}
         assert ('Dpkg::Options:: "--force-confold";\n' in conf) is switch
+        assert ('Unattended-Upgrade::Remove-Unused-Kernel-Packages "true";\n' in conf) is switch
+        assert 'APT::Keep-Downloaded-Packages "false";\n' in conf
         # Where the package is missing, the boot fails and says so.
         assert ("unattended-upgrade;" in documents.files[PATHS.boot].content) is switch
         assert ("$timer is masked" in documents.files[PATHS.boot].content) is switch
@@ -158,6 +160,18 @@ def test_floors_are_never_written_by_systemd() -> None:
     conf = seed().files["/etc/sysctl.d/60-nordgate.conf"].content
     assert "fs.file-max" not in conf
     assert "floor /proc/sys/fs/file-max 2097152\n" in seed().files[PATHS.kernel].content
+
+
+def test_the_conntrack_table_has_a_bucket_for_each_entry_and_no_more_entries_than_declared() -> None:
+    """Each stands in the table twice: chains of two, where it is full. The module's own option would make eight times
+    as many entries of the buckets."""
+    for entries in (1_048_576, 262_144):
+        tuned = gateway(kernel={"sysctl": {"net.netfilter.nf_conntrack_max": entries}})
+        documents = seed_documents(guest(), tuned, TRIXIE)
+        assert f'[ "$running" -ge {entries} ] || echo {entries} >$buckets\n' in documents.files[PATHS.boot].content
+        assert not any("hashsize=" in file.content for file in documents.files.values())
+        check = next(check for check in checks_for(tuned, TRIXIE) if check.key.endswith("hashsize"))
+        assert check.expected == str(entries)
 
 
 def test_bbr_brings_its_modules_its_queue_and_its_checks() -> None:

@@ -73,13 +73,15 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 class Server:
     """A keep-alive HTTPS server in a thread. `delay(seconds since its start, number of the request)` is slept
-    before each answer; `status` and `body` are what it answers, and it closes a connection after `per_connection`."""
+    before each answer; `status` and `body` are what it answers, and it closes a connection after `per_connection`, and
+    in the middle of the answer to request `dies_at`."""
 
     def __init__(self, certificate: Path):
         self.delay: Callable[[float, int], float] = lambda *_: 0.0
         self.status = 200
         self.body = '{"backend": "one"}'
         self.per_connection = 1_000_000
+        self.dies_at = 0
         self.requests = 0
         self.started = time.monotonic()
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -112,7 +114,10 @@ class Server:
                 await asyncio.sleep(self.delay(time.monotonic() - self.started, self.requests))
                 last = "close" if number == self.per_connection else "keep-alive"
                 head = f"HTTP/1.1 {self.status} Said\r\nContent-Length: {len(self.body)}\r\nConnection: {last}\r\n\r\n"
-                writer.write((head + self.body).encode())
+                dies = self.requests == self.dies_at
+                writer.write((head + self.body).encode()[: 20 if dies else None])
+                if dies:
+                    return
                 await writer.drain()
         except (OSError, asyncio.IncompleteReadError):
             pass

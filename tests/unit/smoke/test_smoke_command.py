@@ -38,7 +38,7 @@ def plan(server: Any, guest: Any, certificate: Path) -> dict[str, Any]:
         "contentHash": "new",
         "skip": NOT_NGINX,
         "load": LOAD,
-        "budget": {"p50": 2000, "p99": 5000},
+        "budget": {"p50": 2000},
     }
 
 
@@ -159,6 +159,13 @@ def test_certificate_of_another_server_is_not_trusted(plan: dict[str, Any], name
         (["--plan", "/nonexistent"], 2, "cannot read the plan"),
         (["--plan", "-", "--p99", "5"], 2, "--p99: only with --target"),
         (["--target", "http://h"], 2, "must be https://HOST"),
+        (
+            ["--target", "https://h", "--p99", "5", "--rate", "2"],
+            2,
+            "p99 is judged from 1,000 requests on, and the run",
+        ),
+        (["--target", "https://h", "--p99", "5", "--proofs-only"], 2, "--p99: with --proofs-only no budget is judged"),
+        (["--target", "https://h", "--p50", "5", "--profile", "sources-wrk"], 2, "no budget is judged"),
         (["--target", "https://h", "--cafile", "/nonexistent"], 2, "cannot read the CA file"),
         (["--target", "https://127.0.0.1:1"], 1, "127.0.0.1:1 refuses the connection"),
         (["--target", "https://[::1]:1"], 1, "[::1]:1 refuses the connection"),
@@ -184,7 +191,7 @@ def test_network_only_check_needs_no_guest(server: Any, certificate: Path, trust
     trust = [*trust, str(certificate)] if trust == ["--cafile"] else trust
     url = f"https://api.test.localhost:{server.port}"
     brief = [word for name in NOT_NGINX for word in ("--skip", name)]
-    brief += ["--rate", "100", "--duration", "0.3", "--warm-up", "0", "--p99", "5000"]
+    brief += ["--rate", "100", "--duration", "0.3", "--warm-up", "0", "--p50", "5000"]
     done = smoke("--target", url, "--connect", f"127.0.0.1:{server.port}", *trust, *brief)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["verified"] is (trust != ["--insecure"])
@@ -193,10 +200,13 @@ def test_network_only_check_needs_no_guest(server: Any, certificate: Path, trust
 
 def test_profile_is_a_load_of_the_gateway_alone(tmp_path: Path) -> None:
     whole = {"stack": "s", "gateway": "g", "url": "https://h", "baseline": "http://up/", "load": LOAD}
+    whole |= {"budget": {"p50": 9, "overhead": {"p50": 1}}, "routes": {"/x": {"overhead": {"p50": 2}}}}
     (tmp_path / "plan.json").write_text(json.dumps(whole))
     plan = plan_of(parser().parse_args(["--plan", str(tmp_path / "plan.json"), "--profile", "10k"]))
     assert plan.load is not None
     assert (plan.load.connections, plan.baseline) == (10_000, None)
+    # Without a baseline nothing is over it; everything else is held to.
+    assert plan.budget_of(plan.vantages[0], "/x").declared == {"p50": 0.009}
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,10 @@ import pytest
 from smoke.engine.job import Endpoint, Job, Tally
 from smoke.engine.problems import Unreachable, explain
 from smoke.engine.run import measure
-from smoke.latency import samples_needed, summarise
+from smoke.latency import summarise
 from smoke.load import Budget, Overhead
 from smoke.verdict import Line, Rounds, Verdict, judge, late_after, overall
+from stacks.samples import samples_needed
 
 NAME = "api.test.localhost"
 
@@ -133,10 +134,53 @@ def test_percentile_needs_ten_samples_beyond_it(percentile: float, needed: int) 
 
 
 @pytest.mark.parametrize(
-    ("count", "verdict"), [(1000, Verdict.FAIL), (999, Verdict.SHOWN)], ids=["judged", "not judged"]
+    ("fast", "slow", "budget", "what", "verdict"),
+    [
+        (990, 10, Budget(p99=10), "p99", "pass"),
+        (989, 11, Budget(p99=10), "p99", "fail"),
+        (999, 0, Budget(p99=10), "p99", "inconclusive"),
+        (989, 10, Budget(p99=10), "p99", "inconclusive"),
+        (500, 11, Budget(p99=10), "p99", "fail"),
+        (1025, 25, Budget(p999=8), "p99.9", "fail"),
+        (1050, 0, Budget(p999=8), "p99.9", "inconclusive"),
+        (0, 10, Budget(p50=5), "p50", "inconclusive"),
+        (0, 11, Budget(p50=5), "p50", "fail"),
+    ],
 )
-def test_percentile_over_budget_fails_only_with_enough_samples(count: int, verdict: Verdict) -> None:
-    assert line(verdicts(tally_of(50, count), Budget(p99=10)), "p99").verdict is verdict
+def test_a_budget_passes_only_with_enough_samples_and_fails_when_the_missing_ones_could_not_save_it(
+    fast: int, slow: int, budget: Budget, what: str, verdict: str
+) -> None:
+    tally = Tally(0, {1000: fast, 4_000_000: slow}, {1: fast + slow}, {}, seconds=7)
+    assert line(verdicts(tally, budget), what).verdict == verdict
+
+
+@pytest.mark.parametrize("kind", ["timed out", "connection lost", "stream reset"])
+def test_a_request_without_an_answer_is_slower_than_any_budget(kind: str) -> None:
+    tally = Tally(0, {1000: 1025, 5_000_000: 25}, {1: 1050}, {kind: 25}, seconds=7)
+    found = verdicts(tally, Budget(p50=5, p99=1000, p999=5000, error_rate=0.1))
+    assert {one.what for one in found if one.verdict is Verdict.FAIL} == {"p99"}
+    assert (line(found, "p99.9").verdict, line(found, "p50").verdict) == ("inconclusive", "pass")
+
+
+def test_an_error_that_its_budget_allows_is_no_sample() -> None:
+    """Nor does it save the others: of too few good answers nothing is judged."""
+    tally = Tally(0, {1000: 980}, {1: 1050}, {"status 502": 70}, seconds=7)
+    found = verdicts(tally, Budget(p50=5, p99=10, error_rate=0.1))
+    assert (line(found, "p50").verdict, line(found, "p99").verdict) == ("pass", "inconclusive")
+    assert "(not judged: 980 of 1000 samples)" in line(found, "p99").found
+
+
+def test_a_connection_that_is_lost_costs_its_request_the_whole_time_out(server: Any, ask: Ask) -> None:
+    server.dies_at = 20
+    tally = ask(100, 0.5, connections=1, timeout_seconds=0.4)
+    assert tally.errors == {"connection lost": 1}
+    assert (answered(tally), tally.unanswered) == (50, 1)
+    assert max(tally.latencies) >= 400_000
+
+
+def test_how_long_an_answer_takes_is_not_held_against_their_number(server: Any, ask: Ask) -> None:
+    server.delay = lambda *_: 0.3
+    assert summarise([ask(100, 0.5, connections=50)]).throughput > 80  # of 100
 
 
 def test_percentile_without_budget_is_only_shown() -> None:
@@ -203,6 +247,41 @@ def test_overhead_is_the_median_of_the_rounds_differences() -> None:
     gateway, baseline = rounds_of({3000: 1000}, {3000: 1000}, {90_000: 1000}), rounds_of(*[{1000: 1000}] * 3)
     found = line(judge(Rounds(gateway, baseline), Budget(overhead=Overhead(p50=3))), "p50 over the baseline")
     assert (found.found, found.verdict) == ("2.00 ms", Verdict.PASS)
+
+
+@pytest.mark.parametrize(
+    ("counts", "baseline", "errors", "verdict"),
+    [
+        ([20, 20, 20], [20, 20, 20], 0, "pass"),
+        ([20, 19, 20], [20, 20, 20], 0, "inconclusive"),
+        ([20, 20, 20], [20, 19, 20], 0, "inconclusive"),
+        ([20, 20, 20], [20, 0, 20], 0, "inconclusive"),
+        ([20, 20, 20], [20, 20, 20], 1, "inconclusive"),
+    ],
+    ids=["enough", "one round short", "a baseline short", "a baseline without answers", "a baseline with time-outs"],
+)
+def test_overhead_is_judged_when_every_round_has_enough_answers(
+    counts: list[int], baseline: list[int], errors: int, verdict: str
+) -> None:
+    ours = [Tally(0, {3000: count} if count else {}, {1: 20}, {}, seconds=1) for count in counts]
+    theirs = [Tally(1, {1000: count} if count else {}, {1: 20}, {}, seconds=1) for count in baseline]
+    if errors:
+        theirs[0] = Tally(1, {1000: 19, 5_000_000: 1}, {1: 20}, {"timed out": 1}, seconds=1)
+    found = line(judge(Rounds(ours, theirs), Budget(overhead=Overhead(p50=5))), "p50 over the baseline")
+    assert found.verdict == verdict
+
+
+def test_time_outs_of_the_baseline_do_not_make_the_gateway_look_fast() -> None:
+    ours, lost = rounds_of(*[{9000: 1000}] * 3), {"timed out": 600}
+    theirs = [Tally(1, {1000: 1000, 5_000_000: 600}, {1: 1600}, lost, seconds=1) for _ in range(3)]
+    found = line(judge(Rounds(ours, theirs), Budget(overhead=Overhead(p50=5))), "p50 over the baseline")
+    assert found.verdict is Verdict.FAIL
+
+
+def test_fewer_connections_than_declared_prove_nothing() -> None:
+    tally = tally_of(5)
+    tally.missing_connections = 64
+    assert overall(verdicts(tally, Budget(p99=10))) is Verdict.INCONCLUSIVE
 
 
 @pytest.mark.parametrize(("least", "verdict"), [(99, Verdict.PASS), (101, Verdict.FAIL)])

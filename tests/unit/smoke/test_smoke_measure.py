@@ -52,10 +52,19 @@ def test_only_doubt_is_measured_again(
     attempts: list[Tally], make_plan: Any, found: list[Tally], tried: int, verdict: str, exit_code: int
 ) -> None:
     attempts += found
-    plan = make_plan(budget={"p99": 100})
+    plan = make_plan(budget={"p99": 100}, load={"rate": 200, "durationSeconds": 5})
     series = measure(plan, plan.load, None, Progress(quiet=True))
     result = Result(plan, series=series)
     assert (series[0].attempts, result.verdict, result.exit_code, attempts) == (tried, verdict, exit_code, [])
+
+
+def test_connections_that_this_machine_cannot_open_are_not_tried_again(attempts: list[Tally], make_plan: Any) -> None:
+    short = tally()
+    short.missing_connections = 64
+    attempts += [short]
+    plan = make_plan()
+    series = measure(plan, plan.load, None, Progress(quiet=True))
+    assert (series[0].attempts, Result(plan, series=series).verdict) == (1, "inconclusive")
 
 
 def test_every_route_protocol_and_vantage_is_a_series_with_its_own_budget(

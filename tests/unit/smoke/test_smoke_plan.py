@@ -76,6 +76,48 @@ def test_mistake_is_named_with_its_setting_rule_and_value(settings: dict[str, An
     assert [word for word in words if word not in text] == []
 
 
+@pytest.mark.parametrize(
+    ("settings", "place", "words"),
+    [
+        (
+            {"budget": {"p999": 8}},
+            "budget.p999",
+            ["10,000 requests", "has 1,050", "66.7s", "rate of 1429", "(got 8.0)"],
+        ),
+        ({"budget": {"p50": 5}, "load": {"rate": 2, "durationSeconds": 5}}, "budget.p50", ["20 requests", "has 10"]),
+        ({"budget": {"p99": 5001}}, "budget.p99", ["5.001s is longer than any answer is waited for, 5s"]),
+        ({"budget": {"p99": 9, "errorRate": 0.05}}, "budget.p99", ["1,053 requests on, 0.05 of which may fail"]),
+        ({"budget": {"p50": 9, "errorRate": 1}}, "budget.p50", ["with errorRate 1"]),
+        ({"budget": {"errorRate": 0.0001}}, "budget.errorRate", ["less than one of 1,050 requests", "66.7s", "or 0"]),
+        ({"budget": {"minThroughput": 151}}, "budget.minThroughput", ["can never come of a rate of 150"]),
+        ({"budget": {"overhead": {"p50": 1}}}, "budget.overhead.p50", ["needs `baseline`"]),
+        (
+            {"budget": {"overhead": {"p99": 1}}, "baseline": "http://h/"},
+            "budget.overhead.p99",
+            ["1,000 requests in each of the 5 rounds", "has 210", "33.4s", "or rounds: 1"],
+        ),
+        ({"routes": {"/": {}, "/slow": {"p999": 9}}}, "routes./slow.p999", ["10,000 requests"]),
+        (
+            {"vantages": [{"name": "far", "reach": "ssh://h", "budget": {"p999": 9}}]},
+            "vantages.0.budget.p999",
+            ["10,000 requests"],
+        ),
+        ({"load": None, "budget": {"p50": 9}}, "budget.p50", ["load is null"]),
+        ({"load": None, "routes": {"/": {"minThroughput": 9}}}, "routes./.minThroughput", ["load is null"]),
+    ],
+)
+def test_a_budget_that_the_load_cannot_judge_is_refused(settings: Any, place: str, words: list[str]) -> None:
+    text = refusal(**{"budget": {}} | settings)
+    assert text.splitlines()[1].split()[0] == place, text
+    assert [word for word in words if word not in text] == []
+    assert text.endswith("1 problem; nothing was checked.")
+
+
+def test_a_load_that_is_what_the_refusal_names_is_taken() -> None:
+    for load in ({"durationSeconds": 66.7}, {"rate": 1429}):
+        assert parse_plan(json.dumps(GOOD | {"budget": {"p999": 8}, "load": load}), "plan.json").budget.p999 == 8
+
+
 def test_all_mistakes_are_named_at_once() -> None:
     text = refusal(load={"rate": -1}, budget={"errorRate": 2}, nonsense=1)
     assert text.endswith("3 problems; nothing was checked.")
