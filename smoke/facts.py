@@ -12,6 +12,11 @@ from smoke.verdict import Line
 _FULL_PERCENT = 1
 """So little is left of a file system that counts as full: services get less than root."""
 
+_RECENT = 600.0
+"""Seconds: what the kernel did before may be why nginx does not run, but not why something fails now."""
+
+_STAMP = re.compile(r"\[ *([0-9.]+)\]")
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -41,8 +46,14 @@ class Facts:
 
     @cached_property
     def kernel(self) -> list[str]:
-        """The kernel's messages, all that it still has."""
-        return self.text("kernel").splitlines()
+        """The kernel's messages of the last minutes."""
+        uptime = self.text("uptime").partition(" ")[0]
+        since = float(uptime) - _RECENT if uptime else 0
+        return [
+            line
+            for line in self.text("kernel").splitlines()
+            if (stamp := _STAMP.match(line)) and float(stamp[1]) >= since
+        ]
 
     @property
     def runs(self) -> bool:

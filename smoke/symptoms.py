@@ -32,7 +32,11 @@ done
 section conntrack; show /proc/sys/net/netfilter/nf_conntrack_count; show /proc/sys/net/netfilter/nf_conntrack_max
 section memory; show /proc/meminfo
 section mounts; show /proc/mounts
-section inside; for port; do exec 3<>"/dev/tcp/127.0.0.1/$port" && echo "port $port accepts"; exec 3>&-; done
+section inside
+for port; do
+    read -r -t 3 said < <(exec 3<>"/dev/tcp/127.0.0.1/$port" && echo accepts) && echo "port $port $said"
+    kill $!
+done
 section space; stat --file-system --format='%b %a %c %d %n' / "${log%/*}"
 section sockets; ss -Hlnt
 section kernel; dmesg | tail -n 300

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import socket
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -143,3 +145,20 @@ def test_whatever_stands_in_a_plan_stays_one_word_in_the_guests_shell(tmp_path: 
     without_namespaces = text.replace("unshare --net", "").replace("nft ", "true ")
     subprocess.run(["bash", "-c", without_namespaces], check=False, capture_output=True)
     assert not owned.exists()
+
+
+def test_an_answer_that_never_comes_is_not_waited_for_and_the_rest_is_read() -> None:
+    """Where the connection tracking table is full not even the guest itself gets a connection."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        checks = (
+            Check("config-hash", f"http://127.0.0.1:{port}/config-hash", "==", "1", ""),
+            Check("sysctl", "kernel.ostype", "==", "Linux", ""),
+        )
+        begun = time.monotonic()
+        text = script(GuestPromises(checks=checks, synchronised=False))
+        done = subprocess.run(["bash", "-c", text], capture_output=True, check=False, timeout=20)
+    assert time.monotonic() - begun < 10
+    parts = done.stdout.decode().split("\x1e")[1:]
+    reading = Reading(dict(part.partition("\n")[::2] for part in parts))
+    assert [reading.value(check) for check in checks] == ["", "Linux"]
