@@ -27,6 +27,7 @@ import pytest
 from cloudinit.catalogue.kernel import KERNEL
 from cloudinit.catalogue.model import Disposition
 from hosts.agent import GuestAgent
+from hosts.problems import Problem
 from hosts.virsh import Hypervisor
 from stacks.design import designs
 from stacks.load import load_file
@@ -292,6 +293,33 @@ def test_what_was_changed_inside_a_guest_is_drift_and_is_proved_again(project: P
     assert preview.code == 0, preview.output
     assert "gw1 is not what was declared, so it is proved again: " in preview.output, preview.output
     assert "gw1-check" in preview.output, preview.output
+
+
+@pytest.mark.long
+def test_a_dead_agent_is_told_soon_and_is_no_pass(project: Project) -> None:
+    agent = GuestAgent(Hypervisor(URI), f"{STACK}-gw1", timeout=5)
+    later = "systemd-run --on-active=60 systemctl start qemu-guest-agent; systemd-run systemctl stop qemu-guest-agent"
+    assert agent.exec(["/bin/bash", "-c", later]).exit_code == 0
+    while answers(agent):
+        time.sleep(0.5)
+    begun = time.monotonic()
+    found = checked(project)
+    took = time.monotonic() - begun
+    while not answers(agent):
+        assert time.monotonic() - begun < 300, "the agent was to start again"
+        time.sleep(2)
+    assert found["verdict"] == "inconclusive", found
+    assert found["causes"][0]["sentence"] == "the gateway serves, and its guest cannot be asked"
+    assert found["series"], "what can be measured from outside is"
+    assert took < 60
+
+
+def answers(agent: GuestAgent) -> bool:
+    try:
+        agent.ping()
+    except Problem:
+        return False
+    return True
 
 
 def test_the_mended_gateway_passes_again_and_nothing_changes(project: Project) -> None:
