@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from hardware import Machine, facts
 from hosts.agent import GuestAgent
@@ -29,16 +30,16 @@ PASS, DRIFT, CANNOT_TELL = 0, 1, 3
 
 @dataclass(frozen=True)
 class Finding:
-    """One setting of one guest. `holds` where more than the declared value itself will do."""
+    """One setting of one guest. `holds` says so where other values than the declared one will do."""
 
     what: str
     declared: str
     found: str
-    holds: bool = False
+    holds: bool | None = None
 
     @property
     def agrees(self) -> bool:
-        return self.holds or self.declared == self.found
+        return self.declared == self.found if self.holds is None else self.holds
 
 
 def verify(stack: str, settings: Settings) -> int:
@@ -70,11 +71,12 @@ def verify(stack: str, settings: Settings) -> int:
         if differing:
             table = Table("what", "declared", "found", box=None)
             for finding in differing:
-                table.add_row(finding.what, finding.declared, finding.found)
+                # Words of nginx and of others, in which brackets are no styles.
+                table.add_row(*map(Text, (finding.what, finding.declared, finding.found)))
             console.print(table)
             codes.append(DRIFT)
         for sentence in unknown:
-            console.print(f"{design.domain}: cannot tell: {sentence}")
+            console.print(Text(f"{design.domain}: cannot tell: {sentence}"))
             codes.append(CANNOT_TELL)
     return max(codes)
 

@@ -176,6 +176,7 @@ def ask(declared: GatewayDesign, monkeypatch: pytest.MonkeyPatch) -> Callable[..
         ({"cpuinfo": "flags : fpu avx2 aes\n"}, 1, "guest sees avx2"),
         ({"inside": [Line("files on disk", "33 as rendered", "34 as rendered", Verdict.FAIL)]}, 1, "files on disk"),
         ({"inside": [Line("clock against this machine's", "3600.0 s", "≤ 1 s", Verdict.FAIL)]}, 1, "3600.0 s"),
+        ({"inside": [Line("configuration on disk", "[emerg] bad key", "ok", Verdict.FAIL)]}, 1, "[emerg] bad key"),
         ({"inside": [Line("connection tracking table", "99 %", "≤ 90 %", Verdict.FAIL)]}, 1, "99 %"),
         ({"inside": [Line("clock", "off: this machine's is", "≤ 1 s", Verdict.INCONCLUSIVE)]}, 3, "cannot tell: clock"),
         ({"state": "shut off"}, 1, "shut off"),
