@@ -40,14 +40,15 @@ def check(plan: Plan, progress: Progress) -> Result:
         result.problem = str(problem)
     if plan.libvirt and result.verdict is Verdict.FAIL:
         hypervisor = Hypervisor(plan.libvirt.uri)
-        if result.boot is not None and not result.unasked:
+        result.causes = []
+        if result.boot is not None:
             with progress.phase("ask the guest why"):
                 agent = GuestAgent(hypervisor, plan.libvirt.domain)
                 result.causes = causes(symptoms.ask(plan, agent, result.lines, result.problem, began))
         result.evidence = result.evidence or evidence.collect(plan.libvirt, hypervisor)
     elif result.verdict is Verdict.INCONCLUSIVE and not result.causes:
         doubts = tuple(line for line in result.lines if line.verdict is Verdict.INCONCLUSIVE)
-        result.causes = causes(Facts(doubts))
+        result.causes = causes(Facts(doubts, stack=plan.stack, gateway=plan.gateway))
     return result
 
 
@@ -94,7 +95,7 @@ def _check(plan: Plan, progress: Progress, result: Result) -> None:
 def _could_not_ask(problem: Problem, result: Result) -> None:
     result.unasked = True
     result.lines.append(unasked.line(problem))
-    result.causes = [unasked.cause(problem)]
+    result.causes = [unasked.cause(result.plan, problem)]
 
 
 def _stat(agent: GuestAgent) -> measure.GuestStat:

@@ -30,7 +30,8 @@ def causes(facts: Facts) -> list[Cause]:
         if evidence:
             shown = tuple(dict.fromkeys(line[:300] for line in evidence))[-_MOST_EVIDENCE:]
             sentence = fault.cause.format(count=len(evidence), last=evidence[-1][:300])
-            found.append((_rank(fault, facts), Cause(sentence, fault.remedy, shown)))
+            remedy = fault.remedy.format(stack=facts.stack, gateway=facts.gateway)
+            found.append((_rank(fault, facts), Cause(sentence, remedy, shown)))
     # A stable sort: among those that explain what failed the order of the table counts. What explains nothing of it is
     # told only where nothing else is.
     ranked = sorted(found, key=lambda pair: pair[0])

@@ -29,6 +29,8 @@ class Facts:
     problem: str = ""
     guest: Mapping[str, str] = field(default_factory=dict)
     unknown: str = ""
+    stack: str = "..."
+    gateway: str = "..."
 
     def text(self, section: str) -> str:
         return self.guest.get(section, "").strip()

@@ -2,313 +2,249 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cloudinit import PATHS
-from smoke.facts import Facts
+from smoke import traces
 
-Evidence = Callable[[Facts], Sequence[str]]
-
-_REBUILD = "make the gateway anew as it is declared: `make rebuild STACK=... GATEWAY=...` (docs/operations.md)"
-_LOGIN = "log in (`make ssh STACK=... GATEWAY=...`)"
+_REBUILD = (
+    "make the gateway anew as it is declared: `make rebuild STACK={stack} GATEWAY={gateway}` (docs/operations.md)"
+)
+_LOGIN = "log in (`make ssh STACK={stack} GATEWAY={gateway}`)"
+_TLS = r"TLS|certificate"
 
 
 @dataclass(frozen=True)
 class Fault:
     """One row: `evidence` finds the lines that show it, none of them when it is another one.
 
-    `cause` may use {count}, of the lines, and {last}, the newest. `explains` matches what fails by it (the lines and
-    the problem of the check): a fault that explains what failed comes before one that does not.
+    `cause` may use {count}, of the lines, and {last}, the newest; `remedy` {stack} and {gateway}. `explains` matches
+    what fails by it (the lines and the problem of the check): a fault that explains what failed comes before one that
+    does not.
     """
 
     cause: str
     remedy: str
-    evidence: Evidence
+    evidence: traces.Evidence
     explains: str = ""
 
-
-def _seen(section: str, pattern: str) -> Evidence:
-    return lambda facts: facts.matching(section, pattern)
-
-
-def _failed(pattern: str) -> Evidence:
-    return lambda facts: facts.failed(pattern)
-
-
-def _first(*ways: Evidence) -> Evidence:
-    """The evidence of the first way that finds any."""
-    return lambda facts: next((found for way in ways if (found := way(facts))), [])
-
-
-def _full(folder: str, column: int) -> Evidence:
-    return lambda facts: list(facts.full(folder, column))
-
-
-def _down(facts: Facts) -> list[str]:
-    """nginx's own words, or systemd's, when it does not run."""
-    if facts.runs or "processes" not in facts.guest:
-        return []
-    words = facts.matching("test", r"\[emerg\]") or facts.matching("journal", r"\[(emerg|alert)\]|exit|signal|kill")
-    return words or [" ".join(facts.text("service").split()) or "nginx has no process"]
-
-
-def _refused(facts: Facts) -> list[str]:
-    return facts.matching("test", r"\[emerg\]") if facts.runs else []
-
-
-def _stopped(facts: Facts) -> list[str]:
-    return facts.matching("processes", r"^\d+ \(nginx\) [TtD] ")
-
-
-def _conntrack(facts: Facts) -> list[str]:
-    numbers = [int(word) for word in facts.text("conntrack").split() if word.isdigit()]
-    if len(numbers) == 2 and numbers[0] >= numbers[1] * 0.95:
-        return [f"{numbers[0]} of {numbers[1]} entries are in use"]
-    return facts.failed("connection tracking table")
-
-
-def _read_only(facts: Facts) -> list[str]:
-    mounts = [line.split() for line in facts.text("mounts").splitlines()]
-    found = [m for m in mounts if len(m) > 3 and m[1] in ("/", PATHS.data) and "ro" in m[3].split(",")]
-    return [f"{mount[1]} is mounted {mount[3]}" for mount in found]
-
-
-def _unserved(facts: Facts) -> list[str]:
-    """Listeners whose accept queue nobody empties."""
-    rows = [line.split() for line in facts.text("sockets").splitlines()]
-    waiting = [row for row in rows if len(row) > 3 and row[1].isdigit() and int(row[1]) > 0]
-    return [f"{row[1]} connections wait at {row[3]}" for row in waiting if re.search(r":(80|443)$", row[3])]
-
-
-def _way(facts: Facts) -> list[str]:
-    """Nothing comes through from here, and inside the guest nginx accepts connections."""
-    outside = facts.failed(_NO_ANSWER)
-    return [*outside, *facts.text("inside").splitlines()] if outside and facts.text("inside") else []
-
-
-def _limited(facts: Facts) -> list[str]:
-    return facts.failed(r"\b429\b") and (facts.entries('"status":"429"') or facts.failed(r"\b429\b"))
-
-
-_NO_ANSWER = r"refuses the connection|does not answer|no route|unreachable|timed out|fails the TLS handshake: "
-_TLS = r"TLS|certificate"
 
 FAULTS: tuple[Fault, ...] = (
     Fault(
         "the kernel ended nginx for lack of memory ({count} times in its log)",
         "declare more `memory` for the guest, or fewer `concurrentClients`, and deploy",
-        _seen("kernel", r"Killed process \d+ \(nginx\)"),
+        traces.seen("kernel", r"Killed process \d+ \(nginx\)"),
     ),
     Fault(
         "nginx's workers crash, {count} times while the check ran",
         "leave out what was added to nginx (modules), or deploy a newer image (`make image REFRESH=1`)",
-        _seen("errors", r"worker process \d+ exited on signal (4|6|7|8|11)\b"),
+        traces.seen("errors", r"worker process \d+ exited on signal (4|6|7|8|11)\b"),
     ),
     Fault(
         "something in the guest ends nginx's workers, {count} times while the check ran",
         f"{_LOGIN} and find who sends the signal: `journalctl -b`, `ps -ef`",
-        _seen("errors", r"worker process \d+ exited on signal"),
+        traces.seen("errors", r"worker process \d+ exited on signal"),
     ),
     Fault(
         "the data volume is full: nginx cannot write its logs",
         f"{_LOGIN} and look with `du -x {PATHS.data}`; declare a larger `dataVolume` or keep fewer logs, and deploy",
-        _full(PATHS.data, 0),
+        traces.full(PATHS.data, 0),
         f"log|{PATHS.data}",
     ),
     Fault(
         "the data volume has no inode left: nginx can make no log",
         f"{_LOGIN} and look for many small files below {PATHS.data}; delete what is not nginx's",
-        _full(PATHS.data, 2),
+        traces.full(PATHS.data, 2),
         f"log|{PATHS.data}",
     ),
     Fault(
         "the root disk is full: larger request bodies are answered with 500",
         f"{_LOGIN} and look with `du -x /`; delete what does not belong there, or {_REBUILD}",
-        _full("/", 0),
+        traces.full("/", 0),
         r"50\d|/: free|ready|errors",
     ),
     Fault(
         "the root disk has no inode left: request bodies cannot be kept",
         f"{_LOGIN} and look for many small files with `du -x --inodes /`; or {_REBUILD}",
-        _full("/", 2),
+        traces.full("/", 2),
         r"50\d|/: free|ready|errors",
     ),
     Fault(
         "a file system is read-only",
         "look at the host's disk and at the kernel's messages (`make console`); mend the host, then restart the guest",
-        _read_only,
+        traces.read_only,
         r"log|mounted|50\d",
     ),
     Fault(
         "the guest's disk fails",
         "look at the host's disk and its kernel messages; move the pool or replace the disk",
-        _seen("kernel", r"I/O error|EXT4-fs error|Remounting filesystem read-only"),
+        traces.seen("kernel", r"I/O error|EXT4-fs error|Remounting filesystem read-only"),
     ),
     Fault(
         "the connection tracking table is full: new connections are dropped",
         "raise `nginx.kernel.sysctl` net.netfilter.nf_conntrack_max for the clients there are, and deploy; "
         f"until then {_LOGIN} and raise it with sysctl",
-        _first(_conntrack, _seen("kernel", r"nf_conntrack: table full")),
-        rf"{_NO_ANSWER}|tracking|errors",
+        traces.first_of(traces.full_table, traces.seen("kernel", r"nf_conntrack: table full")),
+        rf"{traces.NO_ANSWER}|tracking|errors",
     ),
     Fault(
         "nginx does not run: {last}",
         f"{_LOGIN}, mend what it names and `systemctl restart nordgate-boot`; or {_REBUILD}",
-        _down,
+        traces.not_running,
     ),
     Fault(
         "nginx's processes are stopped and answer nobody",
         f"{_LOGIN} and end what stops them, or `systemctl restart nginx`",
-        _stopped,
+        traces.stopped,
     ),
     Fault(
         "the key on the disk is not that of the certificate beside it: the next start of nginx fails",
         f"put the right pair below {PATHS.tls} (docs/operations.md), then `nginx -t` and `systemctl reload nginx`",
-        _seen("test", r"key values mismatch"),
+        traces.seen("test", r"key values mismatch"),
         "configuration on disk",
     ),
     Fault(
         "the certificate on the disk is another one than nginx has loaded",
         "`systemctl reload nginx` in the guest makes it serve the pair that lies on the disk",
-        _failed("certificate in force"),
+        traces.failed("certificate in force"),
         _TLS,
     ),
     Fault(
         "nginx refuses the files on the disk: its next start fails",
         f"{_LOGIN} and mend what `nginx -t` names; or {_REBUILD}",
-        _refused,
+        traces.refused_files,
         "configuration on disk|files on disk",
     ),
     Fault(
         "the certificate has expired",
         f"put a new pair below {PATHS.tls} and `systemctl reload nginx`",
-        _first(_failed("certificate on disk: expires"), _failed("certificate has expired")),
+        traces.first_of(traces.failed("certificate on disk: expires"), traces.failed("certificate has expired")),
         _TLS,
     ),
     Fault(
         "the certificate is not for every server name: {last}",
         f"get one for all of `serverNames`; a pair made in the guest is made again at its next start ({_REBUILD})",
-        _failed("certificate on disk: names|Hostname mismatch|is not valid for"),
+        traces.failed("certificate on disk: names|Hostname mismatch|is not valid for"),
         _TLS,
     ),
     Fault(
         "the gateway's own rate limit refuses the check",
         "allow the check's rate in `nginx.rateLimit`, or lower `smoke.rate`, and deploy",
-        _limited,
+        traces.limited,
         "429",
     ),
     Fault(
         "nginx has no connections left: `worker_connections` are in use",
         "declare more `concurrentClients` and deploy",
-        _seen("errors", r"worker_connections are not enough"),
+        traces.seen("errors", r"worker_connections are not enough"),
     ),
     Fault(
         "nginx has no file handles left",
         "look at `nginx.limitNofile` and who took it away: files on disk, `systemctl show nginx -p LimitNOFILE`",
-        _seen("errors", r"Too many open files"),
+        traces.seen("errors", r"Too many open files"),
     ),
     Fault(
         "an upstream refuses connections: {last}",
         "start the upstream, or mend its address in `nginx.upstreams`",
-        _seen("errors", r"connect\(\) failed \(111.* upstream"),
+        traces.seen("errors", r"connect\(\) failed \(111.* upstream"),
         r"\b50[234]\b|upstream|errors|p\d",
     ),
     Fault(
         "an upstream cannot be reached: {last}",
         "look at the route and the firewall between the gateway and that upstream",
-        _seen("errors", r"connect\(\) failed \((101|110|113).* upstream|upstream timed out .*while connecting"),
+        traces.seen("errors", r"connect\(\) failed \((101|110|113).* upstream|upstream timed out .*while connecting"),
         r"\b50[234]\b|upstream|errors|p\d|does not answer",
     ),
     Fault(
         "an upstream does not answer in time: {last}",
         "look at that upstream, or raise the route's `readTimeoutSeconds`",
-        _seen("errors", r"upstream timed out"),
+        traces.seen("errors", r"upstream timed out"),
         r"\b50[234]\b|upstream|errors|p\d|does not answer",
     ),
     Fault(
         "an upstream's answer is not what nginx takes: {last}",
         "look at what that upstream sends",
-        _seen("errors", r"upstream (sent|prematurely closed)|upstream SSL certificate|SSL_do_handshake\(\).* upstream"),
+        traces.seen(
+            "errors", r"upstream (sent|prematurely closed)|upstream SSL certificate|SSL_do_handshake\(\).* upstream"
+        ),
         r"\b50[234]\b|upstream|errors|p\d",
     ),
     Fault(
         "no upstream is left in a group: {last}",
         "look at the upstreams of that group",
-        _seen("errors", r"no live upstreams"),
+        traces.seen("errors", r"no live upstreams"),
         r"\b50[234]\b|upstream|errors|p\d",
     ),
     Fault(
         "nginx cannot open a file that it needs: {last}",
         f"{_LOGIN} and give it back its owner and mode, or {_REBUILD}",
-        _seen("errors", r"open\(\) .* failed|\[alert\]"),
+        traces.seen("errors", r"open\(\) .* failed|\[alert\]"),
         r"log|50\d|errors",
     ),
     Fault(
         "nginx answers and does not write its access log",
         f"look at the files in {PATHS.log} and at `access_log` in /etc/nginx: {_REBUILD}",
-        _failed("requests in the access log"),
+        traces.failed("requests in the access log"),
         "access log",
     ),
     Fault(
         "connections wait and nginx does not take them",
         f"{_LOGIN} and look at what nginx's workers do (`ps`, `journalctl -u nginx`)",
-        _unserved,
-        _NO_ANSWER,
+        traces.unserved,
+        traces.NO_ANSWER,
     ),
     Fault(
         "the firewall's rules are not the declared ones",
         f"{_LOGIN} and `nft --file /etc/nftables.conf`; or {_REBUILD}",
-        _failed("firewall is"),
-        rf"firewall|{_NO_ANSWER}",
+        traces.failed("firewall is"),
+        rf"firewall|{traces.NO_ANSWER}",
     ),
     Fault(
         "nginx accepts connections inside the guest, and none come through from here",
         "look at the way: the guest's address and firewall, the host's bridge, routes, the lab's port forward",
-        _way,
-        _NO_ANSWER,
+        traces.closed_way,
+        traces.NO_ANSWER,
     ),
     Fault(
         "the clock of the machine that runs this check is off, and the guest's is not",
         "set this machine's clock (`timedatectl set-ntp true`, or its own time service), and check again",
-        _failed("^clock .*this machine's is off, by"),
+        traces.failed("^clock .*this machine's is off, by"),
         r"^clock|not yet valid|expired",
     ),
     Fault(
         "the time servers, or this machine and the host, have a clock that is off",
         "compare all of them with another clock; the guest goes by `network.timeServers`",
-        _failed("^clock .*(they with neither|this machine's or that host's)"),
+        traces.failed("^clock .*(they with neither|this machine's or that host's)"),
         r"^clock|not yet valid|expired",
     ),
     Fault(
         "the guest's clock is off: {last}",
         f"{_LOGIN}: `chronyc sources` shows what it hears from its time servers, `chronyc makestep` sets it",
-        _failed("^clock"),
+        traces.failed("^clock"),
         r"^clock|not yet valid|expired",
     ),
     Fault(
         "what was put into the guest was changed by hand: {last}",
         _REBUILD,
-        _failed("files on disk|configuration that nginx serves"),
+        traces.failed("files on disk|configuration that nginx serves"),
         "files on disk|configuration that nginx serves",
     ),
     Fault(
         "nginx opens a new connection to its upstream for every request",
         "look at `keepalive` of that upstream group, and whether the upstream closes after each answer",
-        _failed("upstream connections used again"),
+        traces.failed("upstream connections used again"),
         "upstream connections used again",
     ),
     Fault(
         "the guest lacks a unit that it needs at its next start: {last}",
         f"{_LOGIN}, `systemctl unmask` or `enable` and start it; or {_REBUILD}",
-        _failed(r"\.(service|timer) is|failed units"),
+        traces.failed(r"\.(service|timer) is|failed units"),
         r"\.(service|timer) is|failed units",
     ),
     Fault(
         "a setting of the running guest was changed: {last}",
         f"restart the guest, which sets it again (`make stop`, `make start`); or {_REBUILD}",
-        _failed(r"^(net|fs|kernel|vm)\.|nf_conntrack|open files|accept queue|: mounted"),
+        traces.failed(r"^(net|fs|kernel|vm)\.|nf_conntrack|open files|accept queue|: mounted"),
         r"^(net|fs|kernel|vm)\.|nf_conntrack|open files|accept queue|: mounted",
     ),
 )

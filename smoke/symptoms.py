@@ -59,9 +59,10 @@ def ask(plan: Plan, agent: GuestAgent, lines: list[Line], problem: str | None, b
     window = str(int(time.monotonic() - began) + 2)
     words = (PATHS.log, access or f"{PATHS.log}/access.json", window, *ports)
     script = f"set -- {' '.join(map(quote, words))}{_SCRIPT}"
+    unknown = ""
     try:
         done = agent.exec(["/usr/bin/timeout", str(_BOUND), "/bin/bash", "-c", script], timeout=2 * _BOUND)
         found = sections(agent, done.stdout, done.stderr, done.exit_code)
     except Problem as silent:
-        return Facts(failing, problem or "", {}, str(silent))
-    return Facts(failing, problem or "", found)
+        found, unknown = {}, str(silent)
+    return Facts(failing, problem or "", found, unknown, plan.stack, plan.gateway)

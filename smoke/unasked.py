@@ -15,7 +15,7 @@ _WITHIN = 3.0
 
 _RESTART = (
     "start the agent again: by SSH with one of `authorizedKeys` (`sudo systemctl restart qemu-guest-agent`), or with "
-    "the guest (`make stop`, then `make start`); `make ssh` itself needs the agent"
+    "the guest (`make stop STACK={stack} GATEWAY={gateway}`, then `make start`); `make ssh` itself needs the agent"
 )
 _ALLOW = "allow the guest agent its commands again: `block-rpcs` and `allow-rpcs` in the guest's /etc/qemu/qemu-ga.conf"
 _HOST = "look at libvirt on the host: `systemctl status libvirtd virtqemud` there, and the way to it"
@@ -53,7 +53,11 @@ def pinned(plan: Plan) -> list[Line]:
     return [Line("certificate, pinned", "could not tell: it lies in the guest", "valid", Verdict.INCONCLUSIVE)]
 
 
-def cause(problem: Problem) -> Cause:
+def cause(plan: Plan, problem: Problem) -> Cause:
     """Why the check ends without a verdict, and what to do."""
     remedy = _RESTART if isinstance(problem, AgentSilent) else _ALLOW if isinstance(problem, AgentProblem) else _HOST
-    return Cause("the gateway serves, and its guest cannot be asked", remedy, (str(problem),))
+    return Cause(
+        "the gateway serves, and its guest cannot be asked",
+        remedy.format(stack=plan.stack, gateway=plan.gateway),
+        (str(problem),),
+    )
