@@ -107,6 +107,9 @@ def checks_for(
         Check("table-use", _CONNTRACK, "<=", "90", "a full table drops every new connection"),
         Check("cpu-flag", "aes", "==", "yes", "TLS in software costs many times as much"),
         Check("mount-option", PATHS.data, "has", "noatime", "no write for each read"),
+        Check(
+            "mount-option", PATHS.bodies, "has", f"size={gateway.body_buffer_megabytes << 10}k", "bodies fill no disk"
+        ),
         Check("mount-source", PATHS.data, "==", "/dev/vdb", "a virtio disk of its own, the second of the guest"),
     ]
     found += next_start(gateway)
