@@ -11,8 +11,6 @@ from hosts.agent import GuestAgent
 from hosts.observe import Observed, observe
 from hosts.problems import Problem
 from hosts.virsh import Hypervisor
-from smoke import guest
-from smoke.plan import parse_plan
 from stacks.design import GatewayDesign, shared_name
 from stacks.history import Present
 from stacks.problems import SettingsError
@@ -55,6 +53,10 @@ def _observed(there: list[GatewayDesign]) -> Observed:
 
 def _differs(design: GatewayDesign, seen: Observed) -> list[str]:
     """What the declared guest, where it runs, no longer is: of another one everything would differ."""
+    # Loaded only where there is something to look into: what is refused before that is to be refused at once.
+    from smoke import guest
+    from smoke.plan import parse_plan
+
     seed = design.seed_volume(design.mark).removesuffix(".raw")
     if design.domain not in seen.boots or not any(name.startswith(seed) for name in seen.in_use[design.domain]):
         return []
