@@ -178,7 +178,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "nginx cannot open a file that it needs: {last}",
         f"{_LOGIN} and give it back its owner and mode, or {_REBUILD}",
-        traces.seen("errors", r"open\(\) .* failed|\[alert\]"),
+        traces.seen("errors", r"open\(\) .* failed"),
         r"log|50\d|errors",
     ),
     Fault(
