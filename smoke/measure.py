@@ -14,8 +14,8 @@ from smoke.plan import KeepAlive, Plan
 from smoke.progress import Progress
 from smoke.verdict import Line, Rounds, Verdict, judge, overall
 
-GuestStat = Callable[[], str]
-"""Reads the guest's /proc/stat."""
+GuestStat = Callable[[], str | None]
+"""Reads the guest's /proc/stat; None from a guest that cannot be asked now."""
 
 
 @dataclass
@@ -79,7 +79,8 @@ def _rounds(
             continue
         found[told.endpoint].append(told)
         tell(f"round {len(found[-1] if len(job.endpoints) > 1 else found[0])} of {job.rounds}")
-    stolen = stolen_share(before, guest_stat()) if guest_stat and before is not None else None
+    after = guest_stat() if guest_stat and before is not None else None
+    stolen = stolen_share(before, after) if before is not None and after is not None else None
     return Rounds(*found, stolen), notes
 
 
