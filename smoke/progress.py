@@ -39,7 +39,7 @@ class Progress:
         finally:
             done.set()
             if not self.quiet:
-                ticker.join()
+                ticker.join(5)
             if self.live:
                 sys.stderr.write("\r\033[K")
             self.line(f"{title} {'.' * max(3, _WIDTH - len(title))} {mark}{time.monotonic() - started:.1f} s")
