@@ -13,6 +13,7 @@ from cloudinit import PLATFORMS, GatewaySettings, broken_rules
 from cloudinit.gateway import LogSettings
 from cloudinit.problems import Problem
 from stacks import promises
+from stacks.capacity import the_connection_table_fits_the_memory
 from stacks.connections import refused_in_production
 from stacks.design import guest_settings
 from stacks.files import is_test
@@ -218,6 +219,7 @@ RULES: tuple[Callable[..., Iterator[Problem]], ...] = (
     gateways_get_along_on_their_hosts,
     *promises.RULES,
     logs_fit_the_data_volume,
+    the_connection_table_fits_the_memory,
     heads_fit_the_memory,
     bodies_leave_the_memory_to_others,
     routes_fit_the_upstreams,
