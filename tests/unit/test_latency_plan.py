@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
-from smoke.load import Budget, Overhead
+from smoke import reuse
+from smoke.load import Budget, Load, Overhead
 from smoke.plan import Plan, parse_plan
+from stacks import promises
 from stacks.design import design
 from stacks.latency import hypervisor_reach
 from stacks.load import load_file, parse
+from stacks.samples import STREAMS, WARM_UP
 from stacks.smoke import Smoke
 from tests.unit.stacks.known import copy_known
 
@@ -111,3 +114,8 @@ def test_the_region_in_the_readme_can_be_judged(tmp_path: Path) -> None:
     region = (PROJECT / "README.md").read_text().split("```yaml\n")[1].split("```")[0]
     (tmp_path / "stacks/regions/oslo.yaml").write_text(region)
     load_file(tmp_path, "oslo")
+
+
+def test_the_rules_know_what_the_check_sends() -> None:
+    assert (Load().warm_up_seconds, Load().streams) == (WARM_UP, STREAMS)
+    assert reuse.REQUESTS == promises.IN_A_ROW
