@@ -83,6 +83,8 @@ class Vantage(Model):
     connect: str | None = None
     """HOST:PORT of the gateway as seen from there, when it is not the plan's."""
     budget: Budget = Budget()
+    real_time: bool | None = None
+    """Whether the load generator runs ahead of all other work there, guests included. null: only beside a lab."""
 
     @model_validator(mode="after")
     def _connects(self) -> Self:

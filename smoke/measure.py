@@ -89,6 +89,7 @@ def _job(plan: Plan, load: Load, vantage: Vantage, path: str, protocol: str, aut
     return Job(
         endpoints, load.rate, load.duration_seconds / load.rounds, load.rounds,
         load.warm_up_seconds, load.connections, load.streams, load.timeout_seconds,
+        plan.in_real_time(vantage),
     )  # fmt: skip
 
 

@@ -181,6 +181,14 @@ class Plan(Model):
         changed = {"load": load, "baseline": None, "routes": routes, "vantages": vantages}
         return self.model_copy(update=changed | {"budget": bare(self.budget)})
 
+    def in_real_time(self, vantage: Vantage) -> bool:
+        """Whether the load generator runs there ahead of all other work: where that is asked for, and beside a lab of
+        this machine, where nobody's guests but the test stack's own wait for it."""
+        if vantage.real_time is not None:
+            return vantage.real_time
+        in_lab = self.libvirt is not None and "?socket=/var/lib/nordgate/lab/" in (self.libvirt.uri or "")
+        return in_lab and not vantage.reach.startswith("ssh:")
+
     def budget_of(self, vantage: Vantage, path: str) -> Budget:
         """What applies to a path that is measured from there: the route's, then the vantage's, then the plan's."""
         return self.routes.get(path, Budget()).over(vantage.budget.over(self.budget))

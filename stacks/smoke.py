@@ -90,6 +90,11 @@ class Vantage(Model):
         "of that region's stack of the same kind), or ssh://USER@HOST[:PORT]"
     )
     budget: Limits = Field(default=Limits(), description="what differs from the stack's budget, measured from there")
+    real_time: bool | None = Field(
+        default=None,
+        description="whether the load generator runs ahead of all other work there (SCHED_FIFO), guests included; left "
+        "out, only for gateways in a lab of this machine",
+    )
 
     @property
     def region(self) -> str | None:

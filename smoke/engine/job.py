@@ -52,6 +52,8 @@ class Job:
     streams: int
     """Requests under way at once on one HTTP/2 connection, if the server allows as many."""
     timeout_seconds: float
+    real_time: bool = False
+    """Whether it runs ahead of all other work of its machine, at the lowest real-time priority."""
 
     def as_json(self) -> str:
         return json.dumps(asdict(self))

@@ -73,6 +73,51 @@ def test_the_hypervisor_measures_the_gateways_own_address() -> None:
     assert found.vantages[0].budget.over(found.budget).p99 == 9
 
 
+def real_time(stack: str, project: Path, vantages: dict[str, Any]) -> dict[str, bool]:
+    """Where the load generator of this stack's check runs ahead of everything else."""
+    region = project / "stacks/regions/oslo.yaml"
+    region.write_text(region.read_text() + f"  vantages: {json.dumps(vantages)}\n")
+    found = parse_plan(json.dumps(design(load_file(project, stack), stack, "gw1", "0" * 64).smoke_plan), "plan")
+    return {vantage.name: found.in_real_time(vantage) for vantage in found.vantages}
+
+
+PLACES = {"here": {"reach": "local"}, "host": {"reach": "hypervisor"}, "office": {"reach": "ssh://probe@office"}}
+
+
+@pytest.mark.parametrize(
+    ("stack", "expected"),
+    [
+        ("oslo", {"here": False, "host": False, "office": False}),
+        ("oslo-test", {"here": True, "host": True, "office": False}),
+    ],
+)
+def test_only_beside_its_own_lab_the_generator_runs_in_real_time(
+    stack: str, expected: dict[str, bool], tmp_path: Path
+) -> None:
+    copy_known(tmp_path)
+    assert real_time(stack, tmp_path, PLACES) == expected
+
+
+@pytest.mark.parametrize(("stack", "asked"), [("oslo", True), ("oslo-test", False)])
+def test_a_vantage_point_says_whether_it_runs_in_real_time_there(stack: str, asked: bool, tmp_path: Path) -> None:
+    copy_known(tmp_path)
+    places = {name: place | {"realTime": asked} for name, place in PLACES.items()}
+    assert set(real_time(stack, tmp_path, places).values()) == {asked}
+
+
+@pytest.mark.parametrize(("stack", "expected"), [("oslo", False), ("oslo-test", True)])
+def test_so_it_is_without_vantage_points(stack: str, expected: bool, tmp_path: Path) -> None:
+    copy_known(tmp_path)
+    assert real_time(stack, tmp_path, {}) == {"local": expected}
+
+
+def test_a_test_stack_on_the_libvirt_of_this_machine_is_in_no_lab(tmp_path: Path) -> None:
+    copy_known(tmp_path)
+    file = tmp_path / "stacks/Pulumi.oslo-test.yaml"
+    file.write_text(file.read_text().replace("?socket=/var/lib/nordgate/lab/oslo/run/libvirt-sock", ""))
+    assert real_time("oslo-test", tmp_path, {"host": {"reach": "hypervisor"}}) == {"host": False}
+
+
 @pytest.mark.parametrize(
     ("uri", "reach"),
     [
