@@ -9,6 +9,9 @@ from urllib.parse import unquote
 
 from cloudinit.routing import Route
 
+HEALTH_CHECK = "/grpc.health.v1.Health/Check"
+"""What a server of gRPC can be asked without knowing its services: github.com/grpc/grpc, doc/health-checking.md."""
+
 OWN_PATHS = ("/health", "/ready")
 """Answered by the gateway itself, whatever the routes are."""
 

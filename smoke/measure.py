@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from smoke import vantage as vantages
-from smoke.engine.job import HTTP1, Endpoint, Job, Tally
+from smoke.engine.job import HEALTH_CHECK, HTTP1, HTTP2, Endpoint, Job, Tally
 from smoke.load import Budget, Load, Vantage
 from smoke.model import host_and_port
 from smoke.plan import Plan
@@ -45,6 +45,7 @@ def measure(
         for vantage in plan.vantages
         for path in plan.measured_paths
         for protocol in load.protocols
+        if path != HEALTH_CHECK or protocol == HTTP2
     ]
 
 

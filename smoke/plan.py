@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from cloudinit import Check
 from cloudinit.problems import Problem, raise_all
+from smoke.engine.job import HEALTH_CHECK, HTTP2
 from smoke.load import LOCAL, Budget, Load, Overhead, Vantage
 from smoke.model import GuestPath, HostName, Model, Name, UrlPath, host_and_port
 from smoke.problems import UsageProblem
@@ -146,7 +147,11 @@ class Plan(Model):
 
     @model_validator(mode="after")
     def _judgeable(self) -> Self:
-        raise_all("Plan", list(_unjudged(self)))
+        found = list(_unjudged(self))
+        if self.load and HEALTH_CHECK in self.measured_paths and HTTP2 not in self.load.protocols:
+            rule = f"{HEALTH_CHECK} is asked over {HTTP2} alone: add it"
+            found.append(Problem(("load", "protocols"), ", ".join(self.load.protocols), rule))
+        raise_all("Plan", found)
         return self
 
     @property

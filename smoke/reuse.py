@@ -8,7 +8,9 @@ import time
 from dataclasses import dataclass
 
 from hosts.agent import GuestAgent
-from smoke.http1 import Target, connect, exchange
+from smoke.engine.job import HEALTH_CHECK
+from smoke.http1 import Connection, Target, connect, exchange
+from smoke.http2 import Calls
 from smoke.verdict import Line, Verdict
 
 REQUESTS = 20
@@ -60,12 +62,13 @@ def prove(agent: GuestAgent, access_log: str, target: Target, path: str) -> Line
 
 async def _ask(agent: GuestAgent, target: Target, path: str) -> _Asked:
     """One client connection, so that all requests reach the same worker: each has upstream connections of its own."""
-    connection = await connect(target)
+    connection = await (Calls.open(target) if path == HEALTH_CHECK else connect(target))
     try:
         for _ in range(_TRIES):
             request_ids, good, before, started = [], 0, _opened(agent), time.monotonic()
             for _ in range(REQUESTS):
-                reply = await exchange(connection, target, path)
+                asking = connection.call() if isinstance(connection, Calls) else exchange(connection, target, path)
+                reply = await asking
                 good += reply.status == 200
                 request_ids.append(reply.headers.get("x-request-id", ""))
             opened = _opened(agent) - before
@@ -75,7 +78,8 @@ async def _ask(agent: GuestAgent, target: Target, path: str) -> _Asked:
             if asked.good < REQUESTS or asked.opened <= REQUESTS // 2:
                 break
     finally:
-        connection.on_lost = None
+        if isinstance(connection, Connection):
+            connection.on_lost = None
         connection.close()
     return asked
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from math import ceil
 
 from cloudinit import GatewaySettings
-from cloudinit.locations import answering
+from cloudinit.locations import HEALTH_CHECK, answering
 from cloudinit.problems import Problem
 from cloudinit.routing import Route
 from stacks.files import is_test
@@ -96,9 +96,14 @@ def the_check_asks_what_an_upstream_answers(smoke: Smoke, nginx: GatewaySettings
         found = answering(path, nginx.routes)
         if isinstance(found, str):
             yield Problem(where, path, f'"{path}" {found}: the check needs a path that an upstream answers')
-        elif found.kind in ("websocket", "grpc"):
-            rule = f'"{path}" goes to the route "{found.path}" of kind {found.kind}, which answers no plain GET'
+        elif (found.kind == "grpc") != (path == HEALTH_CHECK) or found.kind == "websocket":
+            what = "answers gRPC alone" if path == HEALTH_CHECK else "answers no plain GET"
+            can = f": the check can ask {HEALTH_CHECK} there" if found.kind == "grpc" else ""
+            rule = f'"{path}" goes to the route "{found.path}" of kind {found.kind}, and {what}{can}'
             yield Problem(where, path, rule)
+    if HEALTH_CHECK in (smoke.routes or (smoke.path,)) and "h2" not in smoke.protocols:
+        rule = f"{HEALTH_CHECK} is asked over h2 alone: add it"
+        yield Problem(("smoke", "protocols"), ", ".join(smoke.protocols), rule)
 
 
 def limits_let_the_check_pass(

@@ -16,6 +16,7 @@ from stacks import promises
 from stacks.design import design
 from stacks.latency import hypervisor_reach
 from stacks.load import load_file, parse
+from stacks.problems import SettingsError
 from stacks.samples import STREAMS, WARM_UP
 from stacks.smoke import Smoke
 from tests.unit.stacks.known import copy_known
@@ -159,6 +160,44 @@ def test_the_region_in_the_readme_can_be_judged(tmp_path: Path) -> None:
     region = (PROJECT / "README.md").read_text().split("```yaml\n")[1].split("```")[0]
     (tmp_path / "stacks/regions/oslo.yaml").write_text(region)
     load_file(tmp_path, "oslo")
+
+
+GRPC_ROUTES = """
+    - {path: /orders.v1.Orders/, upstream: api, kind: grpc}
+    - {path: /grpc.health.v1.Health/, upstream: api, kind: grpc}
+"""
+HEALTH = "/grpc.health.v1.Health/Check"
+
+
+def grpc_alone(project: Path, smoke: str) -> Plan:
+    """The plan for a region with nothing but gRPC in it."""
+    copy_known(project)
+    region = project / "stacks/regions/oslo.yaml"
+    text = region.read_text().replace("\n    - path: /\n      upstream: api\n", GRPC_ROUTES)
+    region.write_text(text.replace("smoke:\n", f"smoke:\n{smoke}"))
+    return parse_plan(json.dumps(design(load_file(project, "oslo"), "oslo", "gw1", "0" * 64).smoke_plan), "plan")
+
+
+def test_a_region_with_nothing_but_grpc_can_be_checked(tmp_path: Path) -> None:
+    found = grpc_alone(tmp_path, f"  path: {HEALTH}\n  protocols: [h2]\n")
+    assert found.measured_paths == [found.paths.proxied] == [HEALTH]
+
+
+@pytest.mark.parametrize(
+    ("smoke", "said"),
+    [
+        (f"  path: {HEALTH}\n", f"smoke.protocols   {HEALTH} is asked over h2 alone: add it"),
+        ("  protocols: [h2]\n", 'smoke.path   "/" has no route'),
+        (
+            "  path: /orders.v1.Orders/Get\n",
+            f"of kind grpc, and answers no plain GET: the check can ask {HEALTH} there",
+        ),
+    ],
+)
+def test_what_a_region_of_grpc_alone_lacks_is_said(tmp_path: Path, smoke: str, said: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        grpc_alone(tmp_path, smoke)
+    assert said in str(caught.value)
 
 
 def test_the_rules_know_what_the_check_sends() -> None:
