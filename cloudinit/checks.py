@@ -68,6 +68,9 @@ def checks_for(gateway: GatewaySettings, platform: Platform, config_hash: str = 
         *(Check("listen-backlog", str(port), ">=", str(gateway.kernel.backlog), "511 otherwise") for port in listeners),
         Check("cpu-flag", "aes", "==", "yes", "TLS in software costs many times as much"),
         Check("mount-option", PATHS.data, "has", "noatime", "no write for each read"),
+        Check(
+            "mount-option", PATHS.bodies, "has", f"size={gateway.body_buffer_megabytes << 10}k", "bodies fill no disk"
+        ),
         Check("mount-source", PATHS.data, "==", "/dev/vdb", "a virtio disk of its own, the second of the guest"),
     ]
     if config_hash:

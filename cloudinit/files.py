@@ -26,6 +26,7 @@ class Paths:
     key: str = "/srv/nordgate/tls/current/server.key"
     nginx: str = "/etc/nginx/nordgate"
     run: str = "/run/nordgate"
+    bodies: str = "/run/nordgate/bodies"
     result: str = "/run/nordgate/boot.json"
     boot: str = "/usr/local/sbin/nordgate-boot"
     kernel: str = "/etc/nordgate/kernel"

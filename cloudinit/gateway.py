@@ -82,7 +82,9 @@ class GatewaySettings(Settings):
         le=65535,
         description="TCP Fast Open queue: only where a replayed first request is harmless.",
     )
-    keepalive_timeout_seconds: Seconds = Field(default=75, description="How long an idle client stays connected.")
+    keepalive_timeout_seconds: Seconds = Field(
+        default=75, description="How long a client stays connected between two requests."
+    )
     keepalive_requests: int = Field(default=10_000, ge=1, le=10_000_000)
     rate_limit: RateLimit | None = None
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = Field(
@@ -93,6 +95,12 @@ class GatewaySettings(Settings):
     security_headers: Headers = Field(
         default_factory=lambda: {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"},
         description="Added to every response, in place of the upstream's of the same name.",
+    )
+    body_buffer_megabytes: int = Field(
+        default=64,
+        ge=1,
+        le=1_048_576,
+        description="Memory for request bodies that wait until they are whole; when it is full, clients get 503.",
     )
     gzip: Literal["off", "json"] = "off"
 
@@ -107,6 +115,21 @@ class GatewaySettings(Settings):
     def rlimit_nofile(self) -> int:
         """Files for each worker: one for each connection, and as many again for what they read and buffer."""
         return self.worker_rlimit_nofile or max(100_000, 2 * self.connections)
+
+    @property
+    def lifetime_seconds(self) -> int:
+        """How long a client's connection is used at most: an hour, or as long as it may be idle."""
+        return max(3600, self.keepalive_timeout_seconds)
+
+    @property
+    def client_timeout_seconds(self) -> int:
+        """How long a connection may stand still that carries several requests: as long as any of them."""
+        return max(route.client_timeout_seconds for route in self.routes)
+
+    @property
+    def ready_connect_seconds(self) -> int:
+        """What /ready leaves its upstream to accept a connection: as much as the routes do."""
+        return max((r.connect_timeout_seconds for r in self.routes if r.upstream == self.ready.upstream), default=3)
 
     @property
     def ready(self) -> Readiness:
@@ -163,6 +186,24 @@ class GatewaySettings(Settings):
                 for number, name in enumerate(route.upstream_headers)
                 if name.lower() not in ours
             ]
+            group = self.upstreams.get(route.upstream)
+            if route.buffered and route.body_megabytes > self.body_buffer_megabytes:
+                rule = (
+                    f"{route.body_megabytes} MiB do not fit the {self.body_buffer_megabytes} MiB of "
+                    f"bodyBufferMegabytes, where a body of `kind: {route.kind}` waits until it is whole: allow less, "
+                    "or more room, or use `kind: stream`"
+                )
+                found.append(Problem(("routes", index, "maxBodyMegabytes"), route.body_megabytes, rule))
+            if (
+                group
+                and min(group.tries, len(group.servers)) > 1
+                and route.connect_timeout_seconds >= group.retry_timeout_seconds
+            ):
+                rule = (
+                    f"{route.connect_timeout_seconds} s are not below retryTimeoutSeconds, "
+                    f'{group.retry_timeout_seconds}, of "{route.upstream}": no second server would be tried'
+                )
+                found.append(Problem(("routes", index, "connectTimeoutSeconds"), route.connect_timeout_seconds, rule))
         for index, network in enumerate(self.trusted_proxies):
             if network in self.trusted_proxies[:index]:
                 found.append(Problem(("trustedProxies", index), str(network), f"{network} is listed twice"))

@@ -63,7 +63,15 @@ class UpstreamGroup(Settings):
     max_fails: int = Field(default=3, ge=1, le=1000, description="Failures within the time below that mark one down.")
     fail_timeout_seconds: Seconds = 10
     tries: int = Field(default=2, ge=1, le=10, description="Servers that one idempotent request may be sent to.")
-    retry_timeout_seconds: Seconds = Field(default=5, description="No further try once this much time has passed.")
+    retry_timeout_seconds: Seconds = Field(
+        default=5,
+        description="No further try once this much time has passed: above the connect time-out of its routes.",
+    )
+
+    @property
+    def lifetime_seconds(self) -> int:
+        """How long a connection to a server is used at most: an hour, or as long as it may be idle."""
+        return max(3600, self.keepalive_timeout_seconds)
 
     @field_validator("servers", mode="before")
     @classmethod
@@ -100,8 +108,17 @@ class Route(Settings):
     )
     connect_timeout_seconds: Seconds = 3
     read_timeout_seconds: Seconds = Field(default=60, description="Longest silence of the upstream.")
-    send_timeout_seconds: Seconds = 60
-    max_body_megabytes: int = Field(default=1, ge=0, le=102_400, description="0: no limit.")
+    send_timeout_seconds: Seconds = Field(
+        default=60,
+        description="Longest time that the upstream takes nothing. A client may pause for the longer of the two.",
+    )
+    max_body_megabytes: int | None = Field(
+        default=None,
+        ge=0,
+        le=102_400,
+        description="A larger body is answered with 413. 0: no limit, where nothing is buffered. Default: 1; of `grpc` "
+        "no limit, for all messages of a stream are one body.",
+    )
     response_headers: Headers = Field(
         default_factory=dict,
         description="Added to every response, in place of the upstream's and of `securityHeaders` of the same name.",
@@ -112,9 +129,29 @@ class Route(Settings):
         "is added only where the upstream sends none.",
     )
 
+    @property
+    def buffered(self) -> bool:
+        """Whether a body waits in the gateway until it is whole."""
+        return self.kind in ("http", "websocket")
+
+    @property
+    def body_megabytes(self) -> int:
+        """The largest body; 0: no limit."""
+        if self.max_body_megabytes is None:
+            return 0 if self.kind == "grpc" else 1
+        return self.max_body_megabytes
+
+    @property
+    def client_timeout_seconds(self) -> int:
+        """How long a client may pause, sending or taking. Less would cut what the upstream's time-outs allow."""
+        return max(self.read_timeout_seconds, self.send_timeout_seconds)
+
     @model_validator(mode="after")
     def _rules(self) -> Route:
         found = []
+        if self.buffered and self.max_body_megabytes == 0:
+            rule = f"0 is no limit, and `kind: {self.kind}` buffers a body whole: say how large, or use `kind: stream`"
+            found.append(Problem(("maxBodyMegabytes",), 0, rule))
         if not self.exact and not self.path.endswith("/"):
             rule = f'"{self.path}" would also match "{self.path}x": end the prefix with "/", or set exact'
             found.append(Problem(("path",), self.path, rule))

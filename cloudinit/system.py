@@ -55,6 +55,7 @@ def boot_script(guest: GuestSettings, gateway: GatewaySettings, kernel: tuple[Ke
     return rendered(
         "guest/boot.sh.j2",
         guest=guest,
+        gateway=gateway,
         paths=PATHS,
         programs=[
             *_PROGRAMS,
@@ -133,13 +134,15 @@ Unattended-Upgrade::Remove-Unused-Kernel-Packages "true";
 Unattended-Upgrade::Remove-New-Unused-Dependencies "true";
 """
 
-_LOGROTATE_SERVICE = """\
+_LOGROTATE_SERVICE = f"""\
 [Unit]
 Description=Rotate the gateway's logs by size
 ConditionPathExists=/run/nordgate/prepared
 
 [Service]
 Type=oneshot
+# A worker that died has left its bodies where the living need the room. One that is still open loses only its name.
+ExecStartPre=-/usr/bin/setpriv --reuid=33 --regid=33 --clear-groups find {PATHS.bodies} -type f -mmin +60 -delete
 ExecStart=/usr/sbin/logrotate --state /run/nordgate/rotated /etc/nordgate/logrotate.conf
 Nice=19
 IOSchedulingClass=idle

@@ -129,6 +129,16 @@ def logs_fit_the_data_volume(nginx: GatewaySettings, hardware: Hardware) -> Iter
         yield Problem(("nginx", "log", "rotateMegabytes"), log.rotate_megabytes, rule)
 
 
+def bodies_leave_the_memory_to_others(nginx: GatewaySettings, hardware: Hardware) -> Iterator[Problem]:
+    most = hardware.memory // 4 >> 20
+    if nginx.body_buffer_megabytes > most:
+        rule = (
+            f"{nginx.body_buffer_megabytes} MiB of memory for request bodies are more than a quarter of "
+            f"hardware.memory, {hardware.memory >> 20}MiB: at most {most}"
+        )
+        yield Problem(("nginx", "bodyBufferMegabytes"), nginx.body_buffer_megabytes, rule)
+
+
 def routes_fit_the_upstreams(nginx: GatewaySettings) -> Iterator[Problem]:
     return _of_nginx(nginx.routing_problems())
 
@@ -196,6 +206,7 @@ RULES: tuple[Callable[..., Iterator[Problem]], ...] = (
     gateways_get_along_on_their_hosts,
     *promises.RULES,
     logs_fit_the_data_volume,
+    bodies_leave_the_memory_to_others,
     routes_fit_the_upstreams,
     limits_on_files_are_high_enough,
     ports_are_free,

@@ -18,7 +18,7 @@ _EVERYBODYS = re.compile(
     r"|/run/dbus/system_bus_socket)"
 )
 # And what nginx's workers have for their work.
-_WORKERS = re.compile(r"writes (/srv/nordgate/log/(access\.json|error\.log)(\.\d+)?|/var/lib/nginx/\w+(/.*)?)")
+_WORKERS = re.compile(r"writes (/srv/nordgate/log/(access\.json|error\.log)(\.\d+)?|/run/nordgate/bodies(/.*)?)")
 
 
 def gains(agent: GuestAgent) -> list[str]:
@@ -45,7 +45,8 @@ while read -r a b c soft hard _; do
     [ "$a $b $c $soft $hard" = "Max core file 0 0" ] && echo "core files: none"
 done < <(sed 's/ size / /' "/proc/$worker/limits")
 exec nsenter --target "$worker" --mount setpriv --reuid=www-data --regid=www-data --clear-groups --no-new-privs \\
-    bash -c 'for folder in /tmp /var/tmp /dev/shm /run/lock /run /etc /srv/nordgate{,/log} /var/lib/nginx{,/body}; do
+    bash -c 'folders=(/tmp /var/tmp /dev/shm /run{,/lock,/nordgate{,/bodies}} /etc /srv/nordgate{,/log} /var/lib/nginx)
+    for folder in "${folders[@]}"; do
         { : >"$folder/intruder"; } 2>/dev/null && rm "$folder/intruder" && found+=${found:+ }$folder
     done; echo "makes files in: $found"'
 """

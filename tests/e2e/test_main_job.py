@@ -104,16 +104,28 @@ def test_another_program_reads_all_of_it_by_a_stack_reference(project: Project, 
     assert reader.outputs()["read"] == project.outputs()
 
 
-def test_the_url_answers_from_this_machine_through_an_upstream() -> None:
+def asked(method: str, path: str, size: int = 0) -> tuple[str, str]:
+    """Head and body of the gateway's answer to a request with a body of that many bytes."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    head = (
+        method + f" {path} HTTP/1.1",
+        f"Host: api.{STACK}.localhost",
+        f"Content-Length: {size}",
+        "Connection: close",
+    )
     with (
         socket.create_connection(("127.0.0.1", PORT), timeout=20) as plain,
         context.wrap_socket(plain, server_hostname=f"api.{STACK}.localhost") as connection,
     ):
-        connection.sendall(f"GET /hello HTTP/1.1\r\nHost: api.{STACK}.localhost\r\nConnection: close\r\n\r\n".encode())
+        connection.sendall("\r\n".join((*head, "", "")).encode() + bytes(size))
         answer = b"".join(iter(lambda: connection.recv(4096), b"")).decode()
-    head, _, body = answer.partition("\r\n\r\n")
+    said, _, body = answer.partition("\r\n\r\n")
+    return said, body
+
+
+def test_the_url_answers_from_this_machine_through_an_upstream() -> None:
+    head, body = asked("GET", "/hello")
     assert head.startswith("HTTP/1.1 200")
     assert json.loads(body)["path"] == "/hello"
     assert json.loads(body)["backend"].startswith("backend-")
@@ -191,7 +203,7 @@ def test_a_workers_account_changes_reads_and_starts_nothing_of_roots() -> None:
         "privileges by other programs": "none",
         "capabilities": "none",
         "core files": "none",
-        "makes files in": "/var/lib/nginx/body",
+        "makes files in": "/run/nordgate/bodies",
     }
 
 
@@ -210,6 +222,21 @@ def test_what_can_fill_the_systems_disk_is_bounded() -> None:
     """Beside what workers write, which the test above has: the journal, packages, and logs that grow with logins."""
     done = GuestAgent(Hypervisor(URI), f"{STACK}-gw1").exec(["/bin/bash", "-c", BOUNDED])
     assert done.stdout.decode().splitlines() == ["max 64M", "keeps no archives", "btmp 0", "btmp.1 9437184"]
+
+
+def test_bodies_wait_in_a_place_of_their_own_and_whoever_finds_no_room_may_come_again() -> None:
+    agent = GuestAgent(Hypervisor(URI), f"{STACK}-gw1")
+    assert asked("POST", "/posted", 500_000)[0].startswith("HTTP/1.1 200")
+    filler = "/run/nordgate/bodies/filler"
+    try:
+        agent.exec(["/bin/bash", "-c", f"head -c 1G /dev/zero >{filler}"])
+        head, _ = asked("POST", "/posted", 500_000)
+        assert head.startswith("HTTP/1.1 503")
+        assert "\r\nRetry-After: 5" in head
+        assert asked("POST", "/posted", 5000)[0].startswith("HTTP/1.1 200")
+    finally:
+        size = agent.exec(["/bin/bash", "-c", f"stat -c %s {filler}; rm {filler}; ls /run/nordgate/bodies"]).stdout
+    assert size.split() == [str(64 << 20).encode()], "and what waited is gone"
 
 
 BOUNDED = """

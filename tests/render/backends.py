@@ -79,7 +79,7 @@ def _handler(told: Backends, answers: bool) -> type[BaseHTTPRequestHandler]:
         disable_nagle_algorithm = True
 
         def answer(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            length = self._take()
             address = self.connection.getsockname()[0]
             told.asked.append((address, self.command, self.path))
             if not answers:
@@ -87,18 +87,31 @@ def _handler(told: Backends, answers: bool) -> type[BaseHTTPRequestHandler]:
                 self.connection.shutdown(socket.SHUT_RDWR)
                 return
             headers = self.headers.items()
-            seen = {"server": address, "port": self.client_address[1], "headers": dict(headers), "pairs": list(headers)}
-            body = json.dumps(seen).encode()
+            asked = parse_qs(urlsplit(self.path).query)
+            seen = {"server": address, "port": self.client_address[1], "length": length}
+            seen |= {"headers": dict(headers), "pairs": list(headers)}
+            body = json.dumps(seen).encode() + b" " * int(asked.get("pad", ["0"])[0])
             time.sleep(told.delay)
             failed = told.fail_every and len(told.asked) % told.fail_every == 0
             self.send_response(500 if failed else 200)
             self.send_header("Content-Length", str(len(body)))
             self.send_header("X-Powered-By", "tests")
-            for said in parse_qs(urlsplit(self.path).query).get("say", []):
+            for said in asked.get("say", []):
                 name, _, value = said.partition(":")
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
+
+        def _take(self) -> int:
+            """Read the request's body, and say how long it was."""
+            if self.headers.get("Transfer-Encoding") != "chunked":
+                return len(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+            total = 0
+            while size := int(self.rfile.readline() or b"0", 16):
+                total += len(self.rfile.read(size))
+                self.rfile.readline()
+            self.rfile.readline()
+            return total
 
         do_GET = do_POST = do_PUT = answer  # noqa: N815
 

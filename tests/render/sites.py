@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -47,6 +48,8 @@ class Site:
 
     root: Path
     folder: Path
+    bodies: str = "size=64m,mode=0700,uid=33,gid=33"
+    """How the boot script mounts the place for request bodies."""
 
     @staticmethod
     def make(root: Path, folder: Path, files: Mapping[str, GuestFile], pair: Pair) -> Site:
@@ -64,11 +67,14 @@ class Site:
         make_log_folder(replace(PATHS, data=f"{folder}{PATHS.data}", log=f"{folder}{PATHS.log}"))
         shutil.copy(pair.certificate, folder / PATHS.certificate.lstrip("/"))
         shutil.copy(pair.key, folder / PATHS.key.lstrip("/"))
-        return Site(root, folder)
+        mounted = re.search(r"-o \S*?(size=[^\s\"]+)", files[PATHS.boot].content)
+        assert mounted
+        return Site(root, folder, mounted[1])
 
     def shell(self, command: str) -> str:
         """A shell command that runs `command` inside the unpacked system, with the rendered files mounted."""
         mounts = "; ".join(f"mount --bind {self.folder}/{path} {self.root}/{path}" for path in _SHARED)
+        mounts += f"; mount --mkdir -t tmpfs -o {self.bodies} bodies {self.root}{PATHS.bodies}"
         return f"{mounts}; mount --bind /dev {self.root}/dev; exec chroot {self.root} {command}"
 
     def test(self) -> str:

@@ -57,7 +57,7 @@ def gateways(draw: st.DrawFn, http3: bool) -> dict[str, Any]:
             "exact": st.booleans(),
             "kind": st.sampled_from(["http", "websocket", "stream", "grpc"]),
             "responseHeaders": HEADERS,
-            "maxBodyMegabytes": st.integers(0, 102_400),
+            "maxBodyMegabytes": st.integers(1, 70),
         },
     )
     optional = {
@@ -98,13 +98,14 @@ def shape(typed: GatewaySettings) -> dict[str, int]:
     names += [names[0] | {name.lower() for name in r.response_headers} for r in typed.routes if r.response_headers]
     own_headers = 2 + typed.tls.http3 + (typed.gzip != "off")
     return {
-        "location": len(typed.routes) + 2 + 4 + (not catch_all),
+        "location": len(typed.routes) + 3 + 4 + (not catch_all),
         "upstream": len(typed.upstreams),
         "proxy_pass": proxied + 1,
         "grpc_pass": len(typed.routes) - proxied,
         "listen": 3 + 2 + typed.tls.http3 * 2,
         "server_name": 2 * len(typed.server_names) + 2,
-        "add_header": sum(own_headers + len(some) for some in names),
+        # Those of the gateway's own 503 too, and its Retry-After.
+        "add_header": sum(own_headers + len(some) for some in (*names, names[0])) + 1,
         "access_log": 3 + typed.log.audit,
         "deny": 1,
     }

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator, Sequence
-from concurrent import futures
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-import grpc  # type: ignore[import-untyped]
 import pytest
 
 from cloudinit import PLATFORMS, GatewaySettings, GuestSettings, seed_documents
 from cloudinit.headers import CLAIMS, HOP_BY_HOP, OVERRIDES
+from tests.render import calls
 from tests.render.backends import started
 from tests.render.conftest import Serve
 from tests.render.served import NAME, Served, network_of_its_own
@@ -392,23 +391,12 @@ def test_grpc_tells_and_hides_the_same(open_to_all: Served) -> None:
         context.send_initial_metadata([(name.lower(), "upstream") for name in (*SINGLE, "Alt-Svc", "X-Other")])
         return request[::-1]
 
-    server = grpc.server(futures.ThreadPoolExecutor(1))
-    method = grpc.unary_unary_rpc_method_handler(answer)
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("calls.Service", {"Reverse": method}),))
-    server.add_insecure_port("127.0.0.4:50051")
-    server.start()
-    try:
-        trust = grpc.ssl_channel_credentials(open_to_all.authority.read_bytes())
-        options = [("grpc.ssl_target_name_override", NAME), ("grpc.default_authority", f"{NAME}:8443")]
-        claims = [(name.lower(), "198.51.100.7") for name in (*ALL_CLAIMS, *twins(ALL_CLAIMS), "Proxy")]
-        with grpc.secure_channel("127.0.0.1:443", trust, [*options, ("grpc.enable_http_proxy", 0)]) as channel:
-            call = channel.unary_unary("/calls.Service/Reverse")
-            for some in (claims[:40], claims[40:80], claims[80:120], claims[120:]):
-                said, done = call.with_call(b"hello", timeout=10, metadata=some)
-                assert said == b"olleh"
-    finally:
-        server.stop(None).wait(5)
-    told = [(name.lower(), value) for name, value in done.initial_metadata()]
+    claims = [(name.lower(), "198.51.100.7") for name in (*ALL_CLAIMS, *twins(ALL_CLAIMS), "Proxy")]
+    some = [claims[:40], claims[40:80], claims[80:120], claims[120:]]
+    with calls.echoing(answer), calls.clients() as pool:
+        trust = open_to_all.authority.read_bytes()
+        *_, done = pool.submit(calls.reverse, trust, f"{NAME}:8443", some).result()
+    told = [(name.lower(), value) for name, value in done]
     assert [name for name in SINGLE if len([1 for found, _ in told if found == name.lower()]) != 1] == []
     assert [name for name, value in told if value == "upstream"] == ["x-other"]
     assert len(seen) == 4
