@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from smoke import handshakes, http2
+from smoke import grpc_calls, handshakes
 from smoke.engine.job import HEALTH_CHECK
 from smoke.handshakes import MakeContext
 from smoke.http1 import Reply, Target, connect, exchange, get, why
@@ -35,7 +35,7 @@ def prove(plan: Plan, target: Target, make: MakeContext) -> Proofs:
     version = tls.version() or "none"
     lines = [_certificate(plan, version, tls)]
     if plan.paths.proxied == HEALTH_CHECK:
-        proxied = asyncio.run(http2.health(target))
+        proxied = asyncio.run(grpc_calls.health(target))
     else:
         proxied, _ = asyncio.run(get(target, plan.paths.proxied))
     lines += [_health(plan, health), _proxied(plan, proxied)]

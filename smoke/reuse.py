@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from hosts.agent import GuestAgent
 from smoke.engine.job import HEALTH_CHECK
+from smoke.grpc_calls import Calls
 from smoke.http1 import Connection, Target, connect, exchange
-from smoke.http2 import Calls
 from smoke.verdict import Line, Verdict
 
 REQUESTS = 20
