@@ -13,6 +13,9 @@ from cloudinit.model import Headers, HostName, Name, Seconds, Settings, Text
 from cloudinit.problems import Problem, raise_all
 from cloudinit.routing import Listeners, RateLimit, Readiness, Route, UpstreamGroup
 
+REQUEST_LINES = 4
+"""Long lines that a request's head may have."""
+
 # What the rotation looks for, and what no shell, no configuration file and no pattern reads as anything else.
 _LOG_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.(json|log)")
 _TAKEN_LOGS = ("audit.json", "error.log")
@@ -86,6 +89,13 @@ class GatewaySettings(Settings):
         default=75, description="How long a client stays connected between two requests."
     )
     keepalive_requests: int = Field(default=10_000, ge=1, le=10_000_000)
+    request_header_kilobytes: int | None = Field(
+        default=None,
+        ge=4,
+        le=1024,
+        description="Longest line of a request's head; four times that the whole head. Default: the largest head of an "
+        "answer, so that the cookies that it sets can come back.",
+    )
     rate_limit: RateLimit | None = None
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = Field(
         default=(),
@@ -115,6 +125,16 @@ class GatewaySettings(Settings):
     def rlimit_nofile(self) -> int:
         """Files for each worker: one for each connection, and as many again for what they read and buffer."""
         return self.worker_rlimit_nofile or max(100_000, 2 * self.connections)
+
+    @property
+    def request_line_kilobytes(self) -> int:
+        """The longest line of a request's head."""
+        return self.request_header_kilobytes or self.response_head_kilobytes
+
+    @property
+    def response_head_kilobytes(self) -> int:
+        """The largest head of an answer, of any group."""
+        return max(group.response_head_kilobytes for group in self.upstreams.values())
 
     @property
     def lifetime_seconds(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import ClassVar
 
 from pydantic import Field, model_validator
 
@@ -14,7 +15,7 @@ from cloudinit.problems import Problem, raise_all
 
 _BY_KEY = {row.key: row for row in KERNEL}
 _RANGE = "net.ipv4.ip_local_port_range"
-_CONNTRACK = "net.netfilter.nf_conntrack_max"
+CONNTRACK = "net.netfilter.nf_conntrack_max"
 _HIGHEST = 1_073_741_816  # what systemd raises fs.nr_open to; the kernel's own ceiling is 2,147,483,584
 
 
@@ -72,7 +73,15 @@ class KernelSettings(Settings):
     @property
     def conntrack_buckets(self) -> int:
         """One for each entry, as the kernel has it by default: each stands in the table twice, so chains are of two."""
-        return int(self.value(_CONNTRACK))
+        return int(self.value(CONNTRACK))
+
+    conntrack_bytes_each: ClassVar[int] = 8 + 256
+    """A bucket, and the kernel's `struct nf_conn` in its cache: /sys/kernel/slab/nf_conntrack/object_size."""
+
+    @property
+    def conntrack_bytes(self) -> int:
+        """What the table of connections takes when it is full."""
+        return self.conntrack_buckets * self.conntrack_bytes_each
 
     @property
     def ephemeral_range(self) -> str:

@@ -9,10 +9,11 @@ from math import ceil
 from cloudinit import headers
 from cloudinit.catalogue.nginx import FIXED
 from cloudinit.files import PATHS, GuestFile
-from cloudinit.gateway import GatewaySettings
+from cloudinit.gateway import REQUEST_LINES, GatewaySettings
 from cloudinit.guest import GuestSettings
 from cloudinit.locations import HEALTH_CHECK
 from cloudinit.platforms import Platform
+from cloudinit.routing import BODY_BUFFERS
 from cloudinit.text import rendered
 
 _INCLUDES = ("clients", "log", "tls", "upstreams", "proxy", "grpc", "headers", "servers")
@@ -35,6 +36,8 @@ def nginx_files(guest: GuestSettings, gateway: GatewaySettings, platform: Platfo
         "hosts": ("[::]:", "") if guest.address.version == 6 else ("",),
         "resolvers": [f"[{address}]" if address.version == 6 else str(address) for address in guest.resolvers],
         "ca_files": ca_files,
+        "body_buffers": BODY_BUFFERS,
+        "request_lines": REQUEST_LINES,
         "headers": headers,
         "request_headers": list(headers.request_headers(gateway)),
         "claims": headers.claims(),

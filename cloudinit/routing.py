@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Any, Literal
 
 from pydantic import Field, GetJsonSchemaHandler, field_validator, model_validator
@@ -10,6 +11,15 @@ from pydantic_core import CoreSchema
 
 from cloudinit.model import Endpoint, Headers, HostName, Name, PlainHeaderName, Port, Seconds, Settings, UrlPath
 from cloudinit.problems import Problem, raise_all
+
+BODY_BUFFERS = 8
+"""Of each answer that is buffered."""
+
+_COUNTED = ("maxFails", "max_fails", "failTimeoutSeconds", "fail_timeout_seconds")
+_NOT_COUNTED = (
+    "is no setting any more: what a request meets marks no server down, for one client or one path could take the "
+    "whole group from everybody; remove it"
+)
 
 
 class UpstreamServer(Settings):
@@ -60,8 +70,12 @@ class UpstreamGroup(Settings):
     keepalive_timeout_seconds: Seconds = Field(
         default=55, description="Must be below the servers' own idle time-out, or requests race a close."
     )
-    max_fails: int = Field(default=3, ge=1, le=1000, description="Failures within the time below that mark one down.")
-    fail_timeout_seconds: Seconds = 10
+    response_head_kilobytes: int = Field(
+        default=32,
+        ge=4,
+        le=1024,
+        description="Largest head of an answer, HTTP or gRPC; a larger one is answered with 502.",
+    )
     tries: int = Field(default=2, ge=1, le=10, description="Servers that one idempotent request may be sent to.")
     retry_timeout_seconds: Seconds = Field(
         default=5,
@@ -78,6 +92,22 @@ class UpstreamGroup(Settings):
     def _short_form(cls, value: Any) -> Any:
         if isinstance(value, list | tuple):
             return [{"address": item} if isinstance(item, str) else item for item in value]
+        return value
+
+    @property
+    def body_buffer_kilobytes(self) -> int:
+        """Size of each of the buffers that an answer's body passes through: what is on its way to the client has to
+        hold a whole head, and must leave one buffer free."""
+        return max(8, ceil(self.response_head_kilobytes / (BODY_BUFFERS - 1) / 4) * 4)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_counting_of_failures(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            raise_all(
+                "UpstreamGroup",
+                [Problem((name,), None, _NOT_COUNTED) for name in _COUNTED if name in value],
+            )
         return value
 
     @model_validator(mode="after")

@@ -53,6 +53,11 @@ class HostCommands:
         )
 
 
+def went_silent(stderr: str) -> bool:
+    """Whether ssh says that the server left its keep-alives unanswered."""
+    return "Timeout, server" in stderr and "not responding" in stderr
+
+
 def ssh_sentence(where: Connection, stderr: str) -> str:
     """What ssh said about a connection that failed, as a sentence with what to do."""
     host = where.host
@@ -69,7 +74,7 @@ def ssh_sentence(where: Connection, stderr: str) -> str:
     if "Permission denied" in stderr:
         remedy = "put the key into its authorized_keys, or `keyfile=` into the URI"
         return f"{host} refuses the SSH login {where.login}: {remedy}."
-    if "Timeout, server" in stderr and "not responding" in stderr:
+    if went_silent(stderr):
         return f"{host} has gone silent: its SSH server answered nothing for {SILENT_SECONDS} s."
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     reason = (lines[-1] if lines else "ssh said nothing").rpartition("ssh: ")[2]

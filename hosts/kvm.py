@@ -7,6 +7,7 @@ libvirt ends the domain with the connection that made it, however that ends.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import select
@@ -91,7 +92,8 @@ def _listen(hypervisor: Hypervisor, file: str, bound: float) -> tuple[bytes, boo
             process.wait(5)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(5)
         os.close(ours)
     return said, ended
 

@@ -16,7 +16,7 @@ from urllib.parse import quote as url_quote
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
-from hosts.commands import HostCommands, ssh_sentence
+from hosts.commands import HostCommands, ssh_sentence, went_silent
 from hosts.connection import read_uri
 from hosts.problems import DomainStopped, HypervisorProblem
 
@@ -78,9 +78,11 @@ class Hypervisor:
         if done.returncode == 0:
             return done.stdout
         said = _libvirt_words(done.stderr)
-        if "failed to connect to the hypervisor" in said:
-            if (where := read_uri(self.label)).transport == "ssh" and "Cannot recv data" in said:
-                raise HypervisorProblem(ssh_sentence(where, done.stderr))
+        unreached = "failed to connect to the hypervisor" in said
+        of_ssh = went_silent(done.stderr) or (unreached and "Cannot recv data" in said)
+        if of_ssh and (where := read_uri(self.label)).transport == "ssh":
+            raise HypervisorProblem(ssh_sentence(where, done.stderr))
+        if unreached:
             raise HypervisorProblem(f"cannot reach libvirt at {self.label}: {said.split(': ', 1)[-1]}")
         raise HypervisorProblem(said)
 
@@ -92,8 +94,13 @@ class Hypervisor:
                 self.virsh("pool-refresh", pool, timeout=60)
                 return
             except HypervisorProblem as problem:
-                if "asynchronous jobs running" not in str(problem) or time.monotonic() > deadline:
+                if "asynchronous jobs running" not in str(problem):
                     raise
+                if time.monotonic() > deadline:
+                    raise HypervisorProblem(
+                        f"the pool {pool} at {self.label} has been written to for {within:.0f} s: see there which "
+                        f"upload or copy does not end. {problem}"
+                    ) from None
             time.sleep(0.5)
 
     def volume(self, pool: str, name: str) -> ElementTree.Element | None:

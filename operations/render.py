@@ -68,7 +68,7 @@ def _begin(project: Path, commit: str, folder: Path) -> subprocess.Popen[str]:
     code.mkdir()
     archive = folder / "code.tar"
     _git(project, "archive", "--output", str(archive), commit)
-    subprocess.run(["tar", "--extract", "--file", archive, "--directory", code], check=True)
+    subprocess.run(["tar", "--extract", "--file", archive, "--directory", code], check=True, timeout=_SECONDS)
     return subprocess.Popen(
         [sys.executable, "-m", "operations", "render", "--output", str(folder / "trees")],
         cwd=code, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -96,7 +96,7 @@ def _finish(process: subprocess.Popen[str], commit: str, folder: Path) -> Mappin
 
 
 def _git(project: Path, *words: str) -> str:
-    done = subprocess.run(["git", *words], cwd=project, capture_output=True, text=True, check=False)
+    done = subprocess.run(["git", *words], cwd=project, capture_output=True, text=True, check=False, timeout=_SECONDS)
     if done.returncode:
         raise Problem(f"git {words[0]} {words[1]}: {done.stderr.strip() or 'found nothing'}")
     return done.stdout.strip()

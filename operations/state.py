@@ -20,6 +20,8 @@ from stacks.settings import Settings
 from tools.console import Problem, phase
 
 _STATE = Path(".nordgate/state")
+_SECONDS = 300
+"""For what takes Pulumi one: it reads and writes files of this checkout."""
 _KINDS = {"domain": "dom", "network": "net-", "pool": "pool-"}
 """What bears a derived UUID, and how virsh's commands for it start."""
 
@@ -173,8 +175,13 @@ def _active(hypervisor: Hypervisor, kind: str, name: str) -> bool:
 def _pulumi(*words: str, text: str | None = None) -> str:
     try:
         result = subprocess.run(
-            ["pulumi", *words, "--non-interactive"], input=text, capture_output=True, text=True, check=False
-        )
+            ["pulumi", *words, "--non-interactive"], input=text, capture_output=True, text=True, check=False,
+            timeout=_SECONDS,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise Problem(
+            f"pulumi {' '.join(words[:2])} did not end within {_SECONDS} s: its state lies in {_STATE}."
+        ) from None
     except FileNotFoundError:
         raise Problem('pulumi not found: run "make tools".') from None
     if result.returncode:

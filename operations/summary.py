@@ -9,12 +9,17 @@ from typing import Any
 
 from tools.console import Problem
 
+_SECONDS = 120
+"""For a backend to say what a stack exported."""
+
 
 def outputs(stack: str) -> dict[str, Any]:
     """The stack's outputs. Raises Problem when Pulumi has none to give."""
-    result = subprocess.run(
-        ["pulumi", "stack", "output", "--json", "--stack", stack], capture_output=True, text=True, check=False
-    )
+    words = ["pulumi", "stack", "output", "--json", "--stack", stack]
+    try:
+        result = subprocess.run(words, capture_output=True, text=True, check=False, timeout=_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise Problem(f"{' '.join(words)} did not end within {_SECONDS} s: does the backend answer?") from None
     if result.returncode:
         raise Problem(f"stack {stack} has no outputs: {' '.join(result.stderr.split())}")
     found: dict[str, Any] = json.loads(result.stdout)

@@ -37,7 +37,7 @@ class Progress:
         finally:
             done.set()
             if self.live:
-                ticker.join()
+                ticker.join(5)
                 sys.stderr.write("\r\033[K")
             self.line(f"{title} {'.' * max(3, _WIDTH - len(title))} {mark}{time.monotonic() - started:.1f} s")
 

@@ -13,6 +13,7 @@ from cloudinit import PLATFORMS, GatewaySettings, broken_rules
 from cloudinit.gateway import LogSettings
 from cloudinit.problems import Problem
 from stacks import promises
+from stacks.capacity import the_connection_table_fits_the_memory
 from stacks.connections import refused_in_production
 from stacks.design import guest_settings
 from stacks.files import is_test
@@ -129,6 +130,18 @@ def logs_fit_the_data_volume(nginx: GatewaySettings, hardware: Hardware) -> Iter
         yield Problem(("nginx", "log", "rotateMegabytes"), log.rotate_megabytes, rule)
 
 
+def heads_fit_the_memory(nginx: GatewaySettings, hardware: Hardware) -> Iterator[Problem]:
+    each = nginx.request_line_kilobytes + nginx.response_head_kilobytes
+    needed, memory = nginx.concurrent_clients * each >> 10, hardware.memory >> 20
+    if needed + nginx.body_buffer_megabytes > memory:
+        rule = (
+            f"{nginx.concurrent_clients} clients with {nginx.request_line_kilobytes} KiB for a line of their request's "
+            f"head and {nginx.response_head_kilobytes} KiB for their answer's need "
+            f"{needed} MiB beside the {nginx.body_buffer_megabytes} MiB for bodies; hardware.memory is {memory}MiB"
+        )
+        yield Problem(("nginx", "concurrentClients"), nginx.concurrent_clients, rule)
+
+
 def bodies_leave_the_memory_to_others(nginx: GatewaySettings, hardware: Hardware) -> Iterator[Problem]:
     most = hardware.memory // 4 >> 20
     if nginx.body_buffer_megabytes > most:
@@ -206,6 +219,8 @@ RULES: tuple[Callable[..., Iterator[Problem]], ...] = (
     gateways_get_along_on_their_hosts,
     *promises.RULES,
     logs_fit_the_data_volume,
+    the_connection_table_fits_the_memory,
+    heads_fit_the_memory,
     bodies_leave_the_memory_to_others,
     routes_fit_the_upstreams,
     limits_on_files_are_high_enough,

@@ -55,7 +55,7 @@ def phase(title: str, usually: str = "") -> Iterator[None]:
     finally:
         done.set()
         if live:
-            ticker.join()
+            ticker.join(5)
             sys.stderr.write("\r\033[K")
         took = f"{mark} {duration(time.monotonic() - started)}".strip()
         print(f"  {title} {'.' * max(3, _WIDTH - len(title))} {took}", file=sys.stderr, flush=True)

@@ -7,12 +7,12 @@ Nothing is installed and nothing starts.
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 from pathlib import Path
 
 from tools.console import phase, run_tool
 from tools.image.host import prepare
+from tools.locks import hold
 from tools.nginx import CHECKOUT, unpack
 
 SUITE = "trixie"
@@ -28,7 +28,7 @@ def domain_schema() -> Path:
     wanted = " ".join(PACKAGES) + "\n"
     FOLDER.mkdir(parents=True, exist_ok=True)
     with (FOLDER / f"{SUITE}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        hold(lock, "another run that unpacks libvirt's schemas")
         if not (done.exists() and done.read_text() == wanted and schema.exists()):
             shutil.rmtree(root, ignore_errors=True)
             prepare(FOLDER)

@@ -7,7 +7,6 @@ signed with a key that is made here and never leaves this checkout.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from tools.bootstrap.paths import HOME
 from tools.bootstrap.work import fingerprint, run, stamp, stamped
 from tools.console import Problem, phase
 from tools.image.host import KEYRING, apt_settings, debian_sources
+from tools.locks import hold
 
 _HOME = HOME / "mirror"
 _KEY = _HOME / "key"
@@ -56,7 +56,7 @@ def fill(recipe: str, suite: str, status: Path, packages: Sequence[str]) -> None
 def _alone() -> Iterator[None]:
     _HOME.mkdir(exist_ok=True)
     with (_HOME / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        hold(lock, "another run that fills the package mirror")
         yield
 
 

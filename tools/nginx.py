@@ -9,7 +9,6 @@ Nothing is installed and nothing starts. Standard library only: it runs before t
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import stat
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from tools.console import Problem, phase, run_tool
 from tools.image.host import KEYRING, apt_settings, debian_sources, prepare, run_apart
+from tools.locks import hold
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 FOLDER = CHECKOUT / ".nordgate" / "nginx"
@@ -47,7 +47,7 @@ def unpacked(suite: str) -> Path:
     wanted = " ".join(packages) + "\n"
     FOLDER.mkdir(parents=True, exist_ok=True)
     with (FOLDER / f"{suite}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        hold(lock, "another run that unpacks nginx")
         if done.exists() and done.read_text() == wanted:
             return root
         done.unlink(missing_ok=True)

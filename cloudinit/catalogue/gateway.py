@@ -85,11 +85,25 @@ NGINX: tuple[Row, ...] = (
     _nginx(
         "two or more upstreams, failover",
         _SET,
-        f"max_fails={_GROUP['max_fails']} fail_timeout={_GROUP['fail_timeout_seconds']}s, {_GROUP['tries']} tries "
-        f"within {_GROUP['retry_timeout_seconds']}s",
+        f"{_GROUP['tries']} tries within {_GROUP['retry_timeout_seconds']}s",
         says="2 servers (A16)",
         sources=("A16",),
         why="unbounded retries turn one slow backend into many",
+    ),
+    _nginx(
+        "two or more upstreams, failover",
+        _SET,
+        "max_fails=0",
+        says="2 servers (A16)",
+        sources=("A16",),
+        why="nginx counts too large a head, a slow path or a broken gRPC stream like a dead server: six requests of "
+        "one client would take two servers from everybody",
+    ),
+    _nginx(
+        "heads of requests and answers",
+        _SET,
+        f"{_GROUP['response_head_kilobytes']} KiB an answer; as much each line of a request, four times that all",
+        why="nginx's own 4 KiB are less than a few cookies and a policy of an answer, and make it a 502",
     ),
     _nginx(
         "proxy headers",

@@ -102,6 +102,13 @@ DIRECTIVES: tuple[Directive, ...] = (
         why="never `non_idempotent`: a POST that was sent is not sent again",
     ),
     Directive(
+        item="heads of requests and answers",
+        directive="client_header_buffer_size",
+        disposition=_SET,
+        value="4k",
+        why="nginx's 1 KiB is less than a token and a few cookies: each such request would take a large buffer",
+    ),
+    Directive(
         item="upstream keepalive",
         directive="proxy_http_version",
         disposition=_SET,

@@ -37,7 +37,7 @@ GROUP = st.fixed_dictionaries(
         "tls": st.fixed_dictionaries({"serverName": HOST}),
         "keepalive": st.integers(1, 4096),
         "balance": st.sampled_from(["round-robin", "least-connections"]),
-        "maxFails": st.integers(1, 1000),
+        "responseHeadKilobytes": st.integers(4, 1024),
         "tries": st.integers(1, 10),
     },
 )
@@ -72,6 +72,7 @@ def gateways(draw: st.DrawFn, http3: bool) -> dict[str, Any]:
         ),
         "tls": st.fixed_dictionaries({"http3": st.booleans() if http3 else st.just(False)}),
         "concurrentClients": st.integers(1, 20_000),
+        "requestHeaderKilobytes": st.integers(4, 1024),
         "gzip": st.sampled_from(["off", "json"]),
         "kernel": st.fixed_dictionaries(
             {"sysctl": st.fixed_dictionaries({"net.core.somaxconn": st.integers(1, 2**30 - 8)})}

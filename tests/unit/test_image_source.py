@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import hashlib
 import multiprocessing
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ from typing import Any
 
 import pytest
 
+import stacks.image
 from stacks.image import VerifiedImage, declared, verify
 from stacks.load import parse
 from stacks.problems import SettingsError
@@ -26,10 +29,13 @@ SHA512 = hashlib.sha512(CONTENT).hexdigest()
 
 
 class Server(ThreadingHTTPServer):
-    """Serves CONTENT; `sends` bytes of it, then `stalls` for seconds; `status` instead of 200."""
+    """Serves CONTENT; `sends` bytes of it, then `stalls` for seconds; `status` instead of 200.
+
+    What comes after those bytes it `drips`, so many seconds apart.
+    """
 
     daemon_threads = True
-    sends, stalls, status, requests = len(CONTENT), 0.0, 200, 0
+    sends, stalls, drips, status, requests = len(CONTENT), 0.0, 0.0, 200, 0
 
     @property
     def url(self) -> str:
@@ -46,6 +52,9 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(CONTENT[: self.server.sends])
         self.wfile.flush()
+        for byte in CONTENT[self.server.sends :] if self.server.drips else b"":
+            self.wfile.write(bytes([byte]))
+            time.sleep(self.server.drips)
         time.sleep(self.server.stalls)
 
     def log_message(self, format: str, *args: object) -> None:
@@ -187,3 +196,31 @@ def test_an_image_has_one_place_and_what_is_fetched_has_a_checksum(settings: dic
     with pytest.raises(SettingsError) as error:
         parse(GOOD | {"nordgate:image": settings}, "oslo-test", PROJECT)
     assert said in str(error.value)
+
+
+def test_a_server_that_drips_is_given_up(
+    server: Server, image: VerifiedImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each byte comes in time, and the file never."""
+    monkeypatch.setattr(stacks.image, "_BEGINNING", 0.5)
+    server.sends, server.drips = 1000, 0.01
+    started = time.monotonic()
+    said = refusal(image, tmp_path)
+    assert re.search(r"image\.url .* cannot be downloaded: \d+ bytes came in \d s, which is less than 0.2 Mbit/s", said)
+    assert time.monotonic() - started < 10
+
+
+def test_a_download_of_another_run_that_has_got_stuck_is_not_waited_for(
+    server: Server, image: VerifiedImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stacks.image, "_BEGINNING", 0.2)
+    monkeypatch.setattr(stacks.image, "_SILENCE", 0.1)
+    told: list[str] = []
+    part = (tmp_path / image.file).with_suffix(".part")
+    part.parent.mkdir(parents=True)
+    with part.open("ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(SettingsError, match=r"is downloaded by another run, and .* does not grow: end it"):
+            verify(image, tmp_path, "stack", told.append)
+    assert told == ["image: another run downloads it"]
+    assert server.requests == 0

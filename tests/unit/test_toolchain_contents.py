@@ -67,6 +67,7 @@ TAMPERING: dict[str, tuple[Callable[[Path], object], str]] = {
     "a link that leads elsewhere": (lambda venv: linked(venv / "bin/python", "/opt/python3"), "bin/python"),
     "a file that became a link": (lambda venv: linked(venv / "bin/pytest", "/bin/true"), "bin/pytest"),
     "what Python runs at every start": (lambda venv: (venv / "lib/evil.pth").write_text("import os"), "lib/evil.pth"),
+    "a module without its source": (lambda venv: (venv / "lib/evil.pyc").write_bytes(b""), "lib/evil.pyc"),
     "a program more": (lambda venv: (venv / "bin/ssh").write_text(""), "bin/ssh"),
     "a file less": (lambda venv: (venv / "lib/module.py").unlink(), "lib/module.py"),
     "a folder that became a link": (lambda venv: linked(venv / "lib", venv.parent / "lib"), "lib"),
@@ -98,8 +99,11 @@ def test_what_python_has_compiled_is_deleted_when_it_is_not_from_the_source(venv
     compiled(venv).write_bytes(good.replace(b"\x01", b"\x02"))
     evil = compiled(venv).with_name("other.cpython-311.pyc")
     evil.write_bytes(good)
+    begun = evil.with_name("module.cpython-311.pyc.140012345")
+    begun.write_bytes(b"half")
     assert contents.kept("python", "one", venv)
-    assert list((venv / "lib/__pycache__").iterdir()) == []
+    assert list((venv / "lib/__pycache__").iterdir()) == [begun], "another Python writes it at this moment"
+    begun.unlink()
     assert contents.kept("python", "one", venv), "one that is gone is no change: Python makes it again"
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from tools.bootstrap import work
 from tools.bootstrap.paths import HOME
 
-_COMPILED = ".pyc"
+_CACHE, _COMPILED = "/__pycache__/", ".pyc"
 """Python makes these again from their sources, which are on the list, so one that differs is simply deleted."""
 
 Look = list[int]
@@ -50,14 +50,16 @@ def changed(name: str, *places: Path) -> str | None:
         content, look = known.get(file, ("", None))
         if look != _look(found):
             if _print(path, found) != content:
-                if path.endswith(_COMPILED) and stat.S_ISREG(found.st_mode):
-                    os.unlink(path)  # noqa: PTH108 - a string, of many
+                if _CACHE in path and stat.S_ISREG(found.st_mode):
+                    # What has another ending is being written by a Python at this moment, and is never read.
+                    if path.endswith(_COMPILED):
+                        Path(path).unlink(missing_ok=True)
                     continue
                 return file
             fresh = True
         seen[file] = [content, _look(found)]
     for file in known.keys() - seen.keys():
-        if not file.endswith(_COMPILED):
+        if _CACHE not in file:
             return file
     if fresh:
         work.stamp(_list(name), json.dumps(seen))
@@ -103,7 +105,10 @@ def _walk(places: tuple[Path, ...]) -> Iterator[tuple[str, os.stat_result]]:
     waiting = [str(place) for place in places if place.exists() or place.is_symlink()]
     while waiting:
         path = waiting.pop()
-        found = os.lstat(path)
+        try:
+            found = os.lstat(path)
+        except FileNotFoundError:  # gone since its folder was read
+            continue
         if stat.S_ISDIR(found.st_mode):
             with os.scandir(path) as entries:
                 waiting += [entry.path for entry in entries]

@@ -126,7 +126,7 @@ def needs_caches() -> None:
 def _version(go: str) -> tuple[int, ...]:
     """As numbers; of what does not answer like Go, none."""
     answer = subprocess.run(
-        [go, "env", "GOVERSION"], env=os.environ | SETTINGS, capture_output=True, text=True, cwd="/"
+        [go, "env", "GOVERSION"], env=os.environ | SETTINGS, capture_output=True, text=True, cwd="/", timeout=60
     )
     found = re.match(r"go(\d+)\.(\d+)(?:\.(\d+))?", answer.stdout)
     return tuple(int(number or 0) for number in found.groups()) if found else ()

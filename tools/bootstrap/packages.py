@@ -32,7 +32,7 @@ def missing() -> list[str]:
     names = [package.name for package in INSTALLED]
     query = ["dpkg-query", "--show", "--showformat", "${db:Status-Status} ${Package}\\n", *names]
     # It also fails when it has never heard of one of the names, and that is no error here.
-    told = subprocess.run(query, capture_output=True, text=True).stdout.split("\n")
+    told = subprocess.run(query, capture_output=True, text=True, timeout=60).stdout.split("\n")
     excused = _excused()
     return [name for name in names if f"installed {name}" not in told and name not in excused]
 

@@ -118,7 +118,9 @@ def _on_path() -> bool:
 
 
 def _usable(pulumi: Path) -> bool:
-    told = subprocess.run([pulumi, "version"], env=os.environ | pulumi_environment(), capture_output=True, text=True)
+    told = subprocess.run(
+        [pulumi, "version"], env=os.environ | pulumi_environment(), capture_output=True, text=True, timeout=60
+    )
     version = re.match(r"v?(\d+)\.(\d+)\.(\d+)", told.stdout)
     beside = shutil.which("pulumi-language-python", path=str(pulumi.parent))
     return bool(version and beside and tuple(map(int, version.groups())) >= _NEEDED)

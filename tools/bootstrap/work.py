@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import os
 import re
@@ -21,7 +20,8 @@ from pathlib import Path
 from types import TracebackType
 
 from tools.bootstrap.paths import HOME
-from tools.console import Problem, phase
+from tools.console import Problem, duration
+from tools.locks import hold
 
 _STAMPS = HOME / "stamps"
 _LOGS = HOME / "log"
@@ -34,6 +34,9 @@ _NO_NETWORK = (
     "onnection refused",
     "i/o timeout",
 )
+_BOUND = 3600.0
+"""Seconds for any tool: a build takes ten minutes on a slow machine, and downloads end by themselves or not at all."""
+_TO_END = 10.0
 _FULL = "the disk is full; free some space and run it again."
 
 
@@ -43,11 +46,7 @@ def alone() -> Iterator[int]:
     with told_plainly():
         HOME.mkdir(exist_ok=True)
         with (HOME / "bootstrap.lock").open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                with phase("Wait for the other run in this checkout"):
-                    fcntl.flock(lock, fcntl.LOCK_EX)
+            hold(lock, "the other run in this checkout")
             # What a run that was killed had begun.
             shutil.rmtree(_BEGUN, ignore_errors=True)
             yield lock.fileno()
@@ -93,6 +92,7 @@ class Job:
     ):
         self._title = title
         self._lasting = lock is not None
+        self._given_up = False
         # In memory: what a tool says of a full disk must not get lost on that disk.
         self._output = os.fdopen(os.memfd_create("output"), "w+", errors="replace")
         words = [str(word) for word in command]
@@ -118,14 +118,30 @@ class Job:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self._lasting and self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGTERM)
-        self._process.wait()
+        if not self._lasting:
+            self._end()
+        elif not self._given_up:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_BOUND)
         self._output.close()
+
+    def _end(self) -> None:
+        for kind in (signal.SIGTERM, signal.SIGKILL):
+            if self._process.poll() is None:
+                os.killpg(self._process.pid, kind)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(_TO_END)
 
     def finish(self) -> str:
         """Wait for the tool and return what it printed; a failure is a `Problem`."""
-        code = self._process.wait()
+        try:
+            code = self._process.wait(_BOUND)
+        except subprocess.TimeoutExpired:
+            self._given_up = True
+            goes_on = "; it goes on, and the next run waits for it" if self._lasting else ""
+            raise Problem(
+                f"{self._title} did not end within {duration(_BOUND)}: is the network there, but silent?{goes_on}"
+            ) from None
         self._output.seek(0)
         output = self._output.read()
         if code:
@@ -187,7 +203,7 @@ def read_stamp(name: str) -> str:
 def stamp(name: str, mark: str) -> None:
     """Record that the product `name` is finished."""
     _STAMPS.mkdir(parents=True, exist_ok=True)
-    begun = _STAMPS / f".{name}"
+    begun = _STAMPS / f".{name}.{os.getpid()}"
     begun.write_text(mark)
     begun.replace(_STAMPS / name)
 

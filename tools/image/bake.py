@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import shutil
 import tempfile
@@ -14,6 +13,7 @@ from tools.console import Problem, phase
 from tools.image import boot, disk, host, manifest, tree
 from tools.image.manifest import Manifest
 from tools.image.recipe import DEFAULT, Recipe, digest, load
+from tools.locks import hold
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 FOLDER = Path(".nordgate/images")
@@ -51,11 +51,7 @@ def ensure(name: str = DEFAULT, refresh: bool = False, checkout: Path = CHECKOUT
 def _alone(folder: Path) -> Iterator[None]:
     """Hold the lock of `folder`; under it, whatever is left of a killed bake can go."""
     with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            with phase("Wait for another bake of this checkout", usually="1 min"):
-                fcntl.flock(lock, fcntl.LOCK_EX)
+        hold(lock, "another bake of this checkout")
         for left in folder.glob(f"{_WORK}*"):
             shutil.rmtree(left)
         yield

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from tools.console import Problem, phase
+from tools.console import Problem, duration, phase
 
 # Command -> Debian package. None of these packages starts a service.
 TOOLS = {
@@ -23,6 +23,8 @@ TOOLS = {
 }
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _SPACE_MIB = 2048
+_BOUND = 3600.0
+"""Seconds for any tool: the longest installs an image's packages, in a minute."""
 # Settings of the machine's apt that decide whether a mirror can be reached, and whether its dates are believed.
 _APT_SETTINGS = ("Acquire::http", "Acquire::https", "Acquire::Check-Valid-Until", "Acquire::Check-Date")
 
@@ -31,7 +33,14 @@ def run(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, 
     """Run a tool and return what it printed. The tool dies with us; a failure is a `Problem`."""
     words = ["setpriv", "--pdeathsig", "KILL", *map(str, command)]
     environment = {"LC_ALL": "C.UTF-8", "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin", **(env or {})}
-    done = subprocess.run(words, env=environment, input=stdin, text=True, errors="replace", capture_output=True)
+    try:
+        done = subprocess.run(
+            words, env=environment, input=stdin, text=True, errors="replace", capture_output=True, timeout=_BOUND
+        )
+    except subprocess.TimeoutExpired:
+        raise Problem(
+            f"{words[3]} did not end within {duration(_BOUND)}: is the package mirror there, but silent?"
+        ) from None
     if done.returncode == 0:
         return done.stdout
     output = (done.stdout + done.stderr).strip()

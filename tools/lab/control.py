@@ -22,6 +22,7 @@ _CHECKOUT = Path(__file__).parents[2]
 _MOUNT_POINTS = LABS / "mount-points.json"
 _START_BOUND = 30.0
 _RESTART_BOUND = 5.0
+_ASKED = 20.0
 _NEEDED = ("libvirtd", "virsh", "qemu-system-x86_64", "ip", "unshare", "nsenter")
 
 
@@ -90,9 +91,13 @@ def names() -> list[str]:
 
 def guests(lab: Lab) -> list[str]:
     """The names of the domains that are defined in a running lab."""
-    listing = subprocess.run(
-        ["virsh", "-c", lab.uri, "list", "--all", "--name"], capture_output=True, text=True, check=False, timeout=20
-    )
+    words = ["virsh", "-c", lab.uri, "list", "--all", "--name"]
+    try:
+        listing = subprocess.run(words, capture_output=True, text=True, check=False, timeout=_ASKED)
+    except subprocess.TimeoutExpired:
+        raise Problem(
+            f"libvirt of lab {lab.name} does not answer within {_ASKED:.0f} s; its log is {lab.log}."
+        ) from None
     return listing.stdout.split()
 
 
@@ -148,17 +153,23 @@ def _launch(lab: Lab, chronyd: str) -> None:
 
 
 def _answers(lab: Lab) -> bool:
-    virsh = subprocess.run(["virsh", "-c", lab.uri, "version"], capture_output=True, check=False, timeout=20)
-    if virsh.returncode:
+    try:
+        virsh = subprocess.run(["virsh", "-c", lab.uri, "version"], capture_output=True, check=False, timeout=_ASKED)
+        if virsh.returncode:
+            return False
+        look = [*enter(lab), "ss", "-Hltun"]
+        listening = subprocess.run(look, capture_output=True, text=True, check=False, timeout=_ASKED).stdout
+    except subprocess.TimeoutExpired:
         return False
-    listening = subprocess.run([*enter(lab), "ss", "-Hltun"], capture_output=True, text=True, check=False).stdout
     return all(f":{port} " in listening for port in (*BACKEND_PORTS, MIRROR_PORT, 123))
 
 
 def _answer_for(lab: Lab, addresses: Sequence[str]) -> None:
     # On lo: the kernel then answers for them on the guests' network, whenever that comes and goes.
     for address in addresses:
-        subprocess.run([*enter(lab), "ip", "address", "replace", f"{address}/32", "dev", "lo"], check=True)
+        subprocess.run(
+            [*enter(lab), "ip", "address", "replace", f"{address}/32", "dev", "lo"], check=True, timeout=_ASKED
+        )
 
 
 def _await(condition: Callable[[], bool], what: str, lab: Lab) -> None:

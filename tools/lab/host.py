@@ -16,11 +16,12 @@ from tools.lab.layout import BACKEND_PORTS, MIRROR_PORT, Lab
 from tools.mirror import SERVED
 
 _RESTART_PAUSE = 0.5
+_BOUND = 20
 """Seconds before a service that ended is started again."""
 
 
 def _mount(*arguments: str) -> None:
-    subprocess.run(["mount", *arguments], check=True)
+    subprocess.run(["mount", *arguments], check=True, timeout=_BOUND)
 
 
 def _prepare(lab: Lab) -> None:
@@ -31,8 +32,8 @@ def _prepare(lab: Lab) -> None:
     Path("/run/lock").mkdir()
     for target, source in lab.mounts.items():
         _mount("--bind", str(source), str(target))
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    subprocess.run(["hostname", f"lab-{lab.name}"], check=True)
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True, timeout=_BOUND)
+    subprocess.run(["hostname", f"lab-{lab.name}"], check=True, timeout=_BOUND)
 
 
 def _services(lab: Lab, chronyd: str) -> dict[str, list[str]]:

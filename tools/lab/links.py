@@ -6,8 +6,8 @@ Two labs have one link at most. What is known of it lies in the folder of the la
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
+import select
 import subprocess
 import sys
 import time
@@ -21,6 +21,7 @@ from tools.lab import control
 from tools.lab.layout import LABS, Lab
 from tools.lab.link import READY
 from tools.lab.processes import end, identity, living
+from tools.locks import hold
 
 _CHECKOUT = Path(__file__).parents[2]
 _PATIENCE = 10.0
@@ -50,7 +51,7 @@ def join(one: End, other: End, round_trip: float) -> None:
     file = one.lab.link_file(other.lab)
     file.parent.mkdir(exist_ok=True)
     with file.open("a+") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)  # against another who does the same
+        hold(held, f"another run that links lab {one.lab.name}", 3 * _PATIENCE)
         # The labs of now: a link with one that has ended since is about to end too.
         labs = [end.lab.pid_file.read_text().strip() for end in (one, other)]
         wanted = f"{round_trip:g} s, {one.network} {labs[0]}, {other.network} {labs[1]}"
@@ -112,7 +113,8 @@ def _start(one: End, other: End, round_trip: float, begun: Callable[[int], objec
     begun(process.pid)
     assert process.stdout is not None  # noqa: S101 - it is a pipe
     with process.stdout:
-        if process.stdout.readline().strip() != READY:
+        told = select.select([process.stdout], [], [], _PATIENCE)[0] and process.stdout.readline().strip()
+        if told != READY:
             raise Problem(
                 f"labs {one.lab.name} and {other.lab.name} could not be linked; {log} ends: "
                 f"{(log.read_text().strip().splitlines() or ['(empty)'])[-1]}"

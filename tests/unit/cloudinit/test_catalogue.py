@@ -30,7 +30,7 @@ def source_rows() -> list[str]:
 
 
 def test_the_sources_table_is_read_whole() -> None:
-    assert len(source_rows()) == 45
+    assert len(source_rows()) == 46
 
 
 @pytest.mark.parametrize("item", source_rows())

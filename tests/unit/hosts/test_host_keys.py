@@ -22,8 +22,8 @@ from smoke.load import Vantage
 from smoke.problems import TargetProblem
 from smoke.vantage import measure
 from stacks.latency import hypervisor_reach
+from tests.unit.sources import PROJECT, sources
 
-PROJECT = Path(__file__).parents[3]
 PROGRAMS = {"ssh", "scp", "sftp", "rsync", "ssh-keyscan", "ssh-copy-id", "virsh", "virt-xml", "virt-copy-in"}
 STARTED = {
     ("hosts/commands.py", "run", "ssh"),
@@ -51,10 +51,8 @@ SETTINGS: Any = SimpleNamespace(
 
 def started() -> Iterator[tuple[str, str, str]]:
     """Where our own code begins a command with one of the programs."""
-    for path in sorted(PROJECT.rglob("*.py")):
+    for path in sources():
         place = path.relative_to(PROJECT)
-        if place.parts[0] in ("tests", ".nordgate"):
-            continue
         for function in (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)):
             for node in ast.walk(function):
                 if isinstance(node, ast.List | ast.Tuple) and node.elts and isinstance(node.elts[0], ast.Constant):

@@ -25,7 +25,7 @@ const (
 
 func provider() tfbridge.ProviderInfo {
 	info := tfbridge.ProviderInfo{
-		P:       sdkv2.NewProvider(libvirt.Provider()),
+		P:       sdkv2.NewProvider(bounded(libvirt.Provider())),
 		Name:    name,
 		Version: version,
 		Config: map[string]*tfbridge.SchemaInfo{
