@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Network
 from typing import Literal
 
@@ -156,6 +157,12 @@ class GatewaySettings(Settings):
         return self.readiness or Readiness(upstream=self.routes[0].upstream)
 
     @property
+    def ready_by_grpc(self) -> bool:
+        """Whether the group that /ready asks is one that only gRPC calls go to."""
+        kinds = {route.kind for route in self.routes if route.upstream == self.ready.upstream}
+        return kinds == {"grpc"}
+
+    @property
     def ports(self) -> tuple[int, ...]:
         return (self.listeners.http, self.listeners.https, self.listeners.status)
 
@@ -175,6 +182,9 @@ class GatewaySettings(Settings):
         if self.readiness and self.readiness.upstream not in self.upstreams:
             rule = f'"{self.readiness.upstream}" is not one of: {known}'
             found.append(Problem(("readiness", "upstream"), self.readiness.upstream, rule))
+        if self.readiness and "path" in self.readiness.model_fields_set and self.ready_by_grpc:
+            rule = f'"{self.readiness.upstream}" speaks gRPC alone, and is asked for its health: leave the path out'
+            found.append(Problem(("readiness", "path"), self.readiness.path, rule))
         seen = [(route.path, route.exact) for route in self.routes]
         found += [
             Problem(("routes", index, "path"), route.path, f'"{route.path}" has a route already')
@@ -186,35 +196,11 @@ class GatewaySettings(Settings):
             for index, route in enumerate(self.routes)
             if route.path in ("/health", "/ready")
         ]
-        for index, route in enumerate(self.routes):
-            ours = {name.lower() for name in (*self.security_headers, *route.response_headers)}
-            found += [
-                Problem(
-                    ("routes", index, "upstreamHeaders", number),
-                    name,
-                    f'"{name}" is none of securityHeaders or responseHeaders: the upstream\'s passes anyway',
-                )
-                for number, name in enumerate(route.upstream_headers)
-                if name.lower() not in ours
-            ]
-            group = self.upstreams.get(route.upstream)
-            if route.buffered and route.body_megabytes > self.body_buffer_megabytes:
-                rule = (
-                    f"{route.body_megabytes} MiB do not fit the {self.body_buffer_megabytes} MiB of "
-                    f"bodyBufferMegabytes, where a body of `kind: {route.kind}` waits until it is whole: allow less, "
-                    "or more room, or use `kind: stream`"
-                )
-                found.append(Problem(("routes", index, "maxBodyMegabytes"), route.body_megabytes, rule))
-            if (
-                group
-                and min(group.tries, len(group.servers)) > 1
-                and route.connect_timeout_seconds >= group.retry_timeout_seconds
-            ):
-                rule = (
-                    f"{route.connect_timeout_seconds} s are not below retryTimeoutSeconds, "
-                    f'{group.retry_timeout_seconds}, of "{route.upstream}": no second server would be tried'
-                )
-                found.append(Problem(("routes", index, "connectTimeoutSeconds"), route.connect_timeout_seconds, rule))
+        found += [
+            Problem(("routes", index, *problem.where), problem.value, problem.rule)
+            for index, route in enumerate(self.routes)
+            for problem in self._promises_not_kept(route)
+        ]
         for index, network in enumerate(self.trusted_proxies):
             if network in self.trusted_proxies[:index]:
                 found.append(Problem(("trustedProxies", index), str(network), f"{network} is listed twice"))
@@ -227,6 +213,28 @@ class GatewaySettings(Settings):
             if name in self.server_names[:index]
         ]
         return found
+
+    def _promises_not_kept(self, route: Route) -> Iterator[Problem]:
+        """What the route says and other settings do not allow; where it stands within the route."""
+        ours = {name.lower() for name in (*self.security_headers, *route.response_headers)}
+        for number, name in enumerate(route.upstream_headers):
+            if name.lower() not in ours:
+                rule = f'"{name}" is none of securityHeaders or responseHeaders: the upstream\'s passes anyway'
+                yield Problem(("upstreamHeaders", number), name, rule)
+        size, room = route.body_megabytes, self.body_buffer_megabytes
+        if route.buffered and size > room:
+            rule = (
+                f"{size} MiB do not fit the {room} MiB of bodyBufferMegabytes, where a body of `kind: {route.kind}` "
+                "waits until it is whole: allow less, or more room, or use `kind: stream`"
+            )
+            yield Problem(("maxBodyMegabytes",), size, rule)
+        group, connect = self.upstreams.get(route.upstream), route.connect_timeout_seconds
+        if group and min(group.tries, len(group.servers)) > 1 and connect >= group.retry_timeout_seconds:
+            rule = (
+                f"{connect} s are not below retryTimeoutSeconds, {group.retry_timeout_seconds}, of "
+                f'"{route.upstream}": no second server would be tried'
+            )
+            yield Problem(("connectTimeoutSeconds",), connect, rule)
 
     def limit_problems(self) -> list[Problem]:
         """Limits on open files that are below what needs them."""

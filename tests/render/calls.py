@@ -43,10 +43,16 @@ def echoing(unary: Any = None) -> Iterator[None]:
 
 
 @contextmanager
-def clients(most: int = 1) -> Iterator[futures.Executor]:
-    """Runs the functions below, each in a process that sees the network of this thread."""
-    with futures.ProcessPoolExecutor(most, multiprocessing.get_context("spawn")) as pool:
+def clients() -> Iterator[futures.Executor]:
+    """Runs the functions below in a process that sees the network of this thread."""
+    with futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         yield pool
+
+
+def survivors(authority: bytes, cases: list[tuple[str, float]]) -> list[bool]:
+    """For each method and pause, all at once: whether a stream of calls survives it."""
+    with futures.ThreadPoolExecutor(len(cases)) as pool:
+        return list(pool.map(lambda case: converse(authority, *case), cases))
 
 
 def converse(authority: bytes, method: str, pause: float) -> bool:

@@ -15,7 +15,7 @@ from tests.render.served import Served, network_of_its_own, running
 from tests.render.sites import Site, rendered_case
 from tools.nginx import unpacked
 
-Serve = Callable[[SeedDocuments, str, Backends], AbstractContextManager[Served]]
+Serve = Callable[..., AbstractContextManager[Served]]
 
 
 @pytest.fixture(scope="session")
@@ -40,11 +40,11 @@ def serve(roots: dict[str, Path], authority: Authority, pair: Pair, tmp_path_fac
     """Serves documents by the nginx of a platform, inside `network_of_its_own`."""
 
     @contextmanager
-    def serving(documents: SeedDocuments, platform: str, backends: Backends) -> Iterator[Served]:
+    def serving(documents: SeedDocuments, platform: str, backends: Backends, port: int = 443) -> Iterator[Served]:
         folder = tmp_path_factory.mktemp("served")
         folder.chmod(0o755)
         site = Site.make(roots[PLATFORMS[platform].suite], folder / "site", documents.files, pair)
-        with running(site, backends, documents.config_hash, authority.certificate) as gateway:
+        with running(site, backends, documents.config_hash, authority.certificate, port) as gateway:
             yield gateway
 
     return serving

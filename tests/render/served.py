@@ -78,8 +78,8 @@ class Served:
 
 
 @contextmanager
-def running(site: Site, backends: Backends, config_hash: str, authority: Path) -> Iterator[Served]:
-    """nginx on the site, from the moment it answers to the end of the block."""
+def running(site: Site, backends: Backends, config_hash: str, authority: Path, port: int = 443) -> Iterator[Served]:
+    """nginx on the site, from the moment it answers at that port to the end of the block."""
     command = [
         "unshare",
         "--mount",
@@ -93,7 +93,7 @@ def running(site: Site, backends: Backends, config_hash: str, authority: Path) -
     with (site.folder / "output").open("w") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output)
     try:
-        _wait_for(("127.0.0.1", 443), process, site.folder / "output")
+        _wait_for(("127.0.0.1", port), process, site.folder / "output")
         inside = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
         yield Served(site, backends, config_hash, authority, int(inside))
     finally:

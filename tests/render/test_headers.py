@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,9 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import ConnectionTerminated, DataReceived, ResponseReceived, StreamEnded, StreamReset
 
 from cloudinit import PLATFORMS, GatewaySettings, GuestSettings, seed_documents
 from cloudinit.headers import CLAIMS, HOP_BY_HOP, OVERRIDES
@@ -290,6 +294,50 @@ def test_what_is_no_host_and_port_is_never_told(open_to_all: Served, host: str) 
     assert found.status == 400 or origin(found)[:2] == [[NAME], [NAME]]
 
 
+def over_http2(served: Served, *headers: tuple[str, str]) -> Told:
+    """One request of exactly these headers; status 0 where the gateway resets the stream or the connection."""
+    context = served.context()
+    context.set_alpn_protocols(["h2"])
+    client = H2Connection(H2Configuration(validate_outbound_headers=False, normalize_outbound_headers=False))
+    status, answer, body = 0, list[tuple[str, str]](), b""
+    with served.tls(context) as connection:
+        client.initiate_connection()
+        client.send_headers(1, [(":method", "GET"), (":scheme", "https"), (":path", "/x"), *headers], end_stream=True)
+        connection.sendall(client.data_to_send())
+        while part := connection.recv(65536):
+            for event in client.receive_data(part):
+                if isinstance(event, ResponseReceived):
+                    answer = [(name.decode(), value.decode()) for name, value in event.headers or []]
+                    status = int(dict(answer)[":status"])
+                if isinstance(event, DataReceived):
+                    body += event.data or b""
+                if isinstance(event, StreamEnded | StreamReset | ConnectionTerminated):
+                    return Told(
+                        status,
+                        answer,
+                        [(name.lower(), value) for name, value in json.loads(body)["pairs"]] if status == 200 else [],
+                    )
+    return Told(status, answer, [])
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ([(":authority", f"{NAME}:8443")], 200),
+        ([("host", f"{NAME}:8443")], 200),
+        ([(":authority", f"{NAME}:8443"), ("host", "evil.example:9")], 400),
+        ([(":authority", "evil.example:9"), ("host", f"{NAME}:8443")], 400),
+        ([("host", f"{NAME}:8443"), ("host", "evil.example:9")], 400),
+    ],
+)
+def test_one_host_in_http2_is_told_and_two_are_refused(
+    open_to_all: Served, headers: list[tuple[str, str]], status: int
+) -> None:
+    found = over_http2(open_to_all, *headers)
+    assert found.status == status
+    assert found.passed("Host") == ([f"{NAME}:8443"] if status == 200 else [])
+
+
 def test_another_declared_name_than_that_of_the_handshake_is_told_as_asked(open_to_all: Served) -> None:
     found = raw(open_to_all, f"GET /x HTTP/1.1\nHost: {OTHER}:8443\nConnection: close\n\n", name=NAME)
     assert origin(found)[0] == [f"{OTHER}:8443"]
@@ -306,6 +354,28 @@ def test_a_port_in_http3_is_left_out_rather_than_made_up(open_to_all: Served) ->
         return
     told = json.loads(ask_over_quic(open_to_all, "/x").body)["headers"]
     assert (told["Host"], told["X-Forwarded-Host"], told["X-Forwarded-Port"]) == (NAME, NAME, "443")
+
+
+@pytest.mark.parametrize("platform", ["debian-12", "debian-13"])
+def test_a_redirect_leads_to_the_port_that_the_client_can_reach(serve: Serve, platform: str) -> None:
+    """80 and 443 forwarded to 8080 and 8443, by a proxy that says so or by one that nobody hears of."""
+    listeners = {"http": 8080, "https": 8443}
+    documents = seed_documents(
+        GUEST, settings(False, listeners=listeners, trustedProxies=[f"{PROXY}/32"]), PLATFORMS[platform]
+    )
+    cases = [
+        (f"{NAME}:8080", "127.0.0.1", "8080", f"https://{NAME}:8443/x"),
+        (NAME, "127.0.0.1", "8080", f"https://{NAME}/x"),
+        (f"{NAME}:8080", PROXY, "80", f"https://{NAME}/x"),
+        # Said by somebody whom nobody trusts.
+        (f"{NAME}:8080", "127.0.0.1", "80", f"https://{NAME}:8443/x"),
+    ]
+    with network_of_its_own(), started() as backends, serve(documents, platform, backends, 8443):
+        for host, source, port, location in cases:
+            client = http.client.HTTPConnection("127.0.0.1", 8080, timeout=10, source_address=(source, 0))
+            client.request("GET", "/x", headers={"Host": host, "X-Forwarded-Port": port})
+            assert client.getresponse().headers["Location"] == location
+            client.close()
 
 
 # What arrives once.

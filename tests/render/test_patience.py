@@ -109,12 +109,10 @@ def test_a_client_may_pause_as_long_as_its_route_says(patient: Served) -> None:
 
 
 def test_a_stream_of_calls_may_pause_as_long_as_its_route_says(patient: Served) -> None:
-    cases = [("Echo", BELOW, True), ("Echo", ABOVE, False), ("Talk", ABOVE, True)]
-    trust = patient.authority.read_bytes()
-    with calls.clients(3) as pool:
-        survived = [pool.submit(calls.converse, trust, method, pause) for method, pause, _ in cases]
-        found = [(*case[:2], each.result()) for case, each in zip(cases, survived, strict=True)]
-    assert found == cases
+    cases = {("Echo", BELOW): True, ("Echo", ABOVE): False, ("Talk", ABOVE): True}
+    with calls.clients() as pool:
+        survived = pool.submit(calls.survivors, patient.authority.read_bytes(), list(cases)).result()
+    assert dict(zip(cases, survived, strict=True)) == cases
 
 
 @pytest.mark.long
