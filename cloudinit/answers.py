@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from urllib.parse import unquote
-
 from cloudinit.gateway import GatewaySettings
 from cloudinit.headers import SEVERAL, added, chosen
 from cloudinit.routing import Route
 
 HSTS = "Strict-Transport-Security"
-
-
-def route_of(gateway: GatewaySettings, url: str) -> Route | None:
-    """The route that answers a request for `url`, a path with or without a query, as nginx chooses it."""
-    path = unquote(url.partition("?")[0])
-    exact = [route for route in gateway.routes if route.exact and route.path == path]
-    prefixes = [route for route in gateway.routes if not route.exact and path.startswith(route.path)]
-    return next(iter(exact), max(prefixes, key=lambda route: len(route.path), default=None))
 
 
 def answer_headers(gateway: GatewaySettings, route: Route | None = None) -> dict[str, str | None]:

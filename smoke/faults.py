@@ -58,16 +58,22 @@ FAULTS: tuple[Fault, ...] = (
         f"log|{PATHS.data}",
     ),
     Fault(
-        "the root disk is full: larger request bodies are answered with 500",
+        "the root disk is full: nothing that the system writes can be kept",
         f"{_LOGIN} and look with `du -x /`; delete what does not belong there, or {_REBUILD}",
         traces.full("/", 0),
         r"50\d|/: free|ready|errors",
     ),
     Fault(
-        "the root disk has no inode left: request bodies cannot be kept",
+        "the root disk has no inode left: nothing that the system writes can be kept",
         f"{_LOGIN} and look for many small files with `du -x --inodes /`; or {_REBUILD}",
         traces.full("/", 2),
         r"50\d|/: free|ready|errors",
+    ),
+    Fault(
+        "the memory for request bodies is full: clients get 503",
+        "look for what uploads so much, or raise `nginx.bodyBufferMegabytes` and deploy",
+        traces.full(PATHS.bodies, 0),
+        r"503|errors",
     ),
     Fault(
         "a file system is read-only",

@@ -8,7 +8,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from smoke import http2
+from smoke import grpc_calls, http2
+from smoke.engine.job import HEALTH_CHECK
 from smoke.handshakes import MakeContext
 from smoke.http1 import Reply, Target, connect, exchange
 from smoke.http2 import Request
@@ -40,7 +41,9 @@ def ask(plan: Plan, target: Target, make: MakeContext) -> list[Answer]:
 
     Raises TargetProblem for a request that is not answered.
     """
-    asked = _good(plan) + (_errors(plan) if plan.headers.each else [])
+    paths = dict.fromkeys([plan.paths.health, plan.paths.proxied, *plan.measured_paths])
+    asked = [(Request("GET", path), plan.headers.on(path)) for path in paths if path != HEALTH_CHECK]
+    asked += _errors(plan) if plan.headers.each else []
     answers = [_answer(request, "1.1", asyncio.run(_ask(target, request)), wanted) for request, wanted in asked]
     if not plan.headers.each:
         # Of someone else's gateway nothing is known: it may end the connection instead.
@@ -53,12 +56,10 @@ def ask(plan: Plan, target: Target, make: MakeContext) -> list[Answer]:
         answers += [
             _answer(request, "2", reply, wanted) for (request, wanted), reply in zip(asked, replies, strict=False)
         ]
+    if HEALTH_CHECK in paths:
+        call = Request("POST", HEALTH_CHECK)
+        answers.append(_answer(call, "2", asyncio.run(grpc_calls.health(target)), plan.headers.on(HEALTH_CHECK)))
     return answers
-
-
-def _good(plan: Plan) -> list[tuple[Request, Wanted]]:
-    paths = dict.fromkeys([plan.paths.health, plan.paths.proxied, *plan.measured_paths])
-    return [(Request("GET", path), plan.headers.on(path)) for path in paths]
 
 
 def _errors(plan: Plan) -> list[tuple[Request, Wanted]]:

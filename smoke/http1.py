@@ -43,6 +43,8 @@ class Reply:
     headers: list[tuple[str, str]] = field(default_factory=list)
     """As they came, their names in lower case: one that was sent twice is here twice."""
     body: bytes = b""
+    said: str = ""
+    """What a status of HTTP does not say of an answer."""
 
     def values(self, name: str) -> list[str]:
         """What the header `name` says, as often as it was sent."""

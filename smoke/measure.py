@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from smoke import vantage as vantages
-from smoke.engine.job import HTTP1, Endpoint, Job, Tally
+from smoke.engine.job import HEALTH_CHECK, HTTP1, HTTP2, Endpoint, Job, Tally
 from smoke.load import Budget, Load, Vantage
 from smoke.model import host_and_port
 from smoke.plan import KeepAlive, Plan
@@ -45,6 +45,7 @@ def measure(
         for vantage in plan.vantages
         for path in plan.measured_paths
         for protocol in load.protocols
+        if path != HEALTH_CHECK or protocol == HTTP2
     ]
 
 
@@ -91,6 +92,7 @@ def _job(plan: Plan, load: Load, vantage: Vantage, path: str, protocol: str, aut
     return Job(
         endpoints, load.rate, load.duration_seconds / load.rounds, load.rounds,
         load.warm_up_seconds, load.connections, load.streams, load.timeout_seconds,
+        plan.in_real_time(vantage),
     )  # fmt: skip
 
 

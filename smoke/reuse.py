@@ -9,7 +9,9 @@ from collections import Counter
 from dataclasses import dataclass
 
 from hosts.agent import GuestAgent
-from smoke.http1 import Target, connect, exchange
+from smoke.engine.job import HEALTH_CHECK
+from smoke.grpc_calls import Calls
+from smoke.http1 import Connection, Target, connect, exchange
 from smoke.problems import TargetProblem
 from smoke.verdict import Line, Verdict
 
@@ -74,7 +76,7 @@ def prove(agent: GuestAgent, access_log: str, target: Target, path: str) -> list
 
 async def _ask(agent: GuestAgent, target: Target, path: str) -> _Asked:
     """One client connection, so that all requests reach the same worker: each has upstream connections of its own."""
-    connection = await connect(target)
+    connection = await (Calls.open(target) if path == HEALTH_CHECK else connect(target))
     try:
         for _ in range(_TRIES):
             request_ids: list[str] = []
@@ -82,7 +84,8 @@ async def _ask(agent: GuestAgent, target: Target, path: str) -> _Asked:
             before, started = _opened(agent), time.monotonic()
             for _ in range(REQUESTS):
                 try:
-                    reply = await exchange(connection, target, path)
+                    asking = connection.call() if isinstance(connection, Calls) else exchange(connection, target, path)
+                    reply = await asking
                 except TargetProblem as problem:
                     statuses[str(problem).removeprefix(f"{target.label} ").rstrip(".")] += 1
                     break
@@ -95,7 +98,8 @@ async def _ask(agent: GuestAgent, target: Target, path: str) -> _Asked:
             if statuses["200"] < REQUESTS or asked.opened <= REQUESTS // 2:
                 break
     finally:
-        connection.on_lost = None
+        if isinstance(connection, Connection):
+            connection.on_lost = None
         connection.close()
     return asked
 

@@ -21,7 +21,7 @@ set +e; export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
 exec 2>/dev/null
 section() { printf '\036%s\n' "$1"; }
 show() { mapfile -t lines <"$1" && printf '%s\n' "${lines[@]}"; }
-log=$1; access=$2; window=$3; shift 3
+log=$1; bodies=$2; access=$3; window=$4; shift 4
 section since; printf '%(%Y/%m/%d %H:%M:%S)T\n' $((EPOCHSECONDS - window))
 section uptime; show /proc/uptime
 section processes
@@ -37,7 +37,7 @@ for port; do
     read -r -t 3 said < <(exec 3<>"/dev/tcp/127.0.0.1/$port" && echo accepts) && echo "port $port $said"
     kill $!
 done
-section space; stat --file-system --format='%b %a %c %d %n' / "${log%/*}"
+section space; stat --file-system --format='%b %a %c %d %n' / "${log%/*}" "$bodies"
 section sockets; ss -Hlnt
 section kernel; dmesg | tail -n 300
 section errors; tail -n 500 "$log/error.log"
@@ -57,7 +57,7 @@ def ask(plan: Plan, agent: GuestAgent, lines: list[Line], problem: str | None, b
     access = plan.guest.access_log if plan.guest else None
     ports = [check.key for check in plan.guest.checks if check.probe == "listen-backlog"] if plan.guest else []
     window = str(int(time.monotonic() - began) + 2)
-    words = (PATHS.log, access or f"{PATHS.log}/access.json", window, *ports)
+    words = (PATHS.log, PATHS.bodies, access or f"{PATHS.log}/access.json", window, *ports)
     script = f"set -- {' '.join(map(quote, words))}{_SCRIPT}"
     unknown = ""
     try:

@@ -7,8 +7,10 @@ import hashlib
 from typing import Any
 
 from cloudinit import PATHS, PLATFORMS, GatewaySettings, GuestSettings, SeedDocuments, checks_for
-from cloudinit.answers import answer_headers, route_of
+from cloudinit.answers import answer_headers
 from cloudinit.headers import NEVER_TOLD
+from cloudinit.locations import answering
+from cloudinit.routing import Route
 from stacks.latency import latency_plan
 from stacks.settings import Settings
 
@@ -84,14 +86,19 @@ def smoke_plan(
 
 def limited_path(settings: Settings) -> str | None:
     """The path that is proxied, if bodies are limited there."""
-    route = route_of(settings.nginx, settings.smoke.path)
-    return settings.smoke.path if route and route.max_body_megabytes else None
+    route = _route(settings, settings.smoke.path)
+    return settings.smoke.path if route and route.max_body_megabytes and route.kind != "grpc" else None
 
 
 def declared_headers(settings: Settings) -> dict[str, Any]:
     """What the gateway's answers carry, on every path that the check asks for."""
     nginx, smoke = settings.nginx, settings.smoke
     each = answer_headers(nginx)
-    routes = {path: answer_headers(nginx, route_of(nginx, path)) for path in (smoke.path, *smoke.routes)}
+    routes = {path: answer_headers(nginx, _route(settings, path)) for path in (smoke.path, *smoke.routes)}
     own = {path: headers for path, headers in routes.items() if headers != each}
     return {"each": each, "routes": own, "never": list(NEVER_TOLD)}
+
+
+def _route(settings: Settings, path: str) -> Route | None:
+    found = answering(path, settings.nginx.routes)
+    return found if isinstance(found, Route) else None

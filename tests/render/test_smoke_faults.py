@@ -122,6 +122,7 @@ def checked(trusted: Path, **settings: Any) -> Result:
         "paths": {"proxied": "/single/", "limited": "/single/"},
         "headers": DECLARED,
         "load": None,
+        "vantages": [{"name": "local", "reach": "local", "realTime": True}],
     }
     return check(parse_plan(json.dumps(plan | settings), "test"), Progress(quiet=True))
 
