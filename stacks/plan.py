@@ -87,7 +87,7 @@ def smoke_plan(
 def limited_path(settings: Settings) -> str | None:
     """The path that is proxied, if bodies are limited there."""
     route = _route(settings, settings.smoke.path)
-    return settings.smoke.path if route and route.max_body_megabytes and route.kind != "grpc" else None
+    return settings.smoke.path if route and route.body_megabytes and route.kind != "grpc" else None
 
 
 def declared_headers(settings: Settings) -> dict[str, Any]:
