@@ -19,7 +19,7 @@ endif
 PREPARE := check $(PREPARE)
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview destroy check drift preflight render diff new-region verify smoke stop start ssh console lab-up lab-down image supplies tools python state report stacks comment fold lint test test-all
+.PHONY: help up rebuild preview destroy check drift preflight render diff new-region verify smoke stop start ssh console lab-up lab-down image supplies tools python state report stacks comment fold lint test test-all
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ help: ## List the targets
 up: $(PREPARE) ## Bring STACK up and prove it: prepare, `pulumi up`, smoke check
 	pulumi up --stack $(STACK) $(YES) $(if $(YES),--skip-preview)
 	@$(PYTHON) -m operations summary $(STACK)
+
+rebuild: $(PREPARE) ## Make a gateway of STACK anew, as it is declared; its data stays (GATEWAY=gw1)
+	NORDGATE_REBUILD=$(or $(GATEWAY),gw1) pulumi up --stack $(STACK) $(YES) $(if $(YES),--skip-preview)
 
 preview: $(PREPARE) ## Show what `up` would change
 	pulumi preview --stack $(STACK) --diff

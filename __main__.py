@@ -7,7 +7,7 @@ import pulumi
 from components.region import Region, RegionArgs
 from hosts.problems import Problem
 from operations.preflight import doubts, failures, preflight, summary
-from operations.present import now
+from operations.present import now, rebuild
 from stacks.design import describe, design, versions
 from stacks.files import stack_file
 from stacks.image import declared, verify
@@ -29,7 +29,11 @@ try:
     if doubts(report):
         pulumi.log.warn(summary(stack, report))
     designs = {name: design(settings, stack, name, image.checksum) for name in settings.gateways}
-    present = now(settings, designs)
+    present, anew = now(settings, designs), rebuild(designs)
+    for name, found in present.items():
+        if found.differs and name not in anew:
+            said = "; ".join(found.differs)
+            pulumi.log.warn(f"{name} is not what was declared, so it is proved again: {said}. See docs/operations.md.")
 except (SettingsError, Problem) as error:
     raise pulumi.RunError(str(error)) from None
 
@@ -42,6 +46,7 @@ region = Region(
         designs=designs,
         seed_disks={name: write_seed(found, project) for name, found in designs.items()},
         present=present,
+        rebuild=anew,
     ),
 )
 

@@ -157,6 +157,12 @@ class GatewaySettings(Settings):
         return self.readiness or Readiness(upstream=self.routes[0].upstream)
 
     @property
+    def ready_by_grpc(self) -> bool:
+        """Whether the group that /ready asks is one that only gRPC calls go to."""
+        kinds = {route.kind for route in self.routes if route.upstream == self.ready.upstream}
+        return kinds == {"grpc"}
+
+    @property
     def ports(self) -> tuple[int, ...]:
         return (self.listeners.http, self.listeners.https, self.listeners.status)
 
@@ -176,6 +182,9 @@ class GatewaySettings(Settings):
         if self.readiness and self.readiness.upstream not in self.upstreams:
             rule = f'"{self.readiness.upstream}" is not one of: {known}'
             found.append(Problem(("readiness", "upstream"), self.readiness.upstream, rule))
+        if self.readiness and "path" in self.readiness.model_fields_set and self.ready_by_grpc:
+            rule = f'"{self.readiness.upstream}" speaks gRPC alone, and is asked for its health: leave the path out'
+            found.append(Problem(("readiness", "path"), self.readiness.path, rule))
         seen = [(route.path, route.exact) for route in self.routes]
         found += [
             Problem(("routes", index, "path"), route.path, f'"{route.path}" has a route already')

@@ -11,6 +11,7 @@ from cloudinit.catalogue.nginx import FIXED
 from cloudinit.files import PATHS, GuestFile
 from cloudinit.gateway import REQUEST_LINES, GatewaySettings
 from cloudinit.guest import GuestSettings
+from cloudinit.locations import HEALTH_CHECK
 from cloudinit.platforms import Platform
 from cloudinit.routing import BODY_BUFFERS
 from cloudinit.text import rendered
@@ -45,6 +46,8 @@ def nginx_files(guest: GuestSettings, gateway: GatewaySettings, platform: Platfo
         "left_to_upstream": list(headers.defaults_of_left(gateway)),
         "hash_bucket": _bucket(max(len(name) for name in gateway.server_names)),
         "zone_megabytes": max(1, ceil(gateway.rate_limit.clients / 16_000)) if gateway.rate_limit else 0,
+        "health_check": HEALTH_CHECK,
+        "grpc_ready": "grpc-ready.invalid",
         "catch_all": any(route.path == "/" and not route.exact for route in gateway.routes),
     }
     texts = {"/etc/nginx/nginx.conf": rendered("nginx/nginx.conf.j2", **values)}

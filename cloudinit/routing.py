@@ -199,7 +199,10 @@ class Readiness(Settings):
     """/ready answers 200 only when this upstream does."""
 
     upstream: Name
-    path: UrlPath = "/health"
+    path: UrlPath = Field(
+        default="/health",
+        description="Not for a group that only gRPC routes lead to: any answer of gRPC will do.",
+    )
 
 
 class RateLimit(Settings):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from ipaddress import IPv4Address, IPv6Address
+
 from cloudinit.catalogue.model import Disposition
 from cloudinit.files import PATHS, GuestFile
 from cloudinit.gateway import GatewaySettings
@@ -70,7 +73,15 @@ def boot_script(guest: GuestSettings, gateway: GatewaySettings, kernel: tuple[Ke
         # A common name has at most 64 characters; what counts are the alternative names.
         common_name=next((name for name in names if len(name) <= 64), "nordgate"),
         alternative_names=",".join([*(f"DNS:{name}" for name in names), f"IP:{guest.address.ip}"]),
+        certified=[shlex.quote(name) for name in (*names, openssl_address(guest.address.ip))],
     )
+
+
+def openssl_address(address: IPv4Address | IPv6Address) -> str:
+    """As OpenSSL prints it: of IPv6 every group, in capitals, without leading zeros."""
+    if address.version == 4:
+        return str(address)
+    return ":".join(f"{int(group, 16):X}" for group in address.exploded.split(":"))
 
 
 def kernel_table(kernel: tuple[KernelSetting, ...]) -> str:

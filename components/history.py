@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pulumi
@@ -16,15 +16,18 @@ _ADVICE = "Data does not move or come back by itself, so nothing was changed: se
 class History:
     """The gateways of the last successful deployment; a first one has none."""
 
-    def __init__(self, now: Mapping[str, Present], data: Mapping[str, str]) -> None:
-        """`now` is what is found on the hosts, and `data` names the data volumes, both by gateway."""
+    def __init__(self, now: Mapping[str, Present], data: Mapping[str, str], rebuild: Collection[str] = ()) -> None:
+        """`now` is what is found on the hosts, and `data` names the data volumes, both by gateway.
+
+        `rebuild` names the gateways whose guests are made anew although they are the declared ones.
+        """
         name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
         # What a StackReference calls too; as a resource, its outputs would be drift after every deployment.
         found = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": name}).value or {}
         before = (found.get("outputs") or {}).get("history") or {}
         if said := refusals(before, now, data):
             raise pulumi.RunError("\n".join([*said, _ADVICE]))
-        self._now, self._before = now, before
+        self._now, self._before, self._rebuild = now, before, rebuild
 
     def generation(self, gateway: str) -> int:
         """The number of the gateway's proof."""
@@ -33,7 +36,8 @@ class History:
     def incarnation(self, design: GatewayDesign) -> int:
         """The number of the gateway's guest."""
         last, present = self._before.get(design.name), self._now[design.name]
-        return incarnation(last, present, design.own_volumes, design.own_prefixes)
+        anew = design.name in self._rebuild
+        return incarnation(last, present, design.own_volumes, design.own_prefixes, anew)
 
     def entry(self, gateway: str, smoke: pulumi.Output[Any], volumes: list[str]) -> dict[str, Any]:
         """What the next deployment will know of the gateway: `smoke` is the result of its check."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -23,7 +23,8 @@ from stacks.settings import Settings
 class RegionArgs:
     """A stack's settings, checked, and the image that its guests start from.
 
-    By gateway: the design, the file of the seed disk, and what is there of it now.
+    By gateway: the design, the file of the seed disk, and what is there of it now. Those that `rebuild` names are made
+    anew although they are the declared ones.
     """
 
     stack: str
@@ -32,6 +33,7 @@ class RegionArgs:
     designs: Mapping[str, GatewayDesign]
     seed_disks: Mapping[str, str]
     present: Mapping[str, Present]
+    rebuild: Collection[str] = ()
 
 
 class Region(pulumi.ComponentResource):
@@ -41,7 +43,8 @@ class Region(pulumi.ComponentResource):
         super().__init__("nordgate:region:Region", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         stack, settings = args.stack, args.settings
-        history = History(args.present, {name: design.data_name for name, design in args.designs.items()})
+        data = {name: design.data_name for name, design in args.designs.items()}
+        history = History(args.present, data, args.rebuild)
         hypervisors: dict[str, Hypervisor] = {}
         images: dict[str, BaseImage] = {}
         networks: dict[str, Network] = {}

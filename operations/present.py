@@ -2,26 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import os
+from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
-from hosts.observe import observe
+from hosts.agent import GuestAgent
+from hosts.observe import Observed, observe
+from hosts.problems import Problem
+from hosts.virsh import Hypervisor
 from stacks.design import GatewayDesign, shared_name
 from stacks.history import Present
+from stacks.problems import SettingsError
 from stacks.settings import Settings
+
+REBUILD = "NORDGATE_REBUILD"
+"""The environment variable that names a gateway whose guest is made anew although it is the declared one."""
 
 
 def now(settings: Settings, designs: Mapping[str, GatewayDesign]) -> dict[str, Present]:
-    """Every gateway as its host shows it. Raises HypervisorProblem."""
-    found = {}
-    for name, host in settings.hypervisors.items():
-        there = {gateway: design for gateway, design in designs.items() if design.hypervisor == name}
-        if not there:
-            continue
-        pools = {pool for design in there.values() for pool in (shared_name(design.stack), design.data_pool)}
-        seen = observe(host.uri, [design.domain for design in there.values()], sorted(pools))
-        for gateway, design in there.items():
-            domain = design.domain
-            found[gateway] = Present(
-                name, seen.machine, seen.boots.get(domain), seen.in_use.get(domain), sorted(seen.volumes)
-            )
-    return found
+    """Every gateway as its host and its running guest show it. Raises HypervisorProblem."""
+    by_host = {
+        name: [design for design in designs.values() if design.hypervisor == name] for name in settings.hypervisors
+    }
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        hosts = {name: pool.submit(_observed, there) for name, there in by_host.items() if there}
+        seen = {name: found.result() for name, found in hosts.items()}
+        differ = {
+            gateway: pool.submit(_differs, design, seen[design.hypervisor]) for gateway, design in designs.items()
+        }
+        return {
+            gateway: _present(design, seen[design.hypervisor], differ[gateway].result())
+            for gateway, design in designs.items()
+        }
+
+
+def rebuild(designs: Mapping[str, GatewayDesign]) -> Collection[str]:
+    """The gateways that are to be made anew. Raises SettingsError when one is named that the stack has not."""
+    names = os.environ.get(REBUILD, "").split()
+    if unknown := [name for name in names if name not in designs]:
+        sentence = f'there is no gateway "{unknown[0]}"; the stack has {", ".join(designs)}'
+        raise SettingsError("environment", [(REBUILD, sentence)])
+    return names
+
+
+def _observed(there: list[GatewayDesign]) -> Observed:
+    pools = {pool for design in there for pool in (shared_name(design.stack), design.data_pool)}
+    return observe(there[0].uri, [design.domain for design in there], sorted(pools))
+
+
+def _differs(design: GatewayDesign, seen: Observed) -> list[str]:
+    """What the declared guest, where it runs, no longer is: of another one everything would differ."""
+    # Loaded only where there is something to look into: what is refused before that is to be refused at once.
+    from smoke import guest
+    from smoke.plan import parse_plan
+
+    seed = design.seed_volume(design.mark).removesuffix(".raw")
+    if design.domain not in seen.boots or not any(name.startswith(seed) for name in seen.in_use[design.domain]):
+        return []
+    promises = parse_plan(json.dumps(design.smoke_plan), design.name).guest
+    if promises is None:
+        return []
+    try:
+        return guest.look(GuestAgent(Hypervisor(design.uri), design.domain), promises)
+    except Problem as problem:
+        return [str(problem)]
+
+
+def _present(design: GatewayDesign, seen: Observed, differs: Collection[str]) -> Present:
+    domain = design.domain
+    return Present(
+        design.hypervisor,
+        seen.machine,
+        seen.boots.get(domain),
+        seen.in_use.get(domain),
+        sorted(seen.volumes),
+        differs,
+    )

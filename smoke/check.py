@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
+import functools
+import hashlib
 import ssl
 import time
 from pathlib import Path
@@ -9,51 +13,99 @@ from pathlib import Path
 from hosts import power
 from hosts.agent import GuestAgent
 from hosts.observe import boot_id
-from hosts.problems import DomainStopped, Problem
+from hosts.problems import AgentProblem, DomainStopped, HypervisorProblem, Problem
 from hosts.virsh import Hypervisor
-from smoke import evidence, guest, measure, proofs, readiness, reuse, verdict
-from smoke.http1 import Target, tls_context
+from smoke import evidence, guest, measure, proofs, readiness, reuse, symptoms, unasked, verdict
+from smoke.diagnosis import causes
+from smoke.facts import Facts
+from smoke.http1 import Target, get, tls_context
 from smoke.plan import GuestPromises, Libvirt, Plan, Trust
-from smoke.problems import NotReady, UsageProblem
+from smoke.problems import NotReady, TargetProblem, UsageProblem
 from smoke.progress import Progress
 from smoke.result import Result
 from smoke.verdict import Line, Verdict
 
+_UNASKED = (AgentProblem, HypervisorProblem)
+"""What stands between a check and the inside of a guest; a domain that has stopped is none of it."""
+
 
 def check(plan: Plan, progress: Progress) -> Result:
     """Check one gateway. A problem ends the check and is part of the result; only a wrong plan is raised."""
-    result = Result(plan)
+    result, began = Result(plan), time.monotonic()
     try:
         _check(plan, progress, result)
     except UsageProblem:
         raise
     except Problem as problem:
         result.problem = str(problem)
-    if plan.libvirt and result.verdict is Verdict.FAIL and not result.evidence:
-        result.evidence = evidence.collect(plan.libvirt, Hypervisor(plan.libvirt.uri))
+    if plan.libvirt and result.verdict is Verdict.FAIL:
+        hypervisor = Hypervisor(plan.libvirt.uri)
+        result.causes = []
+        if result.boot is not None:
+            with progress.phase("ask the guest why"):
+                agent = GuestAgent(hypervisor, plan.libvirt.domain)
+                result.causes = causes(symptoms.ask(plan, agent, result.lines, result.problem, began))
+        result.evidence = result.evidence or evidence.collect(plan.libvirt, hypervisor)
+    elif result.verdict is Verdict.INCONCLUSIVE and not result.causes:
+        doubts = tuple(line for line in result.lines if line.verdict is Verdict.INCONCLUSIVE)
+        result.causes = causes(Facts(doubts, stack=plan.stack, gateway=plan.gateway))
     return result
 
 
 def _check(plan: Plan, progress: Progress, result: Result) -> None:
     agent = GuestAgent(Hypervisor(plan.libvirt.uri), plan.libvirt.domain) if plan.libvirt else None
-    pinned = _ready(plan, plan.libvirt, agent, progress, result) if plan.libvirt and agent else None
+    pinned = None
+    try:
+        pinned = _ready(plan, plan.libvirt, agent, progress, result) if plan.libvirt and agent else None
+    except _UNASKED as problem:
+        if isinstance(problem, DomainStopped) or not unasked.serves(plan):
+            raise
+        _could_not_ask(problem, result)
+        result.lines += unasked.pinned(plan)
+        result.plan, agent = unasked.from_outside(plan), None
+    plan = result.plan
     authorities = trusted(plan.trust, pinned)
 
     def context() -> ssl.SSLContext:
         return tls_context(authorities, plan.trust.insecure)
 
     target = Target(*plan.address, plan.name, context())
-    with progress.phase("proofs over TLS"):
-        proved = proofs.prove(plan, target, context)
-    result.tls_version = proved.tls_version
-    result.lines += proved.lines
-    if agent and plan.guest and verdict.overall(proved.lines) is Verdict.PASS:
-        with progress.phase("proofs in the guest"):
-            _prove_guest(plan, plan.guest, agent, target, result)
-    if verdict.overall(result.lines) is not Verdict.PASS or plan.load is None:
+    try:
+        with progress.phase("proofs over TLS"):
+            proved = proofs.prove(plan, target, context)
+        result.tls_version = proved.tls_version
+        result.lines += proved.lines
+    except TargetProblem as problem:
+        result.problem = str(problem)
+    if agent and plan.guest:
+        # Where the gateway fails from outside, the guest knows why.
+        reached = result.problem is None and verdict.overall(result.lines) is not Verdict.FAIL
+        try:
+            with progress.phase("proofs in the guest"):
+                _prove_guest(plan, plan.guest, agent, target, result, reached)
+        except _UNASKED as problem:
+            if isinstance(problem, DomainStopped):
+                raise
+            _could_not_ask(problem, result)
+    if result.problem or verdict.overall(result.lines) is Verdict.FAIL or plan.load is None:
         return
-    stat = (lambda: agent.read_file("/proc/stat").decode()) if agent else None
-    result.series = measure.measure(plan, plan.load, authorities, progress, stat)
+    result.series = measure.measure(plan, plan.load, authorities, progress, _stat(agent) if agent else None)
+
+
+def _could_not_ask(problem: Problem, result: Result) -> None:
+    result.unasked = True
+    result.lines.append(unasked.line(problem))
+    result.causes = [unasked.cause(result.plan, problem)]
+
+
+def _stat(agent: GuestAgent) -> measure.GuestStat:
+    def read() -> str | None:
+        try:
+            return agent.read_file("/proc/stat").decode()
+        except _UNASKED:
+            return None
+
+    return read
 
 
 def trusted(trust: Trust, pinned: str | None) -> str | None:
@@ -66,13 +118,30 @@ def trusted(trust: Trust, pinned: str | None) -> str | None:
         raise UsageProblem(f"cannot read the CA file {trust.ca_file}: {error.strerror}.") from None
 
 
-def _prove_guest(plan: Plan, promises: GuestPromises, agent: GuestAgent, target: Target, result: Result) -> None:
-    reading = guest.read(agent, promises)
+def _prove_guest(
+    plan: Plan, promises: GuestPromises, agent: GuestAgent, target: Target, result: Result, reached: bool
+) -> None:
+    reading, lines = guest.proofs(agent, promises, guest.SETTLED_WITHIN if reached else 0)
     result.versions = reading.versions
-    result.lines += guest.prove(reading, promises)
-    if promises.access_log:
-        result.lines.append(reuse.prove(agent, promises.access_log, target, plan.paths.proxied))
-    result.lines += guest.settled(agent, promises)
+    result.lines += lines
+    if reading.fingerprint:
+        result.lines += _in_force(target, plan.paths.health, reading.fingerprint)
+    if reached and promises.access_log:
+        result.lines += reuse.prove(agent, promises.access_log, target, plan.paths.proxied)
+
+
+def _in_force(target: Target, path: str, fingerprint: str) -> list[Line]:
+    """Whether nginx serves the certificate that its next start would load; nothing when it serves none."""
+    anyone = dataclasses.replace(target, context=tls_context(None, insecure=True))
+    try:
+        _, tls = asyncio.run(get(anyone, path))
+    except TargetProblem:
+        return []
+    served = hashlib.sha256(tls.getpeercert(binary_form=True) or b"").hexdigest()
+    good = served == fingerprint
+    found = "the one on disk" if good else f"{served[:16]}, on disk {fingerprint[:16]}"
+    verdict = Verdict.PASS if good else Verdict.FAIL
+    return [Line("certificate in force", found, "the one on disk", verdict)]
 
 
 def _ready(plan: Plan, libvirt: Libvirt, agent: GuestAgent, progress: Progress, result: Result) -> str | None:
@@ -82,7 +151,10 @@ def _ready(plan: Plan, libvirt: Libvirt, agent: GuestAgent, progress: Progress, 
         with progress.phase(f"start {libvirt.domain}, which is shut off"):
             power.start(agent.hypervisor, libvirt.domain)
     try:
-        readiness.wait_until_ready(plan, agent.hypervisor, agent, progress)
+        patient = GuestAgent(agent.hypervisor, agent.domain, timeout=5)
+        readiness.wait_until_ready(
+            plan, agent.hypervisor, patient, progress, serves=functools.partial(unasked.serves, plan)
+        )
     except (NotReady, DomainStopped):
         result.evidence = evidence.collect(libvirt, agent.hypervisor)
         raise

@@ -71,6 +71,14 @@ class SeriesReport(_Part):
     lines: list[Row]
 
 
+class Cause(_Part):
+    """Why a check failed, as far as it could be told."""
+
+    sentence: str
+    remedy: str
+    evidence: list[str]
+
+
 class Evidence(_Part):
     """Of a guest that did not come up."""
 
@@ -91,6 +99,7 @@ class Report(_Part):
     tls: str | None = Field(default=None, description="the version that was agreed on")
     verified: bool | None = Field(default=None, description="whether the certificate was")
     versions: dict[str, str] = Field(default_factory=dict, description="of kernel, nginx and openssl in the guest")
+    causes: list[Cause] = Field(default_factory=list, description="of a failure, the likeliest first")
     problem: str | None = Field(default=None, description="what ended the check")
     failing: list[str] = Field(default_factory=list, description="sentences")
     lines: list[Row] = Field(description="the proofs")

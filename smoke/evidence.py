@@ -9,7 +9,7 @@ from typing import Any
 
 from cloudinit import PATHS
 from hosts.agent import GuestAgent
-from hosts.problems import AgentProblem, GuestFileMissing, HypervisorProblem
+from hosts.problems import AgentProblem, AgentSilent, GuestFileMissing, HypervisorProblem
 from hosts.virsh import Hypervisor, last_lines
 from smoke.plan import Libvirt
 
@@ -50,17 +50,17 @@ def collect(libvirt: Libvirt, hypervisor: Hypervisor, lines: int = 30) -> Eviden
     if connected:
         agent = GuestAgent(hypervisor, libvirt.domain, timeout=5)
         evidence.cloud_init = cloud_init_errors(agent)
-        evidence.files |= {name: _whole(agent, path) for name, path in _GUEST_FILES.items()}
+        for name, path in _GUEST_FILES.items():
+            try:
+                evidence.files[name] = agent.read_file(path, _LOG_BYTES, tail=True).decode(errors="replace")
+            except AgentSilent as problem:
+                evidence.files[name] = f"({path} cannot be read: {problem})\n"
+                break  # the others would only take as long again
+            except (AgentProblem, HypervisorProblem) as problem:
+                evidence.files[name] = f"({path} cannot be read: {problem})\n"
     else:
         evidence.cloud_init = ["(the guest agent is not connected: cloud-init cannot be asked)"]
     return evidence
-
-
-def _whole(agent: GuestAgent, path: str) -> str:
-    try:
-        return agent.read_file(path, _LOG_BYTES, tail=True).decode(errors="replace")
-    except (AgentProblem, HypervisorProblem) as problem:
-        return f"({path} cannot be read: {problem})\n"
 
 
 def cloud_init_errors(agent: GuestAgent) -> list[str]:

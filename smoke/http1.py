@@ -40,6 +40,8 @@ class Reply:
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
+    said: str = ""
+    """What a status of HTTP does not say of an answer."""
 
 
 class Connection(asyncio.Protocol):

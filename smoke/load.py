@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from smoke.model import Model, Name, host_and_port
-from stacks.samples import PERCENTILES
+from stacks.samples import PERCENTILES, STREAMS, WARM_UP
 
 Protocol = Literal["http/1.1", "h2"]
 
@@ -21,10 +21,10 @@ class Load(Model):
     """Counted, over all rounds; the baseline takes as long again."""
     rounds: int = Field(default=5, ge=1, le=100)
     """The gateway and its baseline take turns so many times."""
-    warm_up_seconds: float = Field(default=1, ge=0, le=600)
+    warm_up_seconds: float = Field(default=WARM_UP, ge=0, le=600)
     """Comes before the first round; its requests are sent and not counted."""
     connections: int = Field(default=16, ge=1, le=20_000)
-    streams: int = Field(default=32, ge=1, le=1000)
+    streams: int = Field(default=STREAMS, ge=1, le=1000)
     """Requests under way at once on one HTTP/2 connection, if the gateway allows as many."""
     protocols: tuple[Protocol, ...] = Field(default=("http/1.1",), min_length=1)
     """Each is measured by itself."""
@@ -83,6 +83,8 @@ class Vantage(Model):
     connect: str | None = None
     """HOST:PORT of the gateway as seen from there, when it is not the plan's."""
     budget: Budget = Budget()
+    real_time: bool | None = None
+    """Whether the load generator runs ahead of all other work there, guests included. null: only beside a lab."""
 
     @model_validator(mode="after")
     def _connects(self) -> Self:

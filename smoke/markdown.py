@@ -15,6 +15,10 @@ def markdown(report: Report, former: list[Past]) -> str:
     lines = [f"### {_MARKS[report.verdict]}: {report.stack} {report.gateway}", "", f"{report.url}, {_when(report)}", ""]
     if report.budget_scale != 1:
         lines += [f"Budgets are {report.budget_scale:g} times the region's: this is no production stack.", ""]
+    for number, cause in enumerate(report.causes):
+        lines += [f"**{'Also' if number else 'Likely cause'}:** {_plain(cause.sentence)}", ""]
+        if number == 0:
+            lines += [f"**Do:** {_plain(cause.remedy)}", "", *(f"    {line}" for line in cause.evidence), ""]
     if report.problem:
         lines += [f"> {_plain(report.problem)}", ""]
     lines += [f"- {_plain(sentence)}" for sentence in report.failing] + ([""] if report.failing else [])

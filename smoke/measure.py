@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from smoke import vantage as vantages
-from smoke.engine.job import HTTP1, Endpoint, Job, Tally
+from smoke.engine.job import HEALTH_CHECK, HTTP1, HTTP2, Endpoint, Job, Tally
 from smoke.load import Budget, Load, Vantage
 from smoke.model import host_and_port
 from smoke.plan import Plan
 from smoke.progress import Progress
 from smoke.verdict import Line, Rounds, Verdict, judge, overall
 
-GuestStat = Callable[[], str]
-"""Reads the guest's /proc/stat."""
+GuestStat = Callable[[], str | None]
+"""Reads the guest's /proc/stat; None from a guest that cannot be asked now."""
 
 
 @dataclass
@@ -45,6 +45,7 @@ def measure(
         for vantage in plan.vantages
         for path in plan.measured_paths
         for protocol in load.protocols
+        if path != HEALTH_CHECK or protocol == HTTP2
     ]
 
 
@@ -78,7 +79,8 @@ def _rounds(
             continue
         found[told.endpoint].append(told)
         tell(f"round {len(found[-1] if len(job.endpoints) > 1 else found[0])} of {job.rounds}")
-    stolen = stolen_share(before, guest_stat()) if guest_stat and before is not None else None
+    after = guest_stat() if guest_stat and before is not None else None
+    stolen = stolen_share(before, after) if before is not None and after is not None else None
     return Rounds(*found, stolen), notes
 
 
@@ -89,6 +91,7 @@ def _job(plan: Plan, load: Load, vantage: Vantage, path: str, protocol: str, aut
     return Job(
         endpoints, load.rate, load.duration_seconds / load.rounds, load.rounds,
         load.warm_up_seconds, load.connections, load.streams, load.timeout_seconds,
+        plan.in_real_time(vantage),
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from cloudinit import Check
 from cloudinit.problems import Problem, raise_all
+from smoke.engine.job import HEALTH_CHECK, HTTP2
 from smoke.load import LOCAL, Budget, Load, Overhead, Vantage
 from smoke.model import GuestPath, HostName, Model, Name, UrlPath, host_and_port
 from smoke.problems import UsageProblem
@@ -146,7 +147,11 @@ class Plan(Model):
 
     @model_validator(mode="after")
     def _judgeable(self) -> Self:
-        raise_all("Plan", list(_unjudged(self)))
+        found = list(_unjudged(self))
+        if self.load and HEALTH_CHECK in self.measured_paths and HTTP2 not in self.load.protocols:
+            rule = f"{HEALTH_CHECK} is asked over {HTTP2} alone: add it"
+            found.append(Problem(("load", "protocols"), ", ".join(self.load.protocols), rule))
+        raise_all("Plan", found)
         return self
 
     @property
@@ -180,6 +185,14 @@ class Plan(Model):
         routes = {path: bare(budget) for path, budget in self.routes.items()}
         changed = {"load": load, "baseline": None, "routes": routes, "vantages": vantages}
         return self.model_copy(update=changed | {"budget": bare(self.budget)})
+
+    def in_real_time(self, vantage: Vantage) -> bool:
+        """Whether the load generator runs there ahead of all other work: where that is asked for, and beside a lab of
+        this machine, where nobody's guests but the test stack's own wait for it."""
+        if vantage.real_time is not None:
+            return vantage.real_time
+        in_lab = self.libvirt is not None and "?socket=/var/lib/nordgate/lab/" in (self.libvirt.uri or "")
+        return in_lab and not vantage.reach.startswith("ssh:")
 
     def budget_of(self, vantage: Vantage, path: str) -> Budget:
         """What applies to a path that is measured from there: the route's, then the vantage's, then the plan's."""

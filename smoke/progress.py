@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _WIDTH = 50
+_QUIET_FOR = 20
+"""Seconds after which a phase says that it still goes on where there is no terminal."""
 
 
 class Progress:
@@ -25,7 +27,7 @@ class Progress:
         done = threading.Event()
         how_far = [""]
         ticker = threading.Thread(target=self._count, args=(title, started, done, how_far), daemon=True)
-        if self.live:
+        if not self.quiet:
             ticker.start()
         mark = "failed after "
         try:
@@ -36,8 +38,9 @@ class Progress:
             raise
         finally:
             done.set()
-            if self.live:
+            if not self.quiet:
                 ticker.join(5)
+            if self.live:
                 sys.stderr.write("\r\033[K")
             self.line(f"{title} {'.' * max(3, _WIDTH - len(title))} {mark}{time.monotonic() - started:.1f} s")
 
@@ -45,8 +48,11 @@ class Progress:
         if not self.quiet:
             print(f"  {text}", file=sys.stderr, flush=True)
 
-    @staticmethod
-    def _count(title: str, started: float, done: threading.Event, how_far: list[str]) -> None:
-        while not done.wait(0.2):
-            sys.stderr.write(f"\r\033[K  {title} … {time.monotonic() - started:.0f} s{how_far[0]}")
-            sys.stderr.flush()
+    def _count(self, title: str, started: float, done: threading.Event, how_far: list[str]) -> None:
+        while not done.wait(0.2 if self.live else _QUIET_FOR):
+            so_far = f"{title} … {time.monotonic() - started:.0f} s{how_far[0]}"
+            if self.live:
+                sys.stderr.write(f"\r\033[K  {so_far}")
+                sys.stderr.flush()
+            else:
+                self.line(so_far)

@@ -8,7 +8,8 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from smoke import handshakes
+from smoke import grpc_calls, handshakes
+from smoke.engine.job import HEALTH_CHECK
 from smoke.handshakes import MakeContext
 from smoke.http1 import Reply, Target, connect, exchange, get, why
 from smoke.plan import Plan, Proof
@@ -33,7 +34,10 @@ def prove(plan: Plan, target: Target, make: MakeContext) -> Proofs:
     health, tls = asyncio.run(get(target, plan.paths.health))
     version = tls.version() or "none"
     lines = [_certificate(plan, version, tls)]
-    proxied, _ = asyncio.run(get(target, plan.paths.proxied))
+    if plan.paths.proxied == HEALTH_CHECK:
+        proxied = asyncio.run(grpc_calls.health(target))
+    else:
+        proxied, _ = asyncio.run(get(target, plan.paths.proxied))
     lines += [_health(plan, health), _proxied(plan, proxied)]
     if all(line.verdict is not Verdict.FAIL for line in lines):
         # Handshakes block, and not in a thread: Ctrl-C would wait for its end.
@@ -72,7 +76,7 @@ def _proxied(plan: Plan, reply: Reply) -> Line:
     own = any(mark in reply.body for mark in _NGINX_OWN)
     found = f"{reply.status}, nginx's own page" if own else f"{reply.status} from an upstream"
     if not own and reply.status != 200:
-        found = str(reply.status)
+        found = reply.said or str(reply.status)
     return Line(plan.paths.proxied, found, "200 from an upstream", _pass_if(reply.status == 200 and not own))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -50,6 +51,8 @@ class Pace:
     poll: float = 1.0
     stale: float = 30.0
     """So long may another instance's result be answered: a guest being replaced may live on for a moment."""
+    grace: float = 10.0
+    """So long may the agent of a gateway that serves stay silent: both start within the same seconds."""
 
 
 @dataclass
@@ -59,6 +62,10 @@ class _Wait:
     started: float = field(default_factory=time.monotonic)
     waited_for: str = "the guest agent to connect"
     misses: int = 0
+    serves: Callable[[], bool] = lambda: False
+    tell: Callable[[str], None] = lambda _: None
+    silent_since: float | None = None
+    serves_since: float | None = None
 
     def miss(self, problem: HypervisorProblem) -> None:
         """A look that failed: borne a few times in a row, except where the domain itself has stopped."""
@@ -66,7 +73,25 @@ class _Wait:
         if isinstance(problem, DomainStopped) or self.misses == _MISSES:
             raise problem
 
+    def answered(self) -> None:
+        self.misses, self.silent_since, self.serves_since = 0, None, None
+
+    def silent(self, problem: AgentSilent) -> None:
+        """The agent does not answer: until the guest is up that is as it should be, in one that serves it is dead."""
+        now = time.monotonic()
+        first = self.silent_since is None
+        if first:
+            self.silent_since = now
+        if not self.serves():
+            self.serves_since = None
+        elif self.serves_since is None:
+            # One that serves when it is first looked at may have done so for long.
+            self.serves_since = self.started if first else now
+        elif now - self.serves_since > self.pace.grace:
+            raise problem
+
     def pause(self) -> None:
+        self.tell(f"waiting for {self.waited_for}")
         if time.monotonic() - self.started + self.pace.poll > self.plan.readiness.timeout_seconds:
             bound = self.plan.readiness.timeout_seconds
             raise NotReady(f"{self.plan.gateway} was not ready within {bound:g} s: waited for {self.waited_for}.")
@@ -74,27 +99,42 @@ class _Wait:
 
 
 def wait_until_ready(
-    plan: Plan, hypervisor: Hypervisor, agent: GuestAgent, progress: Progress, pace: Pace | None = None
+    plan: Plan,
+    hypervisor: Hypervisor,
+    agent: GuestAgent,
+    progress: Progress,
+    pace: Pace | None = None,
+    serves: Callable[[], bool] = lambda: False,
 ) -> BootResult:
-    """Return the result of a good first boot; raise NotReady or DomainStopped as soon as there cannot be one."""
-    wait = _Wait(plan, pace or Pace())
-    with progress.phase("guest agent answers"):
+    """Return the result of a good first boot; raise NotReady or DomainStopped as soon as there cannot be one.
+
+    AgentSilent is raised when the agent stays silent although the gateway `serves`.
+    """
+    wait = _Wait(plan, pace or Pace(), serves=serves)
+    with progress.phase("guest agent answers") as wait.tell:
         _await_agent(wait, hypervisor, agent)
-    with progress.phase("first boot has ended"):
+    with progress.phase("first boot has ended") as wait.tell:
         return _await_result(wait, hypervisor, agent)
 
 
 def _await_agent(wait: _Wait, hypervisor: Hypervisor, agent: GuestAgent) -> None:
     while True:
+        silent: AgentSilent | None = None
         try:
-            if hypervisor.look(agent.domain).agent_connected:
-                agent.ping()
-                return
+            connected = hypervisor.look(agent.domain).agent_connected
             wait.misses = 0
+            if connected:
+                agent.ping()
+                wait.answered()
+                return
+            silent = AgentSilent(f"the guest agent of {agent.domain} is not connected.")
         except AgentSilent as problem:
-            wait.misses, wait.waited_for = 0, f"the guest agent, which is connected, to answer ({problem})"
+            silent = problem
+            wait.waited_for = f"the guest agent, which is connected, to answer ({problem})"
         except HypervisorProblem as problem:
             wait.miss(problem)
+        if silent:
+            wait.silent(silent)
         wait.pause()
 
 
@@ -105,7 +145,7 @@ def _await_result(wait: _Wait, hypervisor: Hypervisor, agent: GuestAgent) -> Boo
     while True:
         try:
             content = _read_or_look(hypervisor, agent, path)
-            wait.misses = 0
+            wait.answered()
             result = BootResult.model_validate_json(content)
         except HypervisorProblem as problem:
             wait.miss(problem)
@@ -115,6 +155,7 @@ def _await_result(wait: _Wait, hypervisor: Hypervisor, agent: GuestAgent) -> Boo
             wait.waited_for = f"a well-formed {path} ({error.errors()[0]['msg']})"
         except AgentSilent as problem:
             wait.waited_for = f"the guest agent, which had answered before, to answer again ({problem})"
+            wait.silent(problem)
         else:
             nameless = not result.ready and not result.content_hash  # it failed before it knew its own hash
             if wanted is None or result.content_hash == wanted or nameless:

@@ -58,8 +58,26 @@ def show(result: Result, brief: bool = False, kept: Path | None = None) -> None:
         _block(console, "cloud-init's errors", result.evidence.cloud_init)
     if kept:
         console.print(Text(f"evidence: {kept}"), soft_wrap=True)
-    sentence = result.problem or "; ".join(result.failing) or result.plan.url
-    console.print(Text(result.verdict.value.upper(), _STYLES[result.verdict]) + Text(f": {sentence}"), soft_wrap=True)
+    _conclude(console, result)
+
+
+def _conclude(console: Console, result: Result) -> None:
+    """The likeliest cause first and what to do about it; without one, everything that failed."""
+    seen = [*filter(None, [result.problem]), *result.failing]
+    first = result.causes[0].sentence if result.causes else result.problem or "; ".join(seen) or result.plan.url
+    head = Text(result.verdict.value.upper(), _STYLES[result.verdict]) + Text(f": {first}")
+    console.print(head, soft_wrap=True)
+    if not result.causes:
+        return
+    rows = {
+        "do": [result.causes[0].remedy],
+        "shown by": result.causes[0].evidence,
+        "failed": seen,
+        "also": [other.sentence for other in result.causes[1:]],
+    }
+    for title, sentences in rows.items():
+        for number, sentence in enumerate(sentences):
+            console.print(Text(f"  {'' if number else title + ':':<10}{sentence}"), soft_wrap=True)
 
 
 def write(result: Result, folder: Path, profile: str | None = None) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from smoke import document
+from smoke.diagnosis import Cause
 from smoke.engine.job import Tally
 from smoke.evidence import Evidence
 from smoke.latency import Latency, overhead, summarise
@@ -31,6 +32,10 @@ class Result:
     """The boot of the guest that was checked, as its kernel calls it."""
     tls_version: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
+    causes: list[Cause] = field(default_factory=list)
+    """Of a failure, the likeliest first."""
+    unasked: bool = False
+    """Whether the guest could not be asked: whatever the plan says, that is no pass."""
     evidence: Evidence | None = None
     at: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
 
@@ -40,7 +45,7 @@ class Result:
 
     @property
     def exit_code(self) -> int:
-        if self.verdict is Verdict.INCONCLUSIVE and self.plan.on_inconclusive == "warn":
+        if self.verdict is Verdict.INCONCLUSIVE and self.plan.on_inconclusive == "warn" and not self.unasked:
             return 0
         return EXIT_CODES[self.verdict]
 
@@ -55,7 +60,7 @@ class Result:
     def failing(self) -> list[str]:
         """A sentence for everything that is not as it should be."""
         return [
-            f"{label + ' ' if label else ''}{line.what} is {line.found}, wanted {line.budget}"
+            f"{label + ' ' if label else ''}{line.sentence}"
             for label, line in self.judged
             if line.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE)
         ]
@@ -79,6 +84,8 @@ class Result:
             found |= {f"p{p:g}": round(value, 3) for p, value in latency.percentiles.items()}
             found |= {"max": round(latency.maximum, 3), "count": latency.count}
             found["errors"] = sum(one.rounds.errors.total() for one in self.series)
+        if self.causes:
+            found |= {"cause": self.causes[0].sentence, "remedy": self.causes[0].remedy}
         found |= {"problem": self.problem, "failing": self.failing, "report": page and str(page)}
         return {key: value for key, value in found.items() if value not in (None, [])}
 
@@ -95,6 +102,10 @@ class Result:
             tls=self.tls_version,
             verified=None if self.tls_version is None else not self.plan.trust.insecure,
             versions=self.versions,
+            causes=[
+                document.Cause(sentence=one.sentence, remedy=one.remedy, evidence=list(one.evidence))
+                for one in self.causes
+            ],
             problem=self.problem,
             failing=self.failing,
             lines=_rows(self.lines),

@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections import Counter
 from dataclasses import dataclass
 
 from hosts.agent import GuestAgent
-from smoke.http1 import Target, connect, exchange
+from smoke.engine.job import HEALTH_CHECK
+from smoke.grpc_calls import Calls
+from smoke.http1 import Connection, Target, connect, exchange
+from smoke.problems import TargetProblem
 from smoke.verdict import Line, Verdict
 
 REQUESTS = 20
@@ -38,44 +42,64 @@ printf '%s\\n' "$lines"
 @dataclass(frozen=True)
 class _Asked:
     request_ids: list[str]
-    good: int
+    statuses: Counter[str]
+    """How often each was answered, and what ended the connection, if something did."""
     opened: int
     """TCP connections that the guest opened meanwhile."""
 
 
-def prove(agent: GuestAgent, access_log: str, target: Target, path: str) -> Line:
-    """Requests in a row on one connection; a new upstream connection for each of them is the failure.
+def prove(agent: GuestAgent, access_log: str, target: Target, path: str) -> list[Line]:
+    """Requests in a row on one connection are answered, are in the log, and need no upstream connection each.
 
-    The kernel's count of opened connections decides: a connect time of 0.000 s also stands for an upstream so near
-    that a new connection takes less than half a millisecond.
+    One line for each of these, as far as the one before it holds. The kernel's count of opened connections decides:
+    a connect time of 0.000 s also stands for an upstream so near that a new one takes less than half a millisecond.
     """
     asked = asyncio.run(_ask(agent, target, path))
-    times = _connect_times(agent, access_log, asked.request_ids)
-    at_once = sum(time == 0 for time in times)
-    found = f"{asked.opened} opened for {asked.good} requests; {at_once} of {len(times)} logged with no connect time"
-    good = asked.good == REQUESTS and asked.opened <= REQUESTS // 2 and at_once * 2 >= len(times) > 0
-    what = "upstream connections used again"
-    return Line(what, found, f"≤ {REQUESTS // 2} opened", Verdict.PASS if good else Verdict.FAIL)
+    good = asked.statuses["200"]
+    others = "".join(f", {count} x {status}" for status, count in asked.statuses.items() if status != "200")
+    lines = [_line("requests in a row", f"{good} of {REQUESTS} with 200{others}", f"{REQUESTS}", good == REQUESTS)]
+    if good < REQUESTS:
+        return lines
+    if not all(asked.request_ids):
+        return [*lines, _line("requests in the access log", "answers name no request (X-Request-ID)", "named", False)]
+    entries = _entries(agent, access_log, asked.request_ids)
+    found = f"{len(entries)} of {REQUESTS}"
+    lines.append(_line("requests in the access log", found, f"≥ {REQUESTS // 2}", len(entries) >= REQUESTS // 2))
+    if len(entries) < REQUESTS // 2:
+        return lines
+    times = [str(entry.get("upstream_connect", "-")) for entry in entries]
+    at_once = sum(time.replace(".", "").isdigit() and float(time) == 0 for time in times)
+    found = f"{asked.opened} opened for {good} requests; {at_once} of {len(times)} logged with no connect time"
+    reused = asked.opened <= REQUESTS // 2 and at_once * 2 >= len(times)
+    return [*lines, _line("upstream connections used again", found, f"≤ {REQUESTS // 2} opened", reused)]
 
 
 async def _ask(agent: GuestAgent, target: Target, path: str) -> _Asked:
     """One client connection, so that all requests reach the same worker: each has upstream connections of its own."""
-    connection = await connect(target)
+    connection = await (Calls.open(target) if path == HEALTH_CHECK else connect(target))
     try:
         for _ in range(_TRIES):
-            request_ids, good, before, started = [], 0, _opened(agent), time.monotonic()
+            request_ids: list[str] = []
+            statuses: Counter[str] = Counter()
+            before, started = _opened(agent), time.monotonic()
             for _ in range(REQUESTS):
-                reply = await exchange(connection, target, path)
-                good += reply.status == 200
+                try:
+                    asking = connection.call() if isinstance(connection, Calls) else exchange(connection, target, path)
+                    reply = await asking
+                except TargetProblem as problem:
+                    statuses[str(problem).removeprefix(f"{target.label} ").rstrip(".")] += 1
+                    break
+                statuses[str(reply.status)] += 1
                 request_ids.append(reply.headers.get("x-request-id", ""))
             opened = _opened(agent) - before
             if opened > REQUESTS // 2:
                 opened = max(0, opened - await _opened_by_others(agent, time.monotonic() - started))
-            asked = _Asked(request_ids, good, opened)
-            if asked.good < REQUESTS or asked.opened <= REQUESTS // 2:
+            asked = _Asked(request_ids, statuses, opened)
+            if statuses["200"] < REQUESTS or asked.opened <= REQUESTS // 2:
                 break
     finally:
-        connection.on_lost = None
+        if isinstance(connection, Connection):
+            connection.on_lost = None
         connection.close()
     return asked
 
@@ -94,18 +118,20 @@ def _opened(agent: GuestAgent) -> int:
     return int(values[names.index("ActiveOpens")])
 
 
-def _connect_times(agent: GuestAgent, access_log: str, request_ids: list[str]) -> list[float]:
-    """Of those requests, in seconds: nginx reopens its log first, and so writes what it still holds."""
-    if not all(request_ids):
-        return []  # not our gateway: it names no request
+def _entries(agent: GuestAgent, access_log: str, request_ids: list[str]) -> list[dict[str, object]]:
+    """What the log says of those requests: nginx reopens it first, and so writes what it still holds."""
     words = ["/bin/bash", "-c", _LINES, "-", access_log, request_ids[-1], *request_ids]
     out = agent.exec(words, timeout=3 * _LOGGED_WITHIN).stdout.decode(errors="replace")
-    times = []
+    entries = []
     for line in out.splitlines():
         try:
             entry = json.loads(line)
         except ValueError:
             continue
-        if entry.get("request_id") in request_ids and entry.get("upstream_connect", "-").replace(".", "").isdigit():
-            times.append(float(entry["upstream_connect"]))
-    return times
+        if isinstance(entry, dict) and entry.get("request_id") in request_ids:
+            entries.append(entry)
+    return entries
+
+
+def _line(what: str, found: str, wanted: str, good: bool) -> Line:
+    return Line(what, found, wanted, Verdict.PASS if good else Verdict.FAIL)

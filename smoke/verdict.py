@@ -41,6 +41,10 @@ class Line:
     budget: str
     verdict: Verdict
 
+    @property
+    def sentence(self) -> str:
+        return f"{self.what} is {self.found}, wanted {self.budget}"
+
 
 @dataclass(frozen=True)
 class Rounds:

@@ -13,7 +13,6 @@ from typing import Any
 
 from cloudinit import (
     PLATFORMS,
-    GatewaySettings,
     GuestSettings,
     PackageSettings,
     SeedDocuments,
@@ -22,7 +21,7 @@ from cloudinit import (
 from hardware import Machine, derived_mac, derived_uuid, domain_stylesheet
 from stacks.files import stack_file
 from stacks.image import VerifiedImage, declared
-from stacks.plan import local_name, smoke_plan
+from stacks.plan import gateway_settings, smoke_plan
 from stacks.settings import Gateway, Network, Settings
 
 DATA_SERIAL = "nordgate-data"
@@ -169,7 +168,7 @@ def design(settings: Settings, stack: str, name: str, image_checksum: str) -> Ga
         stylesheet=stylesheet,
         seed=seed,
         fingerprint=hashlib.sha256(json.dumps(made_from).encode()).hexdigest(),
-        smoke_plan=smoke_plan(settings, stack, name, domain, machine.console_log, seed),
+        smoke_plan=smoke_plan(settings, stack, name, domain, machine.console_log, guest, seed),
     )
 
 
@@ -199,14 +198,6 @@ def guest_settings(
         data_serial=DATA_SERIAL,
         packages=packages,
     )
-
-
-def gateway_settings(settings: Settings, stack: str, name: str) -> GatewaySettings:
-    """What nginx of the gateway `name` does: the region's settings, and the local name of one with an `entry`."""
-    nginx = settings.nginx
-    if not settings.gateways[name].entry:
-        return nginx
-    return nginx.model_copy(update={"server_names": (*nginx.server_names, local_name(nginx, stack))})
 
 
 def versions(settings: Settings) -> dict[str, str]:

@@ -24,33 +24,41 @@ class Present:
     """The names of the volumes that its domain uses; None when it has no domain."""
     volumes: Collection[str]
     """Names, in its pools."""
+    differs: Collection[str] = ()
+    """A sentence for everything in the running guest that is not what was declared."""
 
 
 def generation(last: Mapping[str, Any] | None, present: Present) -> int:
-    """The number of a gateway's proof: the next one, unless the guest runs that was proved last.
+    """The number of a gateway's proof: the next one, unless the guest runs that was proved last and is as declared.
 
     `last` is what the last deployment exported about the gateway.
     """
     if last is None:
         return 1
-    return int(last["generation"]) + (present.boot is None or present.boot != last["boot"])
+    proved = present.boot is not None and present.boot == last["boot"] and not present.differs
+    return int(last["generation"]) + (not proved)
 
 
 def incarnation(
-    last: Mapping[str, Any] | None, present: Present, own: Callable[[int], frozenset[str]], prefixes: tuple[str, ...]
+    last: Mapping[str, Any] | None,
+    present: Present,
+    own: Callable[[int], frozenset[str]],
+    prefixes: tuple[str, ...],
+    anew: bool = False,
 ) -> int:
     """The number of a gateway's guest: that of the guest that is there, when it is whole and the declared one.
 
-    Else a number whose volumes are not there yet: those of a deployment that failed may be waiting for their deletion,
-    and a volume that was made under such a name would be deleted in the end. `own` gives the names of the volumes that
-    are made anew with the guest of a number, `prefixes` how all such names of the gateway begin.
+    Else, and when it is to be made `anew`, a number whose volumes are not there yet: those of a deployment that failed
+    may be waiting for their deletion, and a volume that was made under such a name would be deleted in the end. `own`
+    gives the names of the volumes that are made anew with the guest of a number, `prefixes` how all such names of the
+    gateway begin.
     """
     there = frozenset(name for name in present.volumes if name.startswith(prefixes))
     used = there & frozenset(present.in_use or ())
     # What the last successful deployment left was the guest before: Pulumi only waits to delete it.
     unexplained = there - used - frozenset((last or {}).get("volumes", ()))
     for number in range(_MOST):
-        if used == own(number) and not unexplained:
+        if used == own(number) and not unexplained and not anew:
             return number
     return next(number for number in range(_MOST) if not own(number) & there)
 

@@ -60,7 +60,8 @@ def _vantages(
             reach = hypervisor_reach(hypervisor_uri) if vantage.reach == "hypervisor" else vantage.reach
         # What is measured from the region needs no way in from outside.
         connect = {} if vantage.reach == "local" else {"connect": inside}
-        found.append({"name": name, "reach": reach, "budget": _budget(vantage.budget), **connect})
+        asked = {} if vantage.real_time is None else {"realTime": vantage.real_time}
+        found.append({"name": name, "reach": reach, "budget": _budget(vantage.budget), **connect, **asked})
     return found
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 from typing import Any
 
-from cloudinit import PATHS, PLATFORMS, GatewaySettings, SeedDocuments, checks_for
+from cloudinit import PATHS, PLATFORMS, GatewaySettings, GuestSettings, SeedDocuments, checks_for
 from stacks.latency import latency_plan
 from stacks.settings import Settings
 
@@ -16,10 +16,18 @@ def local_name(nginx: GatewaySettings, stack: str) -> str:
     return f"{nginx.server_names[0].partition('.')[0].replace('*', 'any')}.{stack}.localhost"
 
 
+def gateway_settings(settings: Settings, stack: str, name: str) -> GatewaySettings:
+    """What nginx of the gateway `name` does: the region's settings, and the local name of one with an `entry`."""
+    nginx = settings.nginx
+    if not settings.gateways[name].entry:
+        return nginx
+    return nginx.model_copy(update={"server_names": (*nginx.server_names, local_name(nginx, stack))})
+
+
 def smoke_plan(
-    settings: Settings, stack: str, name: str, domain: str, console_log: str, seed: SeedDocuments
+    settings: Settings, stack: str, name: str, domain: str, console_log: str, guest: GuestSettings, seed: SeedDocuments
 ) -> dict[str, Any]:
-    """The plan for the gateway `name`, whose guest is `domain` and boots from `seed`."""
+    """The plan for the gateway `name`, whose `guest` is `domain` and boots from `seed`."""
     gateway, smoke = settings.gateways[name], settings.smoke
     server_name = local_name(settings.nginx, stack) if gateway.entry else settings.nginx.server_names[0]
     port = settings.nginx.listeners.https
@@ -41,7 +49,9 @@ def smoke_plan(
         "guest": {
             "checks": [
                 dataclasses.asdict(check)
-                for check in checks_for(settings.nginx, PLATFORMS[settings.image.platform], seed.config_hash)
+                for check in checks_for(
+                    gateway_settings(settings, stack, name), PLATFORMS[settings.image.platform], seed.config_hash, guest
+                )
                 if check.probe != "cpu-flag" or settings.hardware.require_aes
             ],
             "files": {path: hashlib.sha256(file.content.encode()).hexdigest() for path, file in seed.files.items()},

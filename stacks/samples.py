@@ -12,6 +12,12 @@ from dataclasses import dataclass
 PERCENTILES = {"p50": 50.0, "p99": 99.0, "p999": 99.9}
 """The percentiles that a budget can limit, by their settings."""
 
+WARM_UP = 1.0
+"""Seconds of requests that are sent before a series and not counted."""
+
+STREAMS = 32
+"""Requests under way at once on one HTTP/2 connection, where the gateway allows as many."""
+
 _LONGEST = 3600.0
 _FASTEST = 100_000
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import pairwise, product
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from cloudinit.model import Settings as Model
 from cloudinit.problems import Problem, raise_all
@@ -51,7 +52,8 @@ class Limits(Model):
     @property
     def declared(self) -> dict[str, float]:
         """Every limit, by its setting (`p999`, `overhead.p50`, `errorRate`); times in seconds."""
-        found = dict(self.percentiles)
+        percentiles = {"p50": self.p50, "p99": self.p99, "p999": self.p999}
+        found = {name: value for name, value in percentiles.items() if value is not None}
         if self.overhead:
             found |= {f"overhead.{name}": value for name, value in self.overhead if value is not None}
         others = {"errorRate": self.error_rate, "minThroughput": self.min_throughput}
@@ -88,6 +90,11 @@ class Vantage(Model):
         "of that region's stack of the same kind), or ssh://USER@HOST[:PORT]"
     )
     budget: Limits = Field(default=Limits(), description="what differs from the stack's budget, measured from there")
+    real_time: bool | None = Field(
+        default=None,
+        description="whether the load generator runs ahead of all other work there (SCHED_FIFO), guests included; left "
+        "out, only for gateways in a lab of this machine",
+    )
 
     @property
     def region(self) -> str | None:
@@ -114,7 +121,7 @@ class Smoke(Model):
     protocols: tuple[Literal["http/1.1", "h2"], ...] = Field(
         default=("http/1.1",), min_length=1, description="each is measured by itself"
     )
-    baseline: Annotated[str, StringConstraints(pattern=r"^http://[^/\s]+/\S*$")] | None = Field(
+    baseline: Annotated[str, StringConstraints(pattern=r"^http://[^/\s]+/[!-~]*$")] | None = Field(
         default=None, description="http://HOST:PORT/PATH of an upstream, seen from every vantage point"
     )
     budget: Budget
@@ -128,6 +135,18 @@ class Smoke(Model):
     on_inconclusive: Literal["fail", "warn"] = Field(
         default="fail", description="whether a check that noise leaves undecided fails the deployment"
     )
+
+    @field_validator("baseline")
+    @classmethod
+    def _can_be_asked(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "http://h/")
+        try:
+            good = parts.port != 0 and "@" not in parts.netloc and not parts.fragment
+        except ValueError:
+            good = False
+        if not good:
+            raise ValueError(f'"{value}" is not http://HOST[:PORT]/PATH')
+        return value
 
     @property
     def series(self) -> Iterator[dict[str, tuple[tuple[str, ...], float]]]:

@@ -5,7 +5,6 @@ It lives as long as its standard input: when whoever asked is gone, nothing goes
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sys
@@ -30,16 +29,19 @@ def _end_with_input() -> None:
 
 
 def _go_first() -> None:
-    """Run ahead of the machine's other work where that is allowed: what delays a send there is not the gateway."""
-    with contextlib.suppress(PermissionError):
+    """Run ahead of the machine's other work: what delays a send there is not the gateway."""
+    try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    except PermissionError:
+        _tell({"note": "the load generator was to run in real time, and may not there: it needs root or CAP_SYS_NICE"})
 
 
 def main() -> int:
     """Carry out the job; 1 with a `problem` told when it cannot be."""
     job = Job.from_json(sys.stdin.readline())
     threading.Thread(target=_end_with_input, daemon=True).start()
-    _go_first()
+    if job.real_time:
+        _go_first()
     allowed = files_for(job.connections * len(job.endpoints)) // len(job.endpoints)
     try:
         missing = max(0, job.connections - allowed)

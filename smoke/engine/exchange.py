@@ -34,8 +34,9 @@ class Ticket:
         self.exchange: Exchange | None = None
 
 
-Answered = Callable[[Ticket, int], None]
-"""Called with a request and the status of its answer, once all of it is there. 0: the server reset the stream."""
+Answered = Callable[[Ticket, int | str], None]
+"""Called with a request and the status of its answer, once all of it is there. 0: the server reset the stream. A text:
+the status, and what is wrong with the answer all the same."""
 
 
 class Exchange(Protocol):
@@ -143,7 +144,7 @@ class Http2:
             )
         ]  # fmt: skip
         self._underway: dict[int, Ticket] = {}
-        self._statuses: dict[int, int] = {}
+        self._statuses: dict[int, int | str] = {}
         self._begun: set[int] = set()
         self._last_taken: int | None = None
 
@@ -186,7 +187,7 @@ class Http2:
             # h2 would refuse the answers that still come: RFC 9113, 6.8, lets streams that were taken go on.
             self._h2.state_machine.state = h2.connection.ConnectionState.CLIENT_OPEN
 
-    def _finish(self, stream: int, status: int) -> None:
+    def _finish(self, stream: int, status: int | str) -> None:
         self._begun.discard(stream)
         self.answers += 1
         ticket = self._underway.pop(stream, None)

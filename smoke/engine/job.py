@@ -12,6 +12,9 @@ HTTP1 = "http/1.1"
 HTTP2 = "h2"
 """As ALPN calls them (RFC 7301)."""
 
+HEALTH_CHECK = "/grpc.health.v1.Health/Check"
+"""A path that is asked by gRPC's health checking, whatever else is asked by GET."""
+
 STATUS = "status "
 """How the kind of an error begins where there was an answer, and the answer was one: every other had none."""
 
@@ -52,6 +55,8 @@ class Job:
     streams: int
     """Requests under way at once on one HTTP/2 connection, if the server allows as many."""
     timeout_seconds: float
+    real_time: bool = False
+    """Whether it runs ahead of all other work of its machine, at the lowest real-time priority."""
 
     def as_json(self) -> str:
         return json.dumps(asdict(self))

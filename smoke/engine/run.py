@@ -86,7 +86,7 @@ class _Round:
         tally.latencies, tally.delays = histogram(self._latencies), histogram(delays)
         return tally
 
-    def _answered(self, ticket: Ticket, status: int) -> None:
+    def _answered(self, ticket: Ticket, status: int | str) -> None:
         now = clock()
         self._first = self._first or now
         if status == 200:

@@ -8,8 +8,9 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any
 
-from smoke.engine.exchange import Exchange, Http1, Http2, ProtocolBroken, Ticket
-from smoke.engine.job import HTTP2, Endpoint
+from smoke.engine.exchange import Answered, Exchange, Http1, Http2, ProtocolBroken, Ticket
+from smoke.engine.grpc import HealthCheck
+from smoke.engine.job import HEALTH_CHECK, HTTP2, Endpoint
 from smoke.engine.problems import CONNECT_TIMEOUT, Unreachable, explain
 from smoke.engine.reactor import Channel, Reactor, clock
 from smoke.engine.tls import tls_context
@@ -28,7 +29,7 @@ class Side:
     """
 
     def __init__(self, reactor: Reactor, endpoint: Endpoint, connections: int, streams: int) -> None:
-        self.answered: Callable[[Ticket, int], None] = lambda *_: None
+        self.answered: Answered = lambda *_: None
         self.failed: Callable[[Ticket, str], None] = lambda *_: None
         self.reconnects = 0
         self._reactor, self._endpoint, self._streams = reactor, endpoint, streams
@@ -93,8 +94,9 @@ class Side:
 
     def _connect(self) -> None:
         channel = Channel(self._reactor, self._family, self._address, self._context, self._endpoint.name)
+        over_http2 = HealthCheck if self._endpoint.path == HEALTH_CHECK else Http2
         exchange: Exchange = (
-            Http2(self._endpoint, self._reply, self._streams)
+            over_http2(self._endpoint, self._reply, self._streams)
             if self._endpoint.protocol == HTTP2
             else Http1(self._endpoint, self._reply)
         )
@@ -133,7 +135,7 @@ class Side:
         if exchange.ended and not exchange.unanswered():
             channel.fail(ConnectionResetError())
 
-    def _reply(self, ticket: Ticket, status: int) -> None:
+    def _reply(self, ticket: Ticket, status: int | str) -> None:
         exchange = ticket.exchange
         if not ticket.done:
             ticket.done = True

@@ -222,6 +222,19 @@ def test_a_guest_whose_disk_was_deleted_is_made_again(project: Project, kind: st
     unchanged(project)
 
 
+@pytest.mark.long
+def test_a_guest_that_was_edited_by_hand_is_made_anew_as_it_is_declared(project: Project) -> None:
+    edited = "sed -i 's/keepalive_timeout .*/keepalive_timeout 5s;/' /etc/nginx/nginx.conf && nginx -s reload"
+    assert holds(edited)
+    ended = project.pulumi("up", "--yes", "--skip-preview")
+    assert ended.code != 0, ended.output
+    assert "what was put into the guest was changed by hand" in ended.output, ended.output
+    ended = project.make("rebuild")
+    assert ended.code == 0, ended.output
+    assert holds(f"! grep 'keepalive_timeout 5s' /etc/nginx/nginx.conf && test -e {KEPT}")
+    unchanged(project)
+
+
 def test_a_gateway_whose_data_volume_is_gone_stops_the_deployment(project: Project) -> None:
     data = POOL / f"{DOMAIN}-data.raw"
     aside = data.rename(POOL.parent / "aside")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -25,6 +27,7 @@ import pytest
 from cloudinit.catalogue.kernel import KERNEL
 from cloudinit.catalogue.model import Disposition
 from hosts.agent import GuestAgent
+from hosts.problems import Problem
 from hosts.virsh import Hypervisor
 from stacks.design import designs
 from stacks.load import load_file
@@ -279,23 +282,77 @@ def test_a_gateway_whose_power_was_cut_is_proved_as_soon_as_it_is_ready_again(pr
     assert (found["verdict"], found["failing"], found.get("problem")) == ("pass", [], None)
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_a_fault_put_in_by_hand_fails_the_check_and_is_named(project: Project, fault: Fault) -> None:
-    agent = GuestAgent(
-        Hypervisor(f"qemu:///system?socket=/var/lib/nordgate/lab/{LAB}/run/libvirt-sock"), f"{STACK}-gw1"
-    )
-    broken = agent.exec(["/bin/bash", "-ec", fault.broken])
+def _faults() -> list[Any]:
+    return [pytest.param(fault, id=fault.name, marks=[pytest.mark.long] if fault.long else []) for fault in FAULTS]
+
+
+@contextmanager
+def put_in(fault: Fault) -> Iterator[None]:
+    """The fault is in the running guest until the body ends."""
+    agent = GuestAgent(Hypervisor(URI), f"{STACK}-gw1")
+    broken = agent.exec(["/bin/bash", "-ec", fault.broken], timeout=120)
     assert broken.exit_code == 0, broken.stderr
     try:
-        failing = [line["what"] for line in proofs(project)["lines"] if line["verdict"] == "fail"]
+        yield
     finally:
-        mended = agent.exec(["/bin/bash", "-ec", fault.mended])
+        mended = agent.exec(["/bin/bash", "-ec", fault.mended], timeout=60)
         assert mended.exit_code == 0, mended.stderr
-    assert fault.failing in failing
 
 
-def test_the_mended_gateway_passes_again(project: Project) -> None:
+@pytest.mark.parametrize("fault", _faults())
+def test_a_fault_put_in_by_hand_fails_the_check_and_is_named(project: Project, fault: Fault) -> None:
+    with put_in(fault):
+        found = proofs(project)
+    assert found["verdict"] == "fail"
+    if fault.failing:
+        assert fault.failing in [line["what"] for line in found["lines"] if line["verdict"] == "fail"]
+    if fault.says:
+        assert re.search(fault.says, found["causes"][0]["sentence"]), found["causes"]
+
+
+def test_what_was_changed_inside_a_guest_is_drift_and_is_proved_again(project: Project) -> None:
+    (fault,) = (fault for fault in FAULTS if fault.name == "another configuration loaded")
+    with put_in(fault):
+        verified = project.make("verify")
+        preview = project.pulumi("preview")
+    assert verified.code == 1, verified.output
+    assert "files on disk" in verified.output, verified.output
+    assert preview.code == 0, preview.output
+    assert "gw1 is not what was declared, so it is proved again: " in preview.output, preview.output
+    assert "gw1-check" in preview.output, preview.output
+
+
+@pytest.mark.long
+def test_a_dead_agent_is_told_soon_and_is_no_pass(project: Project) -> None:
+    agent = GuestAgent(Hypervisor(URI), f"{STACK}-gw1", timeout=5)
+    later = "systemd-run --on-active=60 systemctl start qemu-guest-agent; systemd-run systemctl stop qemu-guest-agent"
+    assert agent.exec(["/bin/bash", "-c", later]).exit_code == 0
+    while answers(agent):
+        time.sleep(0.5)
+    begun = time.monotonic()
+    found = checked(project)
+    took = time.monotonic() - begun
+    while not answers(agent):
+        assert time.monotonic() - begun < 300, "the agent was to start again"
+        time.sleep(2)
+    assert found["verdict"] == "inconclusive", found
+    assert found["causes"][0]["sentence"] == "the gateway serves, and its guest cannot be asked"
+    assert found["series"], "what can be measured from outside is"
+    assert took < 60
+
+
+def answers(agent: GuestAgent) -> bool:
+    try:
+        agent.ping()
+    except Problem:
+        return False
+    return True
+
+
+def test_the_mended_gateway_passes_again_and_nothing_changes(project: Project) -> None:
     assert proofs(project)["verdict"] == "pass"
+    ended = project.pulumi("preview", "--expect-no-changes")
+    assert ended.code == 0, ended.output
 
 
 def test_a_person_can_log_in_with_a_key_that_lasts_one_session(project: Project) -> None:

@@ -96,6 +96,7 @@ def checked(trusted: Path, **settings: Any) -> Result:
         "trust": {"caFile": str(trusted)},
         "paths": {"proxied": "/single/"},
         "load": None,
+        "vantages": [{"name": "local", "reach": "local", "realTime": True}],
     }
     return check(parse_plan(json.dumps(plan | settings), "test"), Progress(quiet=True))
 

@@ -39,6 +39,10 @@ def test_another_boot_and_a_guest_that_is_silent_are_proved_again(boot: str | No
     assert generation(LAST, present(boot=boot)) == 4
 
 
+def test_a_guest_that_is_not_what_was_declared_is_proved_again() -> None:
+    assert generation(LAST, present(differs=["files on disk is 26 as rendered"])) == 4
+
+
 def own(mark: str) -> Callable[[int], frozenset[str]]:
     def names(number: int) -> frozenset[str]:
         full = f"{mark}-{number}" if number else mark
@@ -47,8 +51,8 @@ def own(mark: str) -> Callable[[int], frozenset[str]]:
     return names
 
 
-def number(mark: str, last: dict[str, Any] | None = LAST, **changed: Any) -> int:
-    return incarnation(last, present(**changed), own(mark), ("root-", "seed-"))
+def number(mark: str, last: dict[str, Any] | None = LAST, anew: bool = False, **changed: Any) -> int:
+    return incarnation(last, present(**changed), own(mark), ("root-", "seed-"), anew)
 
 
 A, B = ["root-a.qcow2", "seed-a.raw"], ["root-b.qcow2", "seed-b.raw"]
@@ -69,6 +73,13 @@ def test_the_first_guest_and_another_declared_one_begin_at_nought() -> None:
 )
 def test_a_guest_that_lost_its_domain_root_or_seed_is_made_anew(lost: dict[str, Any]) -> None:
     assert number("a", **lost) == 1
+
+
+def test_a_guest_that_is_as_declared_is_made_anew_when_asked_for_and_then_stays() -> None:
+    assert number("a", anew=True) == 1
+    again: Any = {"in_use": ["root-a-1.qcow2", "seed-a-1.raw"], "volumes": ["root-a-1.qcow2", "seed-a-1.raw"]}
+    assert number("a", **again) == 1
+    assert number("a", anew=True, **again) == 0
 
 
 def test_a_guest_whose_check_failed_is_checked_again_and_not_made_anew() -> None:

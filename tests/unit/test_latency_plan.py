@@ -9,11 +9,15 @@ from typing import Any
 import pytest
 import yaml
 
-from smoke.load import Budget, Overhead
+from smoke import reuse
+from smoke.load import Budget, Load, Overhead
 from smoke.plan import Plan, parse_plan
+from stacks import promises
 from stacks.design import design
 from stacks.latency import hypervisor_reach
 from stacks.load import load_file, parse
+from stacks.problems import SettingsError
+from stacks.samples import STREAMS, WARM_UP
 from stacks.smoke import Smoke
 from tests.unit.stacks.known import copy_known
 
@@ -70,6 +74,51 @@ def test_the_hypervisor_measures_the_gateways_own_address() -> None:
     assert found.vantages[0].budget.over(found.budget).p99 == 9
 
 
+def real_time(stack: str, project: Path, vantages: dict[str, Any]) -> dict[str, bool]:
+    """Where the load generator of this stack's check runs ahead of everything else."""
+    region = project / "stacks/regions/oslo.yaml"
+    region.write_text(region.read_text() + f"  vantages: {json.dumps(vantages)}\n")
+    found = parse_plan(json.dumps(design(load_file(project, stack), stack, "gw1", "0" * 64).smoke_plan), "plan")
+    return {vantage.name: found.in_real_time(vantage) for vantage in found.vantages}
+
+
+PLACES = {"here": {"reach": "local"}, "host": {"reach": "hypervisor"}, "office": {"reach": "ssh://probe@office"}}
+
+
+@pytest.mark.parametrize(
+    ("stack", "expected"),
+    [
+        ("oslo", {"here": False, "host": False, "office": False}),
+        ("oslo-test", {"here": True, "host": True, "office": False}),
+    ],
+)
+def test_only_beside_its_own_lab_the_generator_runs_in_real_time(
+    stack: str, expected: dict[str, bool], tmp_path: Path
+) -> None:
+    copy_known(tmp_path)
+    assert real_time(stack, tmp_path, PLACES) == expected
+
+
+@pytest.mark.parametrize(("stack", "asked"), [("oslo", True), ("oslo-test", False)])
+def test_a_vantage_point_says_whether_it_runs_in_real_time_there(stack: str, asked: bool, tmp_path: Path) -> None:
+    copy_known(tmp_path)
+    places = {name: place | {"realTime": asked} for name, place in PLACES.items()}
+    assert set(real_time(stack, tmp_path, places).values()) == {asked}
+
+
+@pytest.mark.parametrize(("stack", "expected"), [("oslo", False), ("oslo-test", True)])
+def test_so_it_is_without_vantage_points(stack: str, expected: bool, tmp_path: Path) -> None:
+    copy_known(tmp_path)
+    assert real_time(stack, tmp_path, {}) == {"local": expected}
+
+
+def test_a_test_stack_on_the_libvirt_of_this_machine_is_in_no_lab(tmp_path: Path) -> None:
+    copy_known(tmp_path)
+    file = tmp_path / "stacks/Pulumi.oslo-test.yaml"
+    file.write_text(file.read_text().replace("?socket=/var/lib/nordgate/lab/oslo/run/libvirt-sock", ""))
+    assert real_time("oslo-test", tmp_path, {"host": {"reach": "hypervisor"}}) == {"host": False}
+
+
 @pytest.mark.parametrize(
     ("uri", "reach"),
     [
@@ -111,3 +160,46 @@ def test_the_region_in_the_readme_can_be_judged(tmp_path: Path) -> None:
     region = (PROJECT / "README.md").read_text().split("```yaml\n")[1].split("```")[0]
     (tmp_path / "stacks/regions/oslo.yaml").write_text(region)
     load_file(tmp_path, "oslo")
+
+
+GRPC_ROUTES = """
+    - {path: /orders.v1.Orders/, upstream: api, kind: grpc}
+    - {path: /grpc.health.v1.Health/, upstream: api, kind: grpc}
+"""
+HEALTH = "/grpc.health.v1.Health/Check"
+
+
+def grpc_alone(project: Path, smoke: str) -> Plan:
+    """The plan for a region with nothing but gRPC in it."""
+    copy_known(project)
+    region = project / "stacks/regions/oslo.yaml"
+    text = region.read_text().replace("\n    - path: /\n      upstream: api\n", GRPC_ROUTES)
+    region.write_text(text.replace("smoke:\n", f"smoke:\n{smoke}"))
+    return parse_plan(json.dumps(design(load_file(project, "oslo"), "oslo", "gw1", "0" * 64).smoke_plan), "plan")
+
+
+def test_a_region_with_nothing_but_grpc_can_be_checked(tmp_path: Path) -> None:
+    found = grpc_alone(tmp_path, f"  path: {HEALTH}\n  protocols: [h2]\n")
+    assert found.measured_paths == [found.paths.proxied] == [HEALTH]
+
+
+@pytest.mark.parametrize(
+    ("smoke", "said"),
+    [
+        (f"  path: {HEALTH}\n", f"smoke.protocols   {HEALTH} is asked over h2 alone: add it"),
+        ("  protocols: [h2]\n", 'smoke.path   "/" has no route'),
+        (
+            "  path: /orders.v1.Orders/Get\n",
+            f"of kind grpc, and answers no plain GET: the check can ask {HEALTH} there",
+        ),
+    ],
+)
+def test_what_a_region_of_grpc_alone_lacks_is_said(tmp_path: Path, smoke: str, said: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        grpc_alone(tmp_path, smoke)
+    assert said in str(caught.value)
+
+
+def test_the_rules_know_what_the_check_sends() -> None:
+    assert (Load().warm_up_seconds, Load().streams) == (WARM_UP, STREAMS)
+    assert reuse.REQUESTS == promises.IN_A_ROW

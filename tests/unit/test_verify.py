@@ -7,7 +7,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -19,6 +19,8 @@ from hosts.agent import GuestAgent
 from hosts.problems import AgentSilent, HypervisorProblem
 from hosts.virsh import Hypervisor
 from operations.verify import compare, compare_flags, compare_volumes, verify
+from smoke.reading import Reading
+from smoke.verdict import Line, Verdict
 from stacks.design import GatewayDesign, design
 from stacks.load import load_file, parse
 from tests.e2e.test_processor import LAB, OVERRIDES, VOLUME
@@ -139,7 +141,11 @@ def ask(declared: GatewayDesign, monkeypatch: pytest.MonkeyPatch) -> Callable[..
     """Verifies a stack whose one guest answers like this, and returns the exit code."""
 
     def answer(
-        state: str = "running", xml: str = LIVE, cpuinfo: str = "flags : fpu aes\n", silent: bool = False
+        state: str = "running",
+        xml: str = LIVE,
+        cpuinfo: str = "flags : fpu aes\n",
+        silent: bool = False,
+        inside: Sequence[Line] = (Line("net.core.somaxconn", "65535", "≥ 4096", Verdict.PASS),),
     ) -> int:
         def read_file(*_: object) -> bytes:
             if silent:
@@ -155,6 +161,7 @@ def ask(declared: GatewayDesign, monkeypatch: pytest.MonkeyPatch) -> Callable[..
 
         monkeypatch.setattr(Hypervisor, "virsh", virsh)
         monkeypatch.setattr(GuestAgent, "read_file", read_file)
+        monkeypatch.setattr("smoke.guest.proofs", lambda *_: (Reading({}), list(inside)))
         monkeypatch.setattr("operations.verify.designs", lambda *_: [declared])
         return verify(STACK, load_file(PROJECT, "oslo-test"))
 
@@ -167,6 +174,11 @@ def ask(declared: GatewayDesign, monkeypatch: pytest.MonkeyPatch) -> Callable[..
         ({}, 0, " 0 differ"),
         ({"xml": LIVE.replace("cache='none'", "cache='writeback'")}, 1, "disk 1 cache"),
         ({"cpuinfo": "flags : fpu avx2 aes\n"}, 1, "guest sees avx2"),
+        ({"inside": [Line("files on disk", "33 as rendered", "34 as rendered", Verdict.FAIL)]}, 1, "files on disk"),
+        ({"inside": [Line("clock against this machine's", "3600.0 s", "≤ 1 s", Verdict.FAIL)]}, 1, "3600.0 s"),
+        ({"inside": [Line("configuration on disk", "[emerg] bad key", "ok", Verdict.FAIL)]}, 1, "[emerg] bad key"),
+        ({"inside": [Line("connection tracking table", "99 %", "≤ 90 %", Verdict.FAIL)]}, 1, "99 %"),
+        ({"inside": [Line("clock", "off: this machine's is", "≤ 1 s", Verdict.INCONCLUSIVE)]}, 3, "cannot tell: clock"),
         ({"state": "shut off"}, 1, "shut off"),
         ({"silent": True}, 3, "cannot tell: the guest agent does not answer."),
         ({"state": ""}, 3, "cannot tell: cannot reach libvirt."),

@@ -116,6 +116,33 @@ def test_a_failed_check_keeps_its_evidence_in_one_folder(
     assert {"boot.json", "cloud-init.log", "cloud-init-output.log"} <= found.keys()
 
 
+@pytest.mark.parametrize(
+    ("broken", "why", "do"),
+    [
+        ({"connected_after": 1_000_000}, "the guest agent of gw1 is not connected", "start the agent again"),
+        ({"refuse": ["guest-file-open"]}, "the guest agent of gw1 refuses guest-file-open", "allow the guest agent"),
+        ({"refuse": ["guest-exec"]}, "the guest agent of gw1 refuses guest-exec", "allow the guest agent"),
+        ({"error": "failed to connect to the hypervisor"}, "cannot reach libvirt at test:///fake", "look at libvirt"),
+    ],
+    ids=["dead", "refuses all", "refuses commands", "libvirt is down"],
+)
+def test_a_gateway_that_serves_with_a_guest_that_cannot_be_asked_is_proved_from_outside(
+    plan: dict[str, Any], guest: Any, broken: dict[str, Any], why: str, do: str, tmp_path: Path
+) -> None:
+    guest.set(**broken)
+    begun = time.monotonic()
+    whole = plan | {"guest": {}, "onInconclusive": "warn", "readiness": {"timeoutSeconds": 240}}
+    done = smoke("--plan", "-", "--report", str(tmp_path), stdin=json.dumps(whole))
+    assert time.monotonic() - begun < 30
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["verdict"]) == (3, "inconclusive"), "what nobody could tell is no pass"
+    assert f"could not tell: {why}" in done.stderr
+    assert "INCONCLUSIVE: the gateway serves, and its guest cannot be asked" in done.stderr
+    assert f"do:       {do}" in done.stderr
+    assert (found["count"], found["errors"]) == (100, 0), "what can be measured from outside is"
+    assert found["verified"] is ("guest-exec" in broken.get("refuse", []))
+
+
 @pytest.mark.parametrize("name", ["other.localhost", "127.0.0.9"])
 def test_certificate_of_another_server_is_not_trusted(plan: dict[str, Any], name: str) -> None:
     done = smoke("--plan", "-", stdin=json.dumps(plan | {"serverName": name}))

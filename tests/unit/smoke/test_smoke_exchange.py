@@ -13,8 +13,8 @@ from smoke.engine.job import HTTP2, Endpoint
 ENDPOINT = Endpoint("127.0.0.1", 443, "api.test.localhost", "/a?b=1", HTTP2)
 
 
-class Answers(list[tuple[Ticket, int]]):
-    def __call__(self, ticket: Ticket, status: int) -> None:
+class Answers(list[tuple[Ticket, int | str]]):
+    def __call__(self, ticket: Ticket, status: int | str) -> None:
         self.append((ticket, status))
 
 

@@ -9,8 +9,11 @@ from typing import Any, cast
 import pytest
 
 from hosts.agent import GuestAgent
+from hosts.virsh import Hypervisor
 from smoke import guest
+from smoke.clock import Witnesses, judge
 from smoke.plan import GuestPromises
+from smoke.reading import Reading
 
 _SYNCHRONISED = "0A510001,10.81.0.1,8,1.0,0.000012,0.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0,Normal"
 _TOO_LATE_TO_STEP = "0A510001,10.81.0.1,8,1.0,-3600.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0,Normal"
@@ -29,12 +32,16 @@ class _Guest:
         self.off, self.steps_after, self.then, self.age, self.asked = off, steps_after, then, age, 0
         self.cloud_init: dict[str, Any] = {"stage": None, "modules-final": {"finished": 1.0}}
         self.read = 0
+        self.servers, self.hypervisor = 3600.0, Hypervisor("qemu:///system")
 
     def read_file(self, _path: str) -> bytes:
         self.read += 1
         return json.dumps({"v1": self.cloud_init}).encode()
 
-    def exec(self, _words: list[str]) -> Any:
+    def exec(self, words: list[str], timeout: float = 0) -> Any:
+        if "chronyd -Q" in "".join(words):
+            assert timeout
+            return _Answer(f"System clock wrong by -{self.servers} seconds (ignored)")
         self.asked += 1
         return _Answer(f"{self.then if self.asked > self.steps_after else _NOT_YET}\n{self.age}\n")
 
@@ -44,7 +51,8 @@ class _Guest:
 
 def _verdicts(there: _Guest, within: float) -> list[str]:
     promises = GuestPromises(checks=(), files={}, synchronised=True)
-    return [line.verdict.value for line in guest.settled(cast(GuestAgent, there), promises, within)]
+    reading = Reading({"cloud-init": there.read_file("").decode(), "chrony": there.exec([]).stdout.decode()})
+    return [line.verdict.value for line in guest.settled(cast(GuestAgent, there), promises, reading, within)]
 
 
 def test_a_clock_that_is_off_after_a_start_is_given_time_until_chrony_steps_it() -> None:
@@ -81,6 +89,38 @@ def test_cloud_init_that_has_not_ended_is_waited_for() -> None:
     there.cloud_init = {"stage": "modules-final"}
     assert _verdicts(there, within=0.1) == ["fail", "pass", "pass"]
     assert there.read == 2
+
+
+@pytest.mark.parametrize(
+    ("witnesses", "verdict", "said"),
+    [
+        (Witnesses(0.4, None, None), "pass", "0.4 s off"),
+        (Witnesses(3600, None, 3600), "fail", "3600.0 s ahead: the guest's is off, by what its time servers say"),
+        (Witnesses(-90, -90, 90), "fail", "90.0 s behind: the guest's is off, by what its time servers say"),
+        (Witnesses(-90, -90, None), "fail", "the guest's is off, and its time servers are silent"),
+        (Witnesses(-90, None, None), "fail", "the guest's is off, and its time servers are silent"),
+        (Witnesses(-90, 0.1, None), "fail", "this machine's or that host's is off"),
+        (Witnesses(-90, None, 0.01), "inconclusive", "this machine's is off, by what the guest's time servers say"),
+        (
+            Witnesses(90, 0.2, 0.01),
+            "inconclusive",
+            "90.0 s ahead: this machine's is off, by what the guest's time servers and its host say",
+        ),
+        (Witnesses(90, 89.9, 0.01), "fail", "they with neither this machine nor the host"),
+        (Witnesses(90, 5000, 0.01), "inconclusive", "this machine's is off, by what the guest's time servers say"),
+    ],
+)
+def test_the_clock_that_is_off_is_named(witnesses: Witnesses, verdict: str, said: str) -> None:
+    line = judge(witnesses)
+    assert line.verdict.value == verdict
+    assert said in line.found
+
+
+def test_a_guest_that_its_time_servers_agree_with_shows_that_this_machine_is_off() -> None:
+    there = _Guest(off=0, steps_after=0)
+    there.command = lambda _name: (time.time() + 3600) * 1e9  # type: ignore[method-assign]
+    there.servers = 0.002
+    assert _verdicts(there, within=10) == ["pass", "pass", "inconclusive"]
 
 
 @pytest.mark.parametrize(("off", "asked"), [(3600, 1), (0, 2)], ids=["clock off", "clock right"])

@@ -63,6 +63,7 @@ def test_short_plan_gets_brief_defaults_that_judge_p99_within_ten_seconds() -> N
         ({"baseline": "https://h/"}, ["baseline", "must be http://HOST[:PORT]/PATH", "(got https://h/)"]),
         ({"vantages": [{"name": "a", "reach": "ftp://h"}]}, ["vantages.0.reach", "pattern", "(got ftp://h)"]),
         ({"vantages": [{"name": "a", "reach": "local"}] * 2}, ["different names"]),
+        ({"paths": {"proxied": "/grpc.health.v1.Health/Check"}}, ["load.protocols", "asked over h2 alone: add it"]),
         ({"onInconclusive": "ignore"}, ["onInconclusive", "'fail' or 'warn'"]),
         ({"libvirt": None}, ["trust.guestCertificate", "has no libvirt"]),
         ({"trust": {"insecure": True}}, ["trust.insecure", "network-only"]),

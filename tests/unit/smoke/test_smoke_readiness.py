@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hosts.agent import GuestAgent
-from hosts.problems import AgentProblem, DomainStopped, HypervisorProblem
+from hosts.problems import AgentProblem, AgentSilent, DomainStopped, HypervisorProblem
 from smoke.problems import NotReady
 from smoke.progress import Progress
 from smoke.readiness import BootResult, Pace, wait_until_ready
@@ -83,6 +83,40 @@ def test_silent_agent_is_quoted_when_the_bound_is_reached(guest: Any, wait: Any)
     guest.set(silent="QEMU guest agent is not available due to an error")
     with pytest.raises(NotReady, match=r"which is connected, to answer \(.*not available due to an error"):
         wait(timeout=0.3)
+
+
+@pytest.mark.parametrize("connected_after", [0, 1000])
+def test_agent_that_stays_silent_in_a_guest_that_serves_ends_the_wait(
+    guest: Any, make_plan: Any, connected_after: int
+) -> None:
+    guest.set(connected_after=connected_after, silent="it has died")
+    plan = make_plan(libvirt={"uri": "test:///fake", "domain": "gw1"}, readiness={"timeoutSeconds": 240})
+    agent, pace = GuestAgent(guest.hypervisor, "gw1"), Pace(poll=0.02, grace=0.5)
+    answers = iter([False, False])  # it comes up while the agent is waited for
+    with pytest.raises(AgentSilent):
+        wait_until_ready(plan, guest.hypervisor, agent, Progress(quiet=True), pace, serves=lambda: next(answers, True))
+
+
+def test_an_agent_that_starts_a_little_after_the_gateway_is_waited_for(guest: Any, make_plan: Any) -> None:
+    guest.set(connected_after=4)
+    plan = make_plan(libvirt={"uri": "test:///fake", "domain": "gw1"}, contentHash="new")
+    agent, pace = GuestAgent(guest.hypervisor, "gw1"), Pace(poll=0.02, grace=30)
+    answers = iter([False])
+    ready = wait_until_ready(
+        plan, guest.hypervisor, agent, Progress(quiet=True), pace, serves=lambda: next(answers, True)
+    )
+    assert ready.ready
+
+
+def test_a_long_wait_says_where_there_is_no_terminal_what_it_waits_for(
+    guest: Any, make_plan: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("smoke.progress._QUIET_FOR", 0.1)
+    guest.set(connected_after=1000)
+    plan = make_plan(libvirt={"uri": "test:///fake", "domain": "gw1"}, readiness={"timeoutSeconds": 0.5})
+    with pytest.raises(NotReady):
+        wait_until_ready(plan, guest.hypervisor, GuestAgent(guest.hypervisor, "gw1"), Progress(), Pace(poll=0.02))
+    assert "guest agent answers … 0 s, waiting for the guest agent to connect" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("state", ["shut off (crashed)", "crashed (panicked)", "paused (I/O error)"])

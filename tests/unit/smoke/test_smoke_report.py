@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 
 from smoke import history, page, report
+from smoke.diagnosis import Cause
 from smoke.document import schema
 from smoke.engine.job import Tally
 from smoke.load import LOCAL, Budget
@@ -122,3 +123,30 @@ def test_history_outlives_a_line_that_was_cut_short(result: Result, tmp_path: Pa
 def test_runs_of_another_path_or_protocol_are_not_compared(result: Result) -> None:
     former = [history.Past("", "pass", "local / http/1.1", 1, 1)]
     assert "against the median" not in markdown(result.report(), former)
+
+
+def test_every_report_leads_with_the_likeliest_cause_and_what_to_do(
+    make_plan: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    found = result_of(make_plan())
+    found.lines.append(Line("requests in the access log", "0 of 20", "≥ 10", Verdict.FAIL))
+    found.causes = [
+        Cause("the data volume is <full>", "delete [what] fills it", ("/srv/nordgate: 0 of 9 blocks are free",)),
+        Cause("and nginx is old", "deploy a newer image", ("1.2.3",)),
+    ]
+    report.show(found)
+    told = capsys.readouterr().err
+    ends = told[told.index("FAIL: ") :].splitlines()
+    assert ends[:3] == [
+        "FAIL: the data volume is <full>",
+        "  do:       delete [what] fills it",
+        "  shown by: /srv/nordgate: 0 of 9 blocks are free",
+    ]
+    assert ends[-1] == "  also:     and nginx is old"
+    page_path = report.write(found, tmp_path)
+    summary = found.summary(page_path)
+    assert (summary["cause"], summary["remedy"]) == ("the data volume is <full>", "delete [what] fills it")
+    text = page_path.with_suffix(".md").read_text()
+    assert text.index("is \\<full\\>") < text.index("delete \\[what\\]") < text.index("requests in the access log")
+    text = page_path.read_text()
+    assert text.index("is &lt;full&gt;") < text.index("delete [what]") < text.index("requests in the access log")

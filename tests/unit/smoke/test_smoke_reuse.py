@@ -13,18 +13,20 @@ import pytest
 from hosts.agent import GuestAgent
 from smoke import reuse
 from smoke.http1 import Reply, Target
+from smoke.problems import TargetProblem
 from smoke.verdict import Line, Verdict
-
-TARGET = cast(Target, None)
 
 
 class Gateway:
     """Opens so many connections while it is looked at, each time, and logs each request and others' besides."""
 
+    label = "gateway:443"
+
     def __init__(self, log: Path, opens: Sequence[int], connect_time: str = "0.000") -> None:
         self.log, self.opens, self.connect_time = log, list(opens), connect_time
         self.log.write_bytes(b'{"request_id": "cut off by a lo' + bytes(500) + b"\n")
         self.opened, self.looks, self.asked = 0, 0, 0
+        self.status, self.dies_after, self.logs, self.names = 200, 1000, True, True
 
     # as the guest agent
     def read_file(self, _path: str) -> bytes:
@@ -41,10 +43,14 @@ class Gateway:
     async def exchange(self, *_: Any) -> Reply:
         self.asked += 1
         identity = f"{self.asked:032x}"
+        if self.asked > self.dies_after:
+            raise TargetProblem("gateway:443 closes the connection instead of answering GET /.")
         with self.log.open("a") as file:
-            for name in (identity, *[f"f{self.asked:030x}{other % 10}" for other in range(100)]):
+            for name in (
+                () if not self.logs else (identity, *[f"f{self.asked:030x}{other % 10}" for other in range(100)])
+            ):
                 file.write(json.dumps({"request_id": name, "upstream_connect": self.connect_time}) + "\n")
-        return Reply(200, {"x-request-id": identity})
+        return Reply(self.status, {"x-request-id": identity} if self.names else {})
 
     async def connect(self, _: Target) -> Any:
         return self
@@ -67,21 +73,48 @@ class Gateway:
 def test_only_connections_opened_again_and_again_fail(
     opens: list[int], verdict: Verdict, found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    line = proved(Gateway(tmp_path / "access.json", opens), monkeypatch)
-    assert (line.verdict, line.found) == (verdict, found)
+    *others, line = proved(Gateway(tmp_path / "access.json", opens), monkeypatch)
+    assert (line.what, line.verdict, line.found) == ("upstream connections used again", verdict, found)
+    assert [other.verdict for other in others] == [Verdict.PASS, Verdict.PASS]
 
 
 def test_time_spent_connecting_fails_whatever_the_kernel_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    line = proved(Gateway(tmp_path / "access.json", [0], connect_time="0.004"), monkeypatch)
+    line = proved(Gateway(tmp_path / "access.json", [0], connect_time="0.004"), monkeypatch)[-1]
     assert (line.verdict, line.found) == (
         Verdict.FAIL,
         "0 opened for 20 requests; 0 of 20 logged with no connect time",
     )
 
 
-def proved(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Line:
+@pytest.mark.parametrize(
+    ("broken", "what", "found"),
+    [
+        ({"status": 429}, "requests in a row", "0 of 20 with 200, 20 x 429"),
+        (
+            {"dies_after": 7},
+            "requests in a row",
+            "7 of 20 with 200, 1 x closes the connection instead of answering GET /",
+        ),
+        ({"logs": False}, "requests in the access log", "0 of 20"),
+        ({"names": False}, "requests in the access log", "answers name no request (X-Request-ID)"),
+    ],
+    ids=["limited", "workers that die", "not logged", "nameless"],
+)
+def test_each_fault_has_a_sentence_of_its_own(
+    broken: dict[str, Any], what: str, found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of these were "0 opened for 20 requests; 0 of 0 logged with no connect time"."""
+    gateway = Gateway(tmp_path / "access.json", [0])
+    vars(gateway).update(broken)
+    monkeypatch.setattr(reuse, "_LINES", reuse._LINES.replace(str(reuse._LOGGED_WITHIN), "1"))
+    *others, line = proved(gateway, monkeypatch)
+    assert (line.what, line.found, line.verdict) == (what, found, Verdict.FAIL)
+    assert all(other.verdict is Verdict.PASS for other in others)
+
+
+def proved(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> list[Line]:
     monkeypatch.setattr(reuse, "connect", gateway.connect)
     monkeypatch.setattr(reuse, "exchange", gateway.exchange)
-    return reuse.prove(cast(GuestAgent, gateway), str(gateway.log), TARGET, "/")
+    return reuse.prove(cast(GuestAgent, gateway), str(gateway.log), cast(Target, gateway), "/")

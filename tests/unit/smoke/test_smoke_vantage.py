@@ -114,13 +114,27 @@ def test_more_connections_than_files_are_fewer_and_said_to_be(server: Any, certi
     assert tally["tally"]["errors"] == {}
 
 
-def test_local_generator_goes_first_where_that_is_allowed(server: Any, certificate: Path) -> None:
-    started = measure(LOCAL, job(server, certificate))
+@pytest.mark.parametrize("asked", [True, False])
+def test_generator_runs_in_real_time_only_when_that_is_asked_for(server: Any, certificate: Path, asked: bool) -> None:
+    started = measure(LOCAL, replace(job(server, certificate), real_time=asked))
     next(started)
     children = [int(pid) for pid in Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()]
-    expected = os.SCHED_FIFO if os.geteuid() == 0 else os.SCHED_OTHER
-    assert expected in [os.sched_getscheduler(child) for child in children]
+    in_real_time = os.SCHED_FIFO in [os.sched_getscheduler(child) for child in children]
+    assert in_real_time is (asked and os.geteuid() == 0)
     list(started)
+
+
+def test_generator_that_may_not_run_in_real_time_says_so_and_measures(server: Any, certificate: Path) -> None:
+    wanted = replace(job(server, certificate), real_time=True)
+    command = ["setpriv", "--bounding-set=-sys_nice", sys.executable, "-m", "smoke.engine"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(wanted.as_json() + "\n")
+        process.stdin.flush()
+        note, *tallies = (json.loads(line) for line in process.stdout)
+    assert "needs root or CAP_SYS_NICE" in note["note"]
+    assert [tally["tally"]["errors"] for tally in tallies] == [{}, {}]
 
 
 def test_generator_in_a_lab_finds_itself_from_any_folder(
@@ -140,7 +154,14 @@ def test_generator_in_a_lab_finds_itself_from_any_folder(
 # Nothing is waited for without end.
 
 SOON = tuple(option.replace("ServerAliveInterval=5", "ServerAliveInterval=1") for option in connection._ALWAYS)
-LONG = {"rate": 20, "round_seconds": 1, "rounds": 60, "warm_up_seconds": 0, "connections": 2, "timeout_seconds": 2}
+LONG: dict[str, Any] = {
+    "rate": 20,
+    "round_seconds": 1,
+    "rounds": 60,
+    "warm_up_seconds": 0,
+    "connections": 2,
+    "timeout_seconds": 2,
+}
 
 
 def long_job(server: Any, certificate: Path) -> Job:

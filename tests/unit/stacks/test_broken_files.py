@@ -20,7 +20,7 @@ from tests.unit.stacks.known import PROJECT, copy_known
 from tools.bootstrap.paths import VENV, pulumi_environment
 from tools.bootstrap.pulumi import command
 
-PACKAGES = ("cloudinit", "components", "hardware", "hosts", "operations", "stacks")
+PACKAGES = ("cloudinit", "components", "hardware", "hosts", "operations", "smoke", "stacks")
 _SECONDS = 3.0
 
 

@@ -1,0 +1,244 @@
+"""One look into a guest: one script through its agent reads everything that its proofs are about."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from shlex import quote
+
+from cloudinit import Check
+from hosts.agent import GuestAgent
+from hosts.problems import AgentProblem
+from smoke.plan import GuestPromises
+
+CLOUD_INIT = "/run/cloud-init/status.json"
+
+CHRONY = r"""
+chronyc -c tracking
+read -r pid </run/chrony/chronyd.pid && read -ra stat <"/proc/$pid/stat" && read -r up _ </proc/uptime
+echo "$((${up%.*} - stat[21] / 100))"
+"""
+"""What chrony says, and for how many seconds it has run: by the kernel's own time, which no clock can change."""
+
+_MARK = "\x1e"
+
+_TOOLS = r"""
+set +e; export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin; exec 2>/dev/null
+section() { printf '\036%s\n' "$1"; }
+# Processes are dear where the CPU is emulated: no cat.
+show() { mapfile -t lines <"$1" && printf '%s\n' "${lines[@]}"; }
+open_files() {
+    while read -r a b c soft _; do [ "$a $b $c" != "Max open files" ] || echo "$soft"; done <"/proc/$1/limits"
+}
+# An answer of the guest itself. A connection that is dropped on the way (a full connection tracking table) ends too.
+fetch() {
+    exec 4< <(exec 3<>"/dev/tcp/$1/$2" && printf 'GET /%s HTTP/1.0\r\n\r\n' "$3" >&3 && cat <&3)
+    local asker=$!
+    while IFS= read -r -t 5 -u 4 line; do printf '%s\n' "$line"; done
+    kill "$asker"
+    exec 4<&-
+}
+read -r master </run/nginx.pid
+workers=$(<"/proc/$master/task/$master/children")
+"""
+
+_FIREWALL = r"""
+declared=$(unshare --net bash -c 'nft --file "$1" && exec nft --stateless list ruleset' - {file} 2>&1)
+[ "$declared" = "$(nft --stateless list ruleset 2>&1)" ] && echo 'as declared' || echo 'other rules'
+"""
+"""nft itself says what the file's rules are, in a network of its own, and what rules are in force."""
+
+_BY_PROBE = {
+    "listen-backlog": "section sockets; ss -Hlnt",
+    "mount-option": "section mounts; show /proc/mounts",
+    "mount-source": "section mounts; show /proc/mounts",
+    "cpu-flag": 'section flags; while read -r key _ words; do [ "$key" != flags ] || { echo "$words"; break; }; '
+    "done </proc/cpuinfo",
+    "process-limit": 'section master; open_files "$master"\n'
+    'section worker; for worker in $workers; do open_files "$worker"; done',
+    "config-test": "section nginx-t; nginx -t -q 2>&1 && echo ok",
+    "failed-units": "section failed; systemctl --failed --plain --no-legend --no-pager",
+    "memory": "section memory; show /proc/meminfo",
+}
+"""What is read for a probe, once for all checks of it."""
+
+_VERSIONS = """
+section kernel; show /proc/sys/kernel/osrelease
+section nginx; nginx -v 2>&1
+section openssl; openssl version
+"""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Everything that one look into the guest gave, by section."""
+
+    sections: dict[str, str]
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """kernel, nginx and OpenSSL, as a report names them."""
+        nginx = self.text("nginx").rpartition("/")[2]
+        openssl = self.text("openssl").split()
+        found = {
+            "kernel": self.text("kernel"),
+            "nginx": nginx.split()[0] if nginx.split() else "",
+            "openssl": openssl[1] if len(openssl) > 1 else "",
+        }
+        return {name: version for name, version in found.items() if version}
+
+    @property
+    def fingerprint(self) -> str:
+        """The SHA-256 of the certificate that lies in the guest, as hexadecimal digits; empty when it was not read."""
+        found = re.search(r"Fingerprint=([0-9A-F:]+)", self.text("certificate"))
+        return found[1].replace(":", "").lower() if found else ""
+
+    def text(self, section: str) -> str:
+        return self.sections.get(section, "").strip()
+
+    def value(self, check: Check) -> str:
+        """What was found for one promise; several processes or listeners give their lowest value."""
+        match check.probe:
+            case "sysctl" | "file":
+                return " ".join(self.text(check.path).split())
+            case "process-limit":
+                return _lowest(self.text(check.key).split())
+            case "listen-backlog":
+                rows = (line.split() for line in self.text("sockets").splitlines())
+                return _lowest([row[2] for row in rows if len(row) > 3 and row[3].endswith(f":{check.key}")])
+            case "cpu-flag":
+                return "yes" if check.key in self.text("flags").split() else "no"
+            case "mount-option":
+                return ",".join(self._mount(check.key)[3:4])
+            case "mount-source":
+                return "".join(self._mount(check.key)[:1])
+            case "config-hash":
+                return self.text(check.key).rpartition("\n")[2].strip()
+            case "config-test":
+                return self._configuration()
+            case "unit":
+                return self._unit(check.key, check.expected)
+            case "failed-units":
+                failed = [line.split()[0] for line in self.text("failed").splitlines() if line.split()]
+                return " ".join(failed) or ("none" if "failed" in self.sections else "")
+            case "free-space" | "free-inodes":
+                return self._free(check.key, 1 if check.probe == "free-space" else 3)
+            case "memory":
+                sizes = dict(re.findall(r"^(\w+): +(\d+) kB", self.text("memory"), re.MULTILINE))
+                return _percent(sizes.get("MemAvailable", ""), sizes.get("MemTotal", ""))
+            case "table-use":
+                return _percent(*(self.text(check.path + end) for end in ("_count", "_max")))
+            case "firewall":
+                return self.text("firewall")
+            case "certificate-names":
+                there = set(re.findall(r"DNS:(\S+?)(?:,|\s|$)", self.text("certificate")))
+                return " ".join(name for name in check.expected.split() if _covered(name, there))
+            case "certificate-ends":
+                said = self.text("certificate")
+                ends = re.search(r"notAfter=(.+)", said)
+                return "later" if "will not expire" in said else f"expired on {ends[1]}" if ends else ""
+
+    def _mount(self, folder: str) -> list[str]:
+        mounts = [line.split() for line in self.text("mounts").splitlines()]
+        return next((mount for mount in mounts if len(mount) > 3 and mount[1] == folder), [])
+
+    def _configuration(self) -> str:
+        lines = self.text("nginx-t").splitlines()
+        if lines and lines[-1] == "ok":
+            return "ok"
+        return next((line.removeprefix("nginx: ") for line in lines if "[emerg]" in line), "".join(lines[:1]))
+
+    def _unit(self, name: str, expected: str) -> str:
+        for record in self.text("units").split("\n\n"):
+            facts = dict(line.partition("=")[::2] for line in record.splitlines())
+            if facts.get("Id") != name:
+                continue
+            if facts["LoadState"] != "loaded" or expected == "loaded":
+                return facts["LoadState"]
+            state = facts["ActiveState"]
+            return f"{state}, {facts['UnitFileState']}" if "," in expected else state
+        return ""
+
+    def _free(self, folder: str, column: int) -> str:
+        """Of `blocks free-blocks inodes free-inodes folder`; a file system without a table of inodes has no end."""
+        for line in self.text("space").splitlines():
+            *numbers, name = line.split()
+            if name == folder and len(numbers) == 4:
+                return _percent(numbers[column], numbers[column - 1]) if numbers[column - 1] != "0" else "100"
+        return ""
+
+
+DEAR = frozenset({"config-test", "firewall", "certificate-names", "certificate-ends", "unit", "failed-units"})
+"""Probes that start programs which take their time: seconds in all where the CPU is emulated."""
+
+
+def quick(promises: GuestPromises) -> GuestPromises:
+    """What of the promises can be read at next to no cost."""
+    checks = tuple(check for check in promises.checks if check.probe not in DEAR)
+    return promises.model_copy(update={"checks": checks})
+
+
+def read(agent: GuestAgent, promises: GuestPromises) -> Reading:
+    """Ask the guest for all that the promises are about."""
+    done = agent.exec(["/bin/bash", "-c", script(promises)], timeout=60)
+    return Reading(sections(agent, done.stdout, done.stderr, done.exit_code))
+
+
+def sections(agent: GuestAgent, stdout: bytes, stderr: bytes, exit_code: int) -> dict[str, str]:
+    """What a script of sections printed, by section. Raises AgentProblem when it printed none."""
+    parts = stdout.decode(errors="replace").split(_MARK)[1:]
+    if not parts:
+        said = stderr.decode(errors="replace").strip() or f"exit code {exit_code}"
+        raise AgentProblem(f"the guest {agent.domain} could not be read: {said}.")
+    return dict(part.partition("\n")[::2] for part in parts)
+
+
+def script(promises: GuestPromises) -> str:
+    """The shell script that reads it all."""
+    probes = dict.fromkeys(check.probe for check in promises.checks)
+    lines = [_TOOLS, _VERSIONS, *dict.fromkeys(_BY_PROBE[probe] for probe in probes if probe in _BY_PROBE)]
+    for check in promises.checks:
+        match check.probe:
+            case "sysctl" | "file":
+                lines.append(f"section {quote(check.path)}; show {quote(check.path)}")
+            case "table-use":
+                files = (quote(check.path + end) for end in ("_count", "_max"))
+                lines += [f"section {file}; show {file}" for file in files]
+            case "config-hash":
+                host, _, path = check.key.removeprefix("http://").partition("/")
+                address, _, port = host.partition(":")
+                lines.append(f"section {quote(check.key)}; fetch {quote(address)} {quote(port)} {quote(path)}")
+            case "firewall":
+                lines.append("section firewall" + _FIREWALL.replace("{file}", quote(check.key)))
+    if units := _keys(promises, "unit"):
+        properties = "--property=Id,LoadState,ActiveState,UnitFileState"
+        lines.append(f"section units; systemctl show {properties} -- {units}")
+    if folders := _keys(promises, "free-space", "free-inodes"):
+        lines.append(f"section space; stat --file-system --format='%b %a %c %d %n' -- {folders}")
+    if certificates := _keys(promises, "certificate-names", "certificate-ends"):
+        told = "-ext subjectAltName -enddate -fingerprint -sha256 -checkend 0"
+        lines.append(f"section certificate; openssl x509 -noout {told} -in {certificates}")
+    lines.append(f"section cloud-init; show {CLOUD_INIT}")
+    if promises.synchronised:
+        lines.append(f"section chrony{CHRONY}")
+    if promises.files:
+        lines.append(f"section files; sha256sum -- {' '.join(map(quote, promises.files))}")
+    return "\n".join(lines) + "\n"
+
+
+def _keys(promises: GuestPromises, *probes: str) -> str:
+    return " ".join(quote(key) for key in dict.fromkeys(c.key for c in promises.checks if c.probe in probes))
+
+
+def _covered(name: str, there: set[str]) -> bool:
+    """A wildcard stands for one label (RFC 6125); a name that is one itself must be there as it is."""
+    return name in there or f"*.{name.partition('.')[2]}" in there
+
+
+def _percent(part: str, whole: str) -> str:
+    return str(100 * int(part) // int(whole)) if part.isdigit() and whole.isdigit() and int(whole) else ""
+
+
+def _lowest(values: list[str]) -> str:
+    numbers = [value for value in values if value.isdigit()]
+    return min(numbers, key=int) if numbers else "".join(values[:1])

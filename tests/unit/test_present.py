@@ -1,0 +1,65 @@
+"""What a deployment looks at before it decides: the hosts, and inside the guests that run as they were declared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hosts.agent import GuestAgent
+from hosts.observe import Observed
+from hosts.problems import AgentSilent
+from operations.present import REBUILD, now, rebuild
+from stacks.design import GatewayDesign, design
+from stacks.load import load_file
+from stacks.problems import SettingsError
+
+PROJECT = Path(__file__).parents[2]
+SETTINGS = load_file(PROJECT, "oslo-test")
+
+
+@pytest.fixture
+def declared() -> GatewayDesign:
+    return design(SETTINGS, "oslo-test", "gw1", "0" * 64)
+
+
+def look(declared: GatewayDesign, seed: str, boots: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    seen = Observed("machine", {declared.domain: frozenset([seed])}, boots, frozenset([seed]))
+    monkeypatch.setattr("operations.present.observe", lambda *_: seen)
+    return list(now(SETTINGS, {"gw1": declared})["gw1"].differs)
+
+
+def test_the_declared_guest_that_runs_is_looked_into(declared: GatewayDesign, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smoke.guest.look", lambda *_: ["files on disk is 33 as rendered, wanted 34 as rendered"])
+    running = {declared.domain: "b1"}
+    for mark in (declared.mark, f"{declared.mark}-2"):
+        assert look(declared, declared.seed_volume(mark), running, monkeypatch), mark
+
+
+@pytest.mark.parametrize("case", ["another guest", "a guest that is off"])
+def test_a_guest_that_is_replaced_or_started_anyway_is_not_looked_into(
+    declared: GatewayDesign, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    monkeypatch.setattr("smoke.guest.look", lambda *_: pytest.fail("it was looked into"))
+    seed = declared.seed_volume("0123456789ab") if case == "another guest" else declared.seed_volume(declared.mark)
+    assert look(declared, seed, {declared.domain: "b1"} if case == "another guest" else {}, monkeypatch) == []
+
+
+def test_a_guest_that_falls_silent_is_proved_again(declared: GatewayDesign, monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(*_: object, **__: object) -> None:
+        raise AgentSilent("the guest agent does not answer.")
+
+    monkeypatch.setattr(GuestAgent, "exec", silent)
+    seed = declared.seed_volume(declared.mark)
+    assert look(declared, seed, {declared.domain: "b1"}, monkeypatch) == ["the guest agent does not answer."]
+
+
+def test_a_gateway_to_make_anew_must_be_one_of_the_stacks(
+    declared: GatewayDesign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert rebuild({"gw1": declared}) == []
+    monkeypatch.setenv(REBUILD, "gw1")
+    assert rebuild({"gw1": declared}) == ["gw1"]
+    monkeypatch.setenv(REBUILD, "gw7")
+    with pytest.raises(SettingsError, match='there is no gateway "gw7"; the stack has gw1'):
+        rebuild({"gw1": declared})
