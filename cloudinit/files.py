@@ -30,6 +30,11 @@ class Paths:
     run: str = "/run/nordgate"
     bodies: str = "/run/nordgate/bodies"
     result: str = "/run/nordgate/boot.json"
+    upstreams: str = "/run/nordgate/upstreams"
+    """nginx's lists of servers, where they are found out in the guest; `declared_upstreams`: what they start as."""
+    declared_upstreams: str = "/etc/nordgate/upstreams"
+    watched: str = "/etc/nordgate/upstreams.json"
+    library: str = "/usr/local/lib/nordgate"
     boot: str = "/usr/local/sbin/nordgate-boot"
     kernel: str = "/etc/nordgate/kernel"
 
