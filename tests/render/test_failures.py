@@ -102,10 +102,12 @@ def test_what_one_client_meets_takes_no_server_from_the_others(gateway: Served, 
 def test_counted_by_nginx_each_of_them_would(serve: Serve) -> None:
     """What the table is worth."""
     documents = seed_documents(GUEST, settings(), PLATFORMS["debian-13"])
-    path = f"{PATHS.nginx}/upstreams.conf"
-    text = documents.files[path].content
-    counted = GuestFile(text.replace("max_fails=0", "max_fails=3 fail_timeout=60s"))
-    changed = dataclasses.replace(documents, files={**documents.files, path: counted})
+    counted = {
+        path: GuestFile(file.content.replace("max_fails=0", "max_fails=3 fail_timeout=60s"))
+        for path, file in documents.files.items()
+        if path.startswith(f"{PATHS.declared_upstreams}/")
+    }
+    changed = dataclasses.replace(documents, files={**documents.files, **counted})
     with network_of_its_own(), misbehaving(), serve(changed, "debian-13", Backends()) as served:
         with ThreadPoolExecutor(len(ROWS)) as pool:
             list(pool.map(lambda row: together(served, row, row.deed), ROWS))
