@@ -182,6 +182,16 @@ class GatewaySettings(Settings):
         if self.readiness and self.readiness.upstream not in self.upstreams:
             rule = f'"{self.readiness.upstream}" is not one of: {known}'
             found.append(Problem(("readiness", "upstream"), self.readiness.upstream, rule))
+        found += [
+            Problem(
+                ("upstreams", route.upstream, "health", "path"),
+                self.upstreams[route.upstream].health.path,
+                f'the route "{route.path}" speaks gRPC with these servers, which answer no GET: leave it out, and a '
+                "connection is asked for",
+            )
+            for route in self.routes
+            if route.kind == "grpc" and route.upstream in self.upstreams and self.upstreams[route.upstream].health.path
+        ]
         if self.readiness and "path" in self.readiness.model_fields_set and self.ready_by_grpc:
             rule = f'"{self.readiness.upstream}" speaks gRPC alone, and is asked for its health: leave the path out'
             found.append(Problem(("readiness", "path"), self.readiness.path, rule))

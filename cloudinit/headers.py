@@ -53,6 +53,10 @@ SEVERAL = ("Set-Cookie", "Vary", "Link", "WWW-Authenticate", "Server-Timing", "V
 """Headers of which an answer may have several, each with its own meaning: the upstream's stand beside the gateway's."""
 
 
+NEVER_TOLD = ("X-Powered-By",)
+"""What upstreams run on is what only an attacker wants to know."""
+
+
 def claims() -> dict[str, str]:
     """Every header that only a trusted proxy may send on, and the nginx variable that holds it if it did."""
     return {name: f"$claimed_{_variable(name)}" for group in CLAIMS.values() for name in group}

@@ -119,6 +119,18 @@ def endpoint(value: str) -> str:
     return value.lower()
 
 
+def ca_certificate(value: str) -> str:
+    """PEM of one certificate or several, and of nothing that is secret."""
+    if "PRIVATE KEY" in value:
+        raise ValueError("contains a private key; only the CA's certificate belongs here")
+    lines = value.strip().splitlines()
+    if not lines or lines[0] != "-----BEGIN CERTIFICATE-----" or lines[-1] != "-----END CERTIFICATE-----":
+        raise ValueError("is not a PEM certificate (-----BEGIN CERTIFICATE----- ...)")
+    if any(not line.isascii() or not line.isprintable() for line in lines):
+        raise ValueError("is not a PEM certificate: it holds characters that are not printable ASCII")
+    return "\n".join(lines) + "\n"
+
+
 def _is_address(text: str, kind: type[IPv4Address] | type[IPv6Address]) -> bool:
     try:
         return isinstance(ip_address(text), kind) and "%" not in text
@@ -141,6 +153,7 @@ MacAddress = Annotated[str, AfterValidator(mac_address)]
 Headers = Annotated[dict[HeaderName, Text], AfterValidator(distinct)]
 UrlPath = Annotated[str, StringConstraints(max_length=1024), AfterValidator(url_path)]
 Endpoint = Annotated[str, StringConstraints(max_length=300), AfterValidator(endpoint)]
+CaCertificate = Annotated[str, StringConstraints(max_length=100_000), AfterValidator(ca_certificate)]
 Address = Annotated[IPv4Address | IPv6Address, BeforeValidator(_unscoped)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[int, Field(ge=1, le=86400)]

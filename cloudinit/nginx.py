@@ -15,18 +15,16 @@ from cloudinit.locations import HEALTH_CHECK
 from cloudinit.platforms import Platform
 from cloudinit.routing import BODY_BUFFERS
 from cloudinit.text import rendered
+from cloudinit.upstreams import ca_file, group, list_texts, most_servers, watched
+from cloudinit.watcher.table import server_lines
 
 _INCLUDES = ("clients", "log", "tls", "upstreams", "proxy", "grpc", "headers", "servers")
-_SYSTEM_CAS = "/etc/ssl/certs/ca-certificates.crt"
 
 
 def nginx_files(guest: GuestSettings, gateway: GatewaySettings, platform: Platform) -> tuple[dict[str, GuestFile], str]:
     """Every file of the configuration, by its path in the guest, and the hash that the running nginx answers."""
-    ca_files = {
-        name: f"{PATHS.nginx}/ca-{name}.pem" if group.tls.ca_certificate else _SYSTEM_CAS
-        for name, group in gateway.upstreams.items()
-        if group.tls
-    }
+    ca_files = {name: ca_file(name, declared) for name, declared in gateway.upstreams.items() if declared.tls}
+    groups = {name: group(name, gateway) for name in gateway.upstreams}
     values = {
         "guest": guest,
         "gateway": gateway,
@@ -36,13 +34,16 @@ def nginx_files(guest: GuestSettings, gateway: GatewaySettings, platform: Platfo
         "hosts": ("[::]:", "") if guest.address.version == 6 else ("",),
         "resolvers": [f"[{address}]" if address.version == 6 else str(address) for address in guest.resolvers],
         "ca_files": ca_files,
+        "watched": watched(gateway),
+        "servers": {name: server_lines(found, {}) for name, found in groups.items()},
+        "most_servers": {name: most_servers(found) for name, found in groups.items()},
         "body_buffers": BODY_BUFFERS,
         "request_lines": REQUEST_LINES,
         "headers": headers,
         "request_headers": list(headers.request_headers(gateway)),
         "claims": headers.claims(),
         "overrides": headers.overrides(),
-        "always_hidden": (*headers.ALWAYS_OURS, "X-Powered-By"),
+        "always_hidden": (*headers.ALWAYS_OURS, *headers.NEVER_TOLD),
         "left_to_upstream": list(headers.defaults_of_left(gateway)),
         "hash_bucket": _bucket(max(len(name) for name in gateway.server_names)),
         "zone_megabytes": max(1, ceil(gateway.rate_limit.clients / 16_000)) if gateway.rate_limit else 0,
@@ -53,9 +54,10 @@ def nginx_files(guest: GuestSettings, gateway: GatewaySettings, platform: Platfo
     texts = {"/etc/nginx/nginx.conf": rendered("nginx/nginx.conf.j2", **values)}
     for include in _INCLUDES:
         texts[f"{PATHS.nginx}/{include}.conf"] = rendered(f"nginx/{include}.conf.j2", **values)
-    for name, group in gateway.upstreams.items():
-        if group.tls and group.tls.ca_certificate:
-            texts[ca_files[name]] = group.tls.ca_certificate
+    texts.update(list_texts(gateway))
+    for name, declared in gateway.upstreams.items():
+        if declared.tls and declared.tls.ca_certificate:
+            texts[ca_files[name]] = declared.tls.ca_certificate
     status = f"{PATHS.nginx}/status.conf"
     texts[status] = rendered("nginx/status.conf.j2", config_hash="", **values)
     config_hash = hash_of(texts)

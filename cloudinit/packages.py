@@ -18,6 +18,8 @@ _INSTALLED = (
     "nftables",
     "nginx",
     "openssl",
+    # Finds upstream servers by name.
+    "python3-dnspython",
     "qemu-guest-agent",
     "sudo",
 )

@@ -9,7 +9,18 @@ from pydantic import Field, GetJsonSchemaHandler, field_validator, model_validat
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from cloudinit.model import Endpoint, Headers, HostName, Name, PlainHeaderName, Port, Seconds, Settings, UrlPath
+from cloudinit.model import (
+    CaCertificate,
+    Endpoint,
+    Headers,
+    HostName,
+    Name,
+    PlainHeaderName,
+    Port,
+    Seconds,
+    Settings,
+    UrlPath,
+)
 from cloudinit.problems import Problem, raise_all
 
 BODY_BUFFERS = 8
@@ -18,17 +29,25 @@ BODY_BUFFERS = 8
 _COUNTED = ("maxFails", "max_fails", "failTimeoutSeconds", "fail_timeout_seconds")
 _NOT_COUNTED = (
     "is no setting any more: what a request meets marks no server down, for one client or one path could take the "
-    "whole group from everybody; remove it"
+    "whole group from everybody; what the gateway itself asks does: see `health`"
 )
 
 
 class UpstreamServer(Settings):
     """One server of a group. In a stack file the short form `10.8.0.2:8080` is enough."""
 
-    address: Endpoint = Field(description="host:port. A host name is resolved once, when nginx starts.")
+    address: Endpoint = Field(description="host:port. A name is looked up while the gateway runs, by its time to live.")
     weight: int = Field(default=1, ge=1, le=1000, description="Share of the requests, relative to the others.")
     backup: bool = Field(default=False, description="Used only while no other server of the group answers.")
     max_connections: int = Field(default=0, ge=0, le=1_000_000, description="Most connections at once; 0: no limit.")
+
+    @field_validator("address")
+    @classmethod
+    def _is_elsewhere(cls, value: str) -> str:
+        host = value.rpartition(":")[0]
+        if host == "localhost" or host.endswith(".localhost"):
+            raise ValueError(f'"{host}" is the gateway itself, which DNS does not know; say 127.0.0.1')
+        return value
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -40,23 +59,27 @@ class UpstreamTls(Settings):
     """TLS towards the servers of a group. Verification and SNI are always on."""
 
     server_name: HostName = Field(description="The name that the certificate of the servers must carry.")
-    ca_certificate: str | None = Field(
-        default=None, max_length=100_000, description="PEM of the CA to trust; without it, the distribution's list."
+    ca_certificate: CaCertificate | None = Field(
+        default=None, description="PEM of the CA to trust; without it, the distribution's list."
     )
 
-    @field_validator("ca_certificate")
-    @classmethod
-    def _is_public_pem(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        if "PRIVATE KEY" in value:
-            raise ValueError("contains a private key; only the CA's certificate belongs here")
-        lines = value.strip().splitlines()
-        if not lines or lines[0] != "-----BEGIN CERTIFICATE-----" or lines[-1] != "-----END CERTIFICATE-----":
-            raise ValueError("is not a PEM certificate (-----BEGIN CERTIFICATE----- ...)")
-        if any(not line.isascii() or not line.isprintable() for line in lines):
-            raise ValueError("is not a PEM certificate: it holds characters that are not printable ASCII")
-        return "\n".join(lines) + "\n"
+
+class Health(Settings):
+    """How the gateway itself asks each server of a group that has several whether it is there.
+
+    Only the answers to this mark a server down, for all clients, and up again; never all servers of a group.
+    """
+
+    path: UrlPath | None = Field(
+        default=None,
+        description="Asked with GET, 200 to 299 is well. Without one, that a connection is accepted is enough, which "
+        "a server that hangs may still do.",
+    )
+    interval_seconds: Seconds = Field(
+        default=2, description="From one question to the next, and the longest that an answer may take."
+    )
+    failures: int = Field(default=3, ge=1, le=100, description="So many in a row mark a server down.")
+    successes: int = Field(default=2, ge=1, le=100, description="So many in a row mark it up again.")
 
 
 class UpstreamGroup(Settings):
@@ -76,6 +99,7 @@ class UpstreamGroup(Settings):
         le=1024,
         description="Largest head of an answer, HTTP or gRPC; a larger one is answered with 502.",
     )
+    health: Health = Field(default=Health(), description="How the servers are asked whether they are there.")
     tries: int = Field(default=2, ge=1, le=10, description="Servers that one idempotent request may be sent to.")
     retry_timeout_seconds: Seconds = Field(
         default=5,
@@ -136,7 +160,9 @@ class Route(Settings):
         description="`websocket` passes upgrades to WebSocket, `stream` buffers nothing (server-sent events, large "
         "bodies), `grpc` speaks gRPC.",
     )
-    connect_timeout_seconds: Seconds = 3
+    connect_timeout_seconds: Seconds = Field(
+        default=2, description="A first packet that is lost is sent again after one second."
+    )
     read_timeout_seconds: Seconds = Field(default=60, description="Longest silence of the upstream.")
     send_timeout_seconds: Seconds = Field(
         default=60,

@@ -6,6 +6,7 @@ from cloudinit.gateway import GatewaySettings
 from cloudinit.guest import GuestSettings
 from cloudinit.platforms import Platform
 from cloudinit.problems import Problem
+from cloudinit.upstreams import group
 
 
 def broken_rules(guest: GuestSettings, gateway: GatewaySettings, platform: Platform) -> list[Problem]:
@@ -24,5 +25,15 @@ def broken_rules(guest: GuestSettings, gateway: GatewaySettings, platform: Platf
         for name, group in gateway.upstreams.items()
         for index, server in enumerate(group.servers)
         if server.address.startswith("[") and versions == {4}
+    ]
+    found += [
+        Problem(
+            ("upstreams", name, "servers", index, "address"),
+            server.address,
+            f"{server.address} is a name: it needs a DNS server to find it, and the guest has no resolvers",
+        )
+        for name, declared in gateway.upstreams.items()
+        for index, server in enumerate(declared.servers)
+        if not guest.resolvers and group(name, gateway).servers[index].is_name
     ]
     return found

@@ -12,6 +12,7 @@ from cloudinit.guest import GuestSettings
 from cloudinit.kernel import KernelSetting
 from cloudinit.platforms import Platform
 from cloudinit.text import rendered
+from cloudinit.upstreams import watched, watcher_files
 
 _UNITS = "/etc/systemd/system"
 _ROTATE_MINUTES = 15
@@ -46,6 +47,7 @@ def system_files(guest: GuestSettings, gateway: GatewaySettings, platform: Platf
     modules = _modules(kernel)
     if modules:
         files["/etc/modules-load.d/nordgate.conf"] = GuestFile("".join(f"{module}\n" for module in modules))
+    files.update(watcher_files(guest, gateway))
     if guest.firewall:
         files["/etc/nftables.conf"] = _template("nftables.conf", mode="0755", guest=guest, gateway=gateway)
     return files
@@ -55,6 +57,7 @@ def boot_script(guest: GuestSettings, gateway: GatewaySettings, kernel: tuple[Ke
     """The one script that runs at every boot and leaves its result for the readiness check."""
     modules = _modules(kernel)
     names = gateway.server_names
+    groups = watched(gateway)
     return rendered(
         "guest/boot.sh.j2",
         guest=guest,
@@ -67,6 +70,8 @@ def boot_script(guest: GuestSettings, gateway: GatewaySettings, kernel: tuple[Ke
             # Without it the periodic job would do nothing, and say nothing.
             *(["unattended-upgrade"] if guest.unattended_upgrades else []),
         ],
+        watched=groups,
+        resolving=any(group.names for group in groups.values()),
         bbr=gateway.kernel.bbr,
         modules=modules,
         conntrack_buckets=gateway.kernel.conntrack_buckets if "nf_conntrack" in modules else 0,

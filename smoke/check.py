@@ -13,9 +13,10 @@ from pathlib import Path
 from hosts import power
 from hosts.agent import GuestAgent
 from hosts.observe import boot_id
-from hosts.problems import AgentProblem, DomainStopped, HypervisorProblem, Problem
+from hosts.problems import AgentProblem, DomainStopped, GuestFileMissing, HypervisorProblem, Problem
 from hosts.virsh import Hypervisor
-from smoke import evidence, guest, measure, proofs, readiness, reuse, symptoms, unasked, verdict
+from smoke import alerts, evidence, guest, measure, proofs, readiness, reuse, symptoms, unasked, verdict
+from smoke.certificates import self_signed
 from smoke.diagnosis import causes
 from smoke.facts import Facts
 from smoke.http1 import Target, get, tls_context
@@ -64,6 +65,10 @@ def _check(plan: Plan, progress: Progress, result: Result) -> None:
         result.lines += unasked.pinned(plan)
         result.plan, agent = unasked.from_outside(plan), None
     plan = result.plan
+    ready = time.monotonic()
+    if pinned is None and plan.names:
+        # Clients of a certificate that was delivered ask for the names that are declared.
+        plan = plan.model_copy(update={"server_name": plan.names[0]})
     authorities = trusted(plan.trust, pinned)
 
     def context() -> ssl.SSLContext:
@@ -72,7 +77,7 @@ def _check(plan: Plan, progress: Progress, result: Result) -> None:
     target = Target(*plan.address, plan.name, context())
     try:
         with progress.phase("proofs over TLS"):
-            proved = proofs.prove(plan, target, context)
+            proved = proofs.prove(plan, target, context, pinned is not None)
         result.tls_version = proved.tls_version
         result.lines += proved.lines
     except TargetProblem as problem:
@@ -87,9 +92,15 @@ def _check(plan: Plan, progress: Progress, result: Result) -> None:
             if isinstance(problem, DomainStopped):
                 raise
             _could_not_ask(problem, result)
-    if result.problem or verdict.overall(result.lines) is Verdict.FAIL or plan.load is None:
+    if result.problem or verdict.overall(result.lines) is Verdict.FAIL:
         return
-    result.series = measure.measure(plan, plan.load, authorities, progress, _stat(agent) if agent else None)
+    if plan.load is not None:
+        result.series = measure.measure(plan, plan.load, authorities, progress, _stat(agent) if agent else None)
+    if agent and plan.guest and not result.unasked:
+        try:
+            result.lines.append(alerts.prove(agent, time.monotonic() - ready))
+        except _UNASKED as problem:
+            _could_not_ask(problem, result)
 
 
 def _could_not_ask(problem: Problem, result: Result) -> None:
@@ -109,9 +120,9 @@ def _stat(agent: GuestAgent) -> measure.GuestStat:
 
 
 def trusted(trust: Trust, pinned: str | None) -> str | None:
-    """The PEM text to verify against: the pinned certificate, a file's, or None for the machine's authorities."""
+    """The PEM text to verify against: the pinned certificate, what is declared, or None for the machine's own."""
     if pinned is not None or trust.ca_file is None:
-        return pinned
+        return pinned or trust.ca_certificate
     try:
         return Path(trust.ca_file).read_text(errors="replace")
     except OSError as error:
@@ -145,7 +156,7 @@ def _in_force(target: Target, path: str, fingerprint: str) -> list[Line]:
 
 
 def _ready(plan: Plan, libvirt: Libvirt, agent: GuestAgent, progress: Progress, result: Result) -> str | None:
-    """Wait for the guest; the certificate to pin, if the plan pins one made there."""
+    """Wait for the guest; the certificate to pin, if the plan pins the one that it serves."""
     started = time.monotonic()
     if libvirt.start and power.state(agent.hypervisor, libvirt.domain) == "shut off":
         with progress.phase(f"start {libvirt.domain}, which is shut off"):
@@ -164,4 +175,15 @@ def _ready(plan: Plan, libvirt: Libvirt, agent: GuestAgent, progress: Progress, 
     result.lines.append(Line("ready", f"{result.ready_seconds:.1f} s", bound, Verdict.PASS))
     if plan.trust.guest_certificate is None:
         return None
-    return agent.read_file(plan.trust.guest_certificate).decode("ascii", errors="replace")
+    served = agent.read_file(plan.trust.guest_certificate)
+    if plan.trust.self_signed is not None and not _made_there(agent, plan.trust.self_signed, served):
+        return None
+    return served.decode("ascii", errors="replace")
+
+
+def _made_there(agent: GuestAgent, own: str, served: bytes) -> bool:
+    """Whether what a guest serves is what it has made itself: by what lies there, not by what the wire shows."""
+    try:
+        return agent.read_file(own) == served and self_signed(served)
+    except GuestFileMissing:
+        return False

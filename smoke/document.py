@@ -37,7 +37,8 @@ class Generator(_Part):
     processor: float = Field(description="share of one core, in its busiest round")
     late_sends: int = Field(description="requests sent so late that it weighs in the budget")
     worst_delay: float = Field(description="milliseconds")
-    reconnects: int
+    reconnects: int = Field(description="connections that had to be replaced")
+    lost: int = Field(default=0, description="of these, the ones that the gateway ended without a word")
 
 
 class Row(_Part):

@@ -69,7 +69,7 @@ class Calls:
                 raise ConnectionResetError
             for event in self._h2.receive_data(data):
                 if isinstance(event, h2.events.ResponseReceived | h2.events.TrailersReceived):
-                    reply.headers |= {str(name): str(value) for name, value in event.headers}
+                    reply.headers += [(str(name), str(value)) for name, value in event.headers]
                 elif isinstance(event, h2.events.DataReceived):
                     reply.body += event.data
                     self._h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
@@ -79,8 +79,8 @@ class Calls:
                     return self._judged(reply)
 
     def _judged(self, reply: Reply) -> Reply:
-        grpc_status = reply.headers.get("grpc-status", "").encode() or None
-        found = grpc.outcome(int(reply.headers.pop(":status")), grpc_status, reply.body)
+        grpc_status = reply.value("grpc-status").encode() or None
+        found = grpc.outcome(int(reply.value(":status")), grpc_status, reply.body)
         reply.status, reply.said = (found, "") if isinstance(found, int) else (0, found)
         return reply
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import socket
 import ssl
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
+from smoke.certificates import Shown
 from smoke.engine.problems import CONNECT_TIMEOUT
 from smoke.http1 import Target
 from smoke.problems import TargetProblem
@@ -49,6 +51,48 @@ def agreed(
             bool(tls.session_reused),
         )  # fmt: skip
         return found, tls.session
+
+
+def sent(target: Target, make: MakeContext, name: str) -> tuple[bytes, ...]:
+    """The certificates (DER) that a client is sent which asks for `name`. Raises ssl.SSLError, OSError."""
+    anyone = make()
+    anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
+    return _chains(target, anyone, name)[0]
+
+
+def shown(target: Target, make: MakeContext, name: str) -> Shown:
+    """What a client that asks for `name` is sent, and the way from there to what `make` trusts.
+
+    Raises ssl.SSLError, OSError where there is no handshake at all.
+    """
+    context = make()
+    context.check_hostname = False
+    # First as clients look for it, to the very root: a trusted intermediate must not hide that it is not sent.
+    partial = context.verify_flags & ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+    context.verify_flags &= ~ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+    for flags in (ssl.VerifyFlags(0), *([partial] if partial else [])):
+        context.verify_flags |= flags
+        try:
+            return Shown(*_chains(target, context, name))
+        except ssl.SSLCertVerificationError as error:
+            trouble = error.verify_message
+    return Shown(sent(target, make, name), trouble=trouble)
+
+
+def _chains(target: Target, context: ssl.SSLContext, name: str) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """The certificates as sent, and those that they were verified by, in DER."""
+    with (
+        socket.create_connection((target.host, target.port), CONNECT_TIMEOUT) as plain,
+        context.wrap_socket(plain, server_hostname=name) as tls,
+    ):
+        # Public from Python 3.13 on, and there before.
+        inner: Any = tls._sslobj  # type: ignore[attr-defined]
+        path = inner.get_verified_chain() if context.verify_mode is not ssl.CERT_NONE else ()
+        return _der(inner.get_unverified_chain() or ()), _der(path or ())
+
+
+def _der(chain: Iterable[Any]) -> tuple[bytes, ...]:
+    return tuple(ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in chain)
 
 
 def oldest_version(target: Target, make: MakeContext) -> str:

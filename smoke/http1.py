@@ -28,20 +28,31 @@ class Target:
     def label(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
-    def request(self, path: str, method: str = "GET", host: str | None = None) -> bytes:
+    def request(self, path: str, method: str = "GET", host: str | None = None, length: int | None = None) -> bytes:
+        """`length`: of a body that is announced and never sent."""
+        body = "" if length is None else f"Content-Length: {length}\r\n"
         return (
             f"{method} {path} HTTP/1.1\r\nHost: {host or self.server_name}\r\n"
-            "User-Agent: nordgate-smoke\r\nAccept: */*\r\n\r\n"
+            f"User-Agent: nordgate-smoke\r\nAccept: */*\r\n{body}\r\n"
         ).encode("ascii")  # fmt: skip
 
 
 @dataclass
 class Reply:
     status: int = 0
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    """As they came, their names in lower case: one that was sent twice is here twice."""
     body: bytes = b""
     said: str = ""
     """What a status of HTTP does not say of an answer."""
+
+    def values(self, name: str) -> list[str]:
+        """What the header `name` says, as often as it was sent."""
+        return [value for key, value in self.headers if key == name.lower()]
+
+    def value(self, name: str) -> str:
+        """What the first header `name` says; empty without one."""
+        return next(iter(self.values(name)), "")
 
 
 class Connection(asyncio.Protocol):
@@ -53,11 +64,12 @@ class Connection(asyncio.Protocol):
         self.closed = False
         self.transport: asyncio.Transport | None = None
         self._reply = Reply()
+        self._head_done = False
         self._parser = httptools.HttpResponseParser(self)
 
     def send(self, request: bytes) -> None:
         assert self.transport is not None  # noqa: S101
-        self._reply = Reply()
+        self._reply, self._head_done = Reply(), False
         self.transport.write(request)
 
     def close(self) -> None:
@@ -83,7 +95,11 @@ class Connection(asyncio.Protocol):
 
     # httptools
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._reply.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        if not self._head_done:  # what follows a body in parts is a trailer
+            self._reply.headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
+
+    def on_headers_complete(self) -> None:
+        self._head_done = True
 
     def on_body(self, body: bytes) -> None:
         self._reply.body += body
@@ -128,6 +144,7 @@ async def exchange(
     path: str,
     method: str = "GET",
     host: str | None = None,
+    length: int | None = None,
     timeout: float = 10,
 ) -> Reply:
     """One request on a connection, and its answer; a TargetProblem says why there is none."""
@@ -146,7 +163,7 @@ async def exchange(
     if connection.closed:
         lost(connection)
     else:
-        connection.send(target.request(path, method, host))
+        connection.send(target.request(path, method, host, length))
     try:
         async with asyncio.timeout(timeout):
             return await answered

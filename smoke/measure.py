@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from smoke import vantage as vantages
 from smoke.engine.job import HEALTH_CHECK, HTTP1, HTTP2, Endpoint, Job, Tally
 from smoke.load import Budget, Load, Vantage
 from smoke.model import host_and_port
-from smoke.plan import Plan
+from smoke.plan import KeepAlive, Plan
 from smoke.progress import Progress
 from smoke.verdict import Line, Rounds, Verdict, judge, overall
 
@@ -60,6 +60,7 @@ def _series(
     for attempt in range(1, plan.retries + 2):
         with progress.phase(title if attempt == 1 else f"{title}, attempt {attempt}") as tell:
             rounds, notes = _rounds(vantage, job, tell, guest_stat)
+        rounds = replace(rounds, most_reconnects=most_reconnects(job, plan.keep_alive))
         lines = judge(rounds, budget)
         # Connections that this machine cannot open, it cannot open the next time either.
         if overall(lines) is not Verdict.INCONCLUSIVE or rounds.missing_connections:
@@ -93,6 +94,18 @@ def _job(plan: Plan, load: Load, vantage: Vantage, path: str, protocol: str, aut
         load.warm_up_seconds, load.connections, load.streams, load.timeout_seconds,
         plan.in_real_time(vantage),
     )  # fmt: skip
+
+
+def most_reconnects(job: Job, keep_alive: KeepAlive | None) -> int | None:
+    """How many connections may have to be replaced: each once, as after a reload, and those used up by requests.
+
+    None where it is not known, or where connections are idle for so long that the gateway ends them.
+    """
+    others = job.round_seconds * (len(job.endpoints) - 1)
+    if keep_alive is None or job.connections / job.rate + others >= keep_alive.timeout_seconds:
+        return None
+    requests = job.rate * (job.warm_up_seconds + job.round_seconds * job.rounds)
+    return job.connections + int(requests / keep_alive.requests)
 
 
 def _baseline(url: str) -> Endpoint:

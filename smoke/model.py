@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
 GuestPath = Annotated[str, StringConstraints(pattern=r"^/[^\x00-\x1f]+$")]
 UrlPath = Annotated[str, StringConstraints(pattern=r"^/[!-~]*$")]
+HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", max_length=100)]
 HostName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:]([A-Za-z0-9.:_-]*[A-Za-z0-9])?$", max_length=253)]
 
 

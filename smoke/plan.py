@@ -15,11 +15,11 @@ from cloudinit import Check
 from cloudinit.problems import Problem, raise_all
 from smoke.engine.job import HEALTH_CHECK, HTTP2
 from smoke.load import LOCAL, Budget, Load, Overhead, Vantage
-from smoke.model import GuestPath, HostName, Model, Name, UrlPath, host_and_port
+from smoke.model import GuestPath, HeaderName, HostName, Model, Name, UrlPath, host_and_port
 from smoke.problems import UsageProblem
 from stacks.samples import PERCENTILES, Run, unjudged
 
-Proof = Literal["tls-floor", "ciphers", "http2", "resumption", "hsts", "unknown-host", "version"]
+Proof = Literal["tls-floor", "ciphers", "http2", "resumption", "hsts", "headers", "unknown-host", "version"]
 """What is proved over the network, besides the certificate, the health and one proxied request."""
 
 
@@ -30,14 +30,23 @@ class Trust(Model):
     """What the certificate is verified against; nothing given: the machine's certificate authorities."""
 
     guest_certificate: GuestPath | None = None
-    """A certificate made in the guest: fetched through the guest agent and pinned as the only trust anchor."""
+    """The certificate that the guest serves: fetched through the guest agent and pinned as the only trust anchor."""
+    self_signed: GuestPath | None = None
+    """Where the guest keeps the one that it has made itself. With it, only that one is pinned: another one that it
+    serves is judged as clients do."""
     ca_file: str | None = None
+    ca_certificate: str | None = None
+    """PEM of the authorities that clients trust."""
     insecure: bool = False
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
         if sum((self.guest_certificate is not None, self.ca_file is not None, self.insecure)) > 1:
             raise ValueError("guestCertificate, caFile and insecure exclude each other")
+        if self.ca_certificate is not None and (self.ca_file is not None or self.insecure):
+            raise ValueError("caCertificate, caFile and insecure exclude each other")
+        if self.self_signed is not None and self.guest_certificate is None:
+            raise ValueError("selfSigned says which guestCertificate is pinned, and there is none")
         return self
 
 
@@ -73,6 +82,30 @@ class Readiness(Model):
 class Paths(Model):
     health: UrlPath = "/health"
     proxied: UrlPath = "/"
+    limited: UrlPath | None = None
+    """Where the gateway itself refuses a body that is too large, if it does."""
+
+
+class KeepAlive(Model):
+    """When the gateway ends a connection of a client: after so many requests, and when it is idle for so long."""
+
+    requests: int = Field(ge=1)
+    timeout_seconds: float = Field(gt=0)
+
+
+class Headers(Model):
+    """What answers carry, each header once: by its name the value, or null for any value."""
+
+    each: dict[HeaderName, str | None] = Field(default_factory=dict)
+    """Of every answer, errors that the gateway makes included. A gateway of someone else declares none."""
+    routes: dict[UrlPath, dict[HeaderName, str | None]] = Field(default_factory=dict)
+    """What answers on these paths carry instead."""
+    never: tuple[HeaderName, ...] = ()
+    """What no answer carries."""
+
+    def on(self, path: str) -> dict[str, str | None]:
+        """What answers on that path carry."""
+        return self.routes.get(path, self.each)
 
 
 class Plan(Model):
@@ -81,6 +114,8 @@ class Plan(Model):
     url: str
     """What a person opens: https://HOST[:PORT]."""
     server_name: HostName | None = None
+    names: tuple[HostName, ...] = ()
+    """All that clients ask for; a certificate that the guest has not made itself must be for each. None: that one."""
     connect: str | None = None
     """HOST:PORT to really connect to, when it is not the URL's."""
     trust: Trust = Trust()
@@ -90,6 +125,9 @@ class Plan(Model):
     readiness: Readiness = Readiness()
     guest: GuestPromises | None = None
     paths: Paths = Paths()
+    headers: Headers = Headers()
+    keep_alive: KeepAlive | None = None
+    """Without it, reconnects are shown and not judged."""
     hsts_seconds: int = Field(default=31_536_000, ge=0)
     """The least max-age of Strict-Transport-Security."""
     budget_scale: float = Field(default=1, ge=1)
@@ -249,8 +287,9 @@ def _sentence(detail: ErrorDetails) -> str:
 def _known(path: tuple[int | str, ...]) -> list[str]:
     model: type[BaseModel] = Plan
     models: dict[str, type[BaseModel]] = {
-        "trust": Trust, "libvirt": Libvirt, "readiness": Readiness, "paths": Paths, "load": Load, "budget": Budget,
-        "guest": GuestPromises,
+        "trust": Trust, "libvirt": Libvirt, "readiness": Readiness, "paths": Paths, "headers": Headers, "load": Load,
+        "keepAlive": KeepAlive,
+        "budget": Budget, "guest": GuestPromises,
         "routes": Budget, "vantages": Vantage, "overhead": Overhead,
     }  # fmt: skip
     for part in path:

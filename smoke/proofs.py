@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import re
+import dataclasses
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeVar
 
-from smoke import grpc_calls, handshakes
+from smoke import certificates, grpc_calls, handshakes, headers
+from smoke.certificates import Shown
 from smoke.engine.job import HEALTH_CHECK
 from smoke.handshakes import MakeContext
 from smoke.http1 import Reply, Target, connect, exchange, get, why
@@ -17,23 +20,30 @@ from smoke.problems import TargetProblem
 from smoke.verdict import Line, Verdict
 
 _NGINX_OWN = (b"<center>nginx", b"<title>Welcome to nginx")
+_Seen = TypeVar("_Seen")
 _STRANGER = "unknown-host.invalid"
 
 
 @dataclass(frozen=True)
 class Proofs:
     lines: list[Line]
-    tls_version: str
+    tls_version: str | None
 
 
-def prove(plan: Plan, target: Target, make: MakeContext) -> Proofs:
+def prove(plan: Plan, target: Target, make: MakeContext, pinned: bool = False) -> Proofs:
     """The gateway is who it says and healthy, passes requests on, and speaks TLS and HTTP as it should.
 
-    `make` gives a new TLS context that trusts what the plan trusts. Raises TargetProblem when it does not answer.
+    `make` gives a new TLS context that trusts what the plan trusts, or nothing but the certificate that is `pinned`.
+    Raises TargetProblem when it does not answer.
     """
+    lines = []
+    if not pinned and not plan.trust.insecure:
+        lines = [_accepted(plan, target, make)]
+        if lines[0].verdict is Verdict.FAIL:
+            return Proofs(lines, None)
     health, tls = asyncio.run(get(target, plan.paths.health))
     version = tls.version() or "none"
-    lines = [_certificate(plan, version, tls)]
+    lines = lines or [_certificate(plan, version, tls)]
     if plan.paths.proxied == HEALTH_CHECK:
         proxied = asyncio.run(grpc_calls.health(target))
     else:
@@ -46,26 +56,49 @@ def prove(plan: Plan, target: Target, make: MakeContext) -> Proofs:
             "ciphers": lambda: _ciphers(target, make),
             "http2": lambda: _http2(target, make),
             "resumption": lambda: _resumption(target, make),
-            "hsts": lambda: _hsts(plan, health),
             "unknown-host": lambda: _unknown_host(plan, target, make),
-            "version": lambda: _version(target, health),
         }
-        for name, proof in proofs.items():
-            if name not in plan.skip:
-                try:
+        try:
+            for name, proof in proofs.items():
+                if name not in plan.skip:
                     lines += proof()
-                except OSError as error:
-                    raise TargetProblem(why(target, error)) from None
+            lines += _answers(plan, target, make)
+        except OSError as error:
+            raise TargetProblem(why(target, error)) from None
     return Proofs(lines, version)
 
 
 def _certificate(plan: Plan, version: str, tls: ssl.SSLObject) -> Line:
     if plan.trust.insecure:
         return Line("certificate", f"NOT verified ({version})", "TLS ≥ 1.2", Verdict.SHOWN)
-    anchor = "pinned" if plan.trust.guest_certificate else "verified"
     facts = tls.getpeercert() or {}
     ends = str(facts.get("notAfter", "")).removesuffix(" GMT")
-    return Line("certificate", f"{anchor} ({version}), until {ends}", "valid, TLS ≥ 1.2", Verdict.PASS)
+    return Line("certificate", f"pinned ({version}), until {ends}", "valid, TLS ≥ 1.2", Verdict.PASS)
+
+
+def _accepted(plan: Plan, target: Target, make: MakeContext) -> Line:
+    """The certificate as clients judge it, whichever of the names they ask for."""
+    found: list[tuple[Shown, list[str]]] = []
+    for name in plan.names or (plan.name,):
+        chain = _over(handshakes.sent, target, make, name) if found else None
+        same = [names for shown, names in found if shown.sent == chain]
+        if same:
+            same[0].append(name)
+        else:
+            found.append((_over(handshakes.shown, target, make, name), [name]))
+    now, troubles = datetime.now(UTC), []
+    for shown, names in found:
+        who = f"{', '.join(names)}: " if len(found) > 1 else ""
+        troubles += [who + problem for problem in certificates.problems(shown, names, now)]
+    described = certificates.described(found[0][0])
+    return Line("certificate", "; ".join(troubles) or described, "accepted by clients", _pass_if(not troubles))
+
+
+def _over(look: Callable[[Target, MakeContext, str], _Seen], target: Target, make: MakeContext, name: str) -> _Seen:
+    try:
+        return look(target, make, name)
+    except OSError as error:
+        raise TargetProblem(why(dataclasses.replace(target, server_name=name), error)) from None
 
 
 def _health(plan: Plan, reply: Reply) -> Line:
@@ -107,13 +140,6 @@ def _resumption(target: Target, make: MakeContext) -> list[Line]:
     return lines
 
 
-def _hsts(plan: Plan, health: Reply) -> list[Line]:
-    found = health.headers.get("strict-transport-security", "(none)")
-    age = re.search(r"max-age=(\d+)", found)
-    good = age is not None and int(age[1]) >= plan.hsts_seconds
-    return [Line("Strict-Transport-Security", found, f"max-age ≥ {plan.hsts_seconds}", _pass_if(good))]
-
-
 def _unknown_host(plan: Plan, target: Target, make: MakeContext) -> list[Line]:
     refused = handshakes.refuses_name(target, make, _STRANGER)
     handshake = Line(
@@ -125,12 +151,17 @@ def _unknown_host(plan: Plan, target: Target, make: MakeContext) -> list[Line]:
     return [handshake, Line("request for an unknown host", found, "refused", _pass_if(good))]
 
 
-def _version(target: Target, health: Reply) -> list[Line]:
-    """In the header of a good answer, and in header and body of an error that nginx makes itself."""
-    error = asyncio.run(_ask(target, "/health", method="TRACE")) or Reply()
-    told = [health.headers.get("server", ""), error.headers.get("server", ""), error.body.decode("latin-1")]
-    shown = next((found[0] for text in told if (found := re.search(r"nginx/[\d.]+", text))), "")
-    return [Line("version of the server", shown or "hidden", "hidden", _pass_if(not shown))]
+def _answers(plan: Plan, target: Target, make: MakeContext) -> list[Line]:
+    """What all answers have in common: asked for once, looked at by several proofs."""
+    if {"hsts", "headers", "version"} <= set(plan.skip):
+        return []
+    answers = headers.ask(plan, target, make)
+    proofs: dict[Proof, Callable[[], list[Line]]] = {
+        "hsts": lambda: [headers.hsts(answers, plan.hsts_seconds)],
+        "headers": lambda: headers.declared(answers, plan.headers.never),
+        "version": lambda: [headers.version(answers)],
+    }
+    return [line for name, proof in proofs.items() if name not in plan.skip for line in proof()]
 
 
 async def _ask(target: Target, path: str, method: str = "GET", host: str | None = None) -> Reply | None:

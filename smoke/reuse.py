@@ -90,7 +90,7 @@ async def _ask(agent: GuestAgent, target: Target, path: str) -> _Asked:
                     statuses[str(problem).removeprefix(f"{target.label} ").rstrip(".")] += 1
                     break
                 statuses[str(reply.status)] += 1
-                request_ids.append(reply.headers.get("x-request-id", ""))
+                request_ids.append(reply.value("x-request-id"))
             opened = _opened(agent) - before
             if opened > REQUESTS // 2:
                 opened = max(0, opened - await _opened_by_others(agent, time.monotonic() - started))

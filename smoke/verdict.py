@@ -55,6 +55,8 @@ class Rounds:
     """As many, or none."""
     stolen: float | None = None
     """Share of the guest's processor time that its host took, if it was asked."""
+    most_reconnects: int | None = None
+    """As many as the gateway's own settings explain, if they are known."""
 
     @property
     def sent(self) -> int:
@@ -63,6 +65,14 @@ class Rounds:
     @property
     def errors(self) -> Counter[str]:
         return sum((Counter(tally.errors) for tally in self.gateway), Counter())
+
+    @property
+    def reconnects(self) -> int:
+        return sum(tally.reconnects for tally in self.gateway)
+
+    @property
+    def lost(self) -> int:
+        return sum(tally.lost for tally in self.gateway)
 
     @property
     def missing_connections(self) -> int:
@@ -93,7 +103,8 @@ def judge(rounds: Rounds, budget: Budget) -> list[Line]:
     lines.append(Line("max", milliseconds(latency.maximum), "", Verdict.SHOWN))
     if rounds.baseline:
         lines += [_overhead(50, rounds, budget.overhead.p50), _overhead(99, rounds, budget.overhead.p99)]
-    return [*lines, _throughput(latency, budget), _errors(rounds, budget), *_measurement(rounds, budget)]
+    lines += [_throughput(latency, budget), _errors(rounds, budget), *_connections(rounds)]
+    return lines + _measurement(rounds, budget)
 
 
 def overall(lines: list[Line]) -> Verdict:
@@ -160,6 +171,15 @@ def _errors(rounds: Rounds, budget: Budget) -> Line:
     found = f"{errors.total()} of {rounds.sent}" + (f" ({kinds})" if kinds else "")
     excess = errors.total() / rounds.sent > budget.error_rate
     return Line("errors", found, f"≤ {budget.error_rate * 100:g}%", Verdict.FAIL if excess else Verdict.PASS)
+
+
+def _connections(rounds: Rounds) -> list[Line]:
+    """Those that ended without a word, with requests on them or idle, and how many had to be opened again at all."""
+    lost = Line("connections lost", str(rounds.lost), "0", Verdict.FAIL if rounds.lost else Verdict.PASS)
+    most, found = rounds.most_reconnects, str(rounds.reconnects)
+    if most is None:
+        return [lost, Line("reconnects", found, "", Verdict.SHOWN)]
+    return [lost, Line("reconnects", found, f"≤ {most}", Verdict.PASS if rounds.reconnects <= most else Verdict.FAIL)]
 
 
 def _measurement(rounds: Rounds, budget: Budget) -> list[Line]:

@@ -7,6 +7,10 @@ import hashlib
 from typing import Any
 
 from cloudinit import PATHS, PLATFORMS, GatewaySettings, GuestSettings, SeedDocuments, checks_for
+from cloudinit.answers import answer_headers
+from cloudinit.headers import NEVER_TOLD
+from cloudinit.locations import answering
+from cloudinit.routing import Route
 from stacks.latency import latency_plan
 from stacks.settings import Settings
 
@@ -37,7 +41,12 @@ def smoke_plan(
         "gateway": name,
         "url": f"https://{server_name}" + ("" if public_port == 443 else f":{public_port}"),
         "connect": gateway.entry or f"{gateway.address}:{port}",
-        "trust": {"guestCertificate": PATHS.certificate},
+        "names": list(settings.nginx.server_names),
+        "trust": {
+            "guestCertificate": PATHS.certificate,
+            "selfSigned": PATHS.self_signed,
+            "caCertificate": smoke.ca_certificate,
+        },
         "libvirt": {
             "uri": settings.hypervisors[gateway.hypervisor].uri,
             "domain": domain,
@@ -58,7 +67,12 @@ def smoke_plan(
             "accessLog": f"{PATHS.log}/{settings.nginx.log.file}",
             "synchronised": bool(settings.network.time_servers),
         },
-        "paths": {"proxied": smoke.path},
+        "paths": {"proxied": smoke.path, "limited": limited_path(settings)},
+        "headers": declared_headers(settings),
+        "keepAlive": {
+            "requests": settings.nginx.keepalive_requests,
+            "timeoutSeconds": settings.nginx.keepalive_timeout_seconds,
+        },
         "hstsSeconds": settings.nginx.tls.hsts_max_age_seconds,
         "budgetScale": settings.budget_scale,
         **latency_plan(
@@ -68,3 +82,23 @@ def smoke_plan(
             {region: origin.uri for region, origin in settings.origins.items()},
         ),
     }
+
+
+def limited_path(settings: Settings) -> str | None:
+    """The path that is proxied, if bodies are limited there."""
+    route = _route(settings, settings.smoke.path)
+    return settings.smoke.path if route and route.body_megabytes and route.kind != "grpc" else None
+
+
+def declared_headers(settings: Settings) -> dict[str, Any]:
+    """What the gateway's answers carry, on every path that the check asks for."""
+    nginx, smoke = settings.nginx, settings.smoke
+    each = answer_headers(nginx)
+    routes = {path: answer_headers(nginx, _route(settings, path)) for path in (smoke.path, *smoke.routes)}
+    own = {path: headers for path, headers in routes.items() if headers != each}
+    return {"each": each, "routes": own, "never": list(NEVER_TOLD)}
+
+
+def _route(settings: Settings, path: str) -> Route | None:
+    found = answering(path, settings.nginx.routes)
+    return found if isinstance(found, Route) else None

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from cloudinit.model import CaCertificate
 from cloudinit.model import Settings as Model
 from cloudinit.problems import Problem, raise_all
 from stacks.units import Duration, shown
@@ -130,6 +131,11 @@ class Smoke(Model):
     )
     vantages: dict[VantageName, Vantage] = Field(
         default_factory=dict, description="where to measure from; none: the machine that runs Pulumi"
+    )
+    ca_certificate: CaCertificate | None = Field(
+        default=None,
+        description="PEM of the authorities that clients trust, where a private one has issued the certificates that "
+        "are delivered to the gateways; without it, those of the machine that measures",
     )
     retries: int = Field(default=2, ge=0, le=10, description="how often an inconclusive measurement is repeated")
     on_inconclusive: Literal["fail", "warn"] = Field(

@@ -23,10 +23,11 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 FOLDER = CHECKOUT / ".nordgate" / "nginx"
 SUITES = ("bookworm", "trixie")
 # cloud-init for the schema of its user-data, logrotate and its shell for what rotates the logs, linux-libc-dev because
-# it has the kernel's version and little else; testssl.sh is only unpacked, as everything here.
+# it has the kernel's version and little else, Python (which comes with cloud-init) and dnspython for what watches
+# upstream servers; testssl.sh is only unpacked, as everything here.
 PACKAGES = (
     *("ca-certificates", "chrony", "cloud-init", "coreutils", "dash", "linux-libc-dev", "logrotate", "netbase"),
-    *("nftables", "nginx", "openssl"),
+    *("nftables", "nginx", "openssl", "python3-dnspython"),
 )
 EXTRA = {"trixie": ("testssl.sh", "bash", "bsdextrautils", "gawk", "grep", "procps", "sed")}
 
@@ -77,7 +78,7 @@ def _complete(root: Path) -> None:
     for name in ("bin", "sbin", "lib", "lib64"):
         if not (root / name).exists():
             (root / name).symlink_to(f"usr/{name}")
-    for name in ("run", "proc", "root", "srv", "etc/nordgate"):
+    for name in ("run", "proc", "root", "srv", "etc/nordgate", "usr/local"):
         (root / name).mkdir(exist_ok=True)
     if (root / "usr/bin/gawk").exists():
         (root / "usr/bin/awk").symlink_to("gawk")

@@ -7,7 +7,7 @@ from cloudinit.gateway import GatewaySettings, LogSettings, TlsSettings
 from cloudinit.kernel import KernelSettings
 from cloudinit.model import Settings
 from cloudinit.platforms import HTTP2_DIRECTIVE, PLATFORMS, ROTATED_TICKET_KEYS
-from cloudinit.routing import UpstreamGroup
+from cloudinit.routing import Health, UpstreamGroup
 
 _SET, _OPTION = Disposition.SET, Disposition.OPTION
 
@@ -26,6 +26,7 @@ def _nginx(item: str, disposition: Disposition, value: str, **more: object) -> R
 
 _NOFILE = _default(GatewaySettings, "limit_nofile")
 _GROUP = {name: _default(UpstreamGroup, name) for name in UpstreamGroup.model_fields}
+_HEALTH = {name: _default(Health, name) for name in Health.model_fields}
 _LOG = {name: _default(LogSettings, name) for name in LogSettings.model_fields}
 _TLS = {name: _default(TlsSettings, name) for name in TlsSettings.model_fields}
 
@@ -98,6 +99,15 @@ NGINX: tuple[Row, ...] = (
         sources=("A16",),
         why="nginx counts too large a head, a slow path or a broken gRPC stream like a dead server: six requests of "
         "one client would take two servers from everybody",
+    ),
+    _nginx(
+        "two or more upstreams, failover",
+        _SET,
+        f"each server asked every {_HEALTH['interval_seconds']}s: down after {_HEALTH['failures']} failures, up after "
+        f"{_HEALTH['successes']} answers",
+        says="2 servers (A16)",
+        sources=("A16",),
+        why="what the gateway itself asks says whether a server is there; never are all of a group marked down",
     ),
     _nginx(
         "heads of requests and answers",

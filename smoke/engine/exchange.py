@@ -47,6 +47,12 @@ class Exchange(Protocol):
     ended: bool
     """Whether the server takes no further request on this connection."""
     answers: int
+    announced: bool | None
+    """Whether the server has said, in the protocol's own words, that it ends the connection; False: for an error."""
+
+    @property
+    def may_have_crossed(self) -> bool:
+        """Whether the server may have closed the connection before it knew of the request that is under way."""
 
     def begin(self) -> bytes:
         """What to send when the connection opens."""
@@ -61,7 +67,7 @@ class Exchange(Protocol):
         """Forget a request; what to send for it, or None where only closing the connection helps."""
 
     def unanswered(self) -> list[tuple[Ticket, bool]]:
-        """What is under way, and whether the server can be taken not to have begun with it."""
+        """What is under way, and whether the server has said that it will not take it."""
 
 
 class Http1:
@@ -69,6 +75,7 @@ class Http1:
 
     def __init__(self, endpoint: Endpoint, answered: Answered) -> None:
         self.slots, self.ended, self.answers = 1, False, 0
+        self.announced: bool | None = None
         self._answered = answered
         self._h11 = h11.Connection(h11.CLIENT)
         headers = [("Host", endpoint.name), ("User-Agent", _AGENT), ("Accept", "*/*")]
@@ -76,6 +83,11 @@ class Http1:
         self._ticket: Ticket | None = None
         self._begun = False
         self._status = 0
+
+    @property
+    def may_have_crossed(self) -> bool:
+        # A connection that is closed for being idle was used before.
+        return self._ticket is not None and self.answers > 0 and not self._begun
 
     def begin(self) -> bytes:
         return b""
@@ -109,7 +121,7 @@ class Http1:
         if self._h11.our_state is h11.DONE:
             self._h11.start_next_cycle()
         else:
-            self.ended = True
+            self.ended = self.announced = True
         self.answers += 1
         if ticket is not None:
             self._answered(ticket, self._status)
@@ -119,15 +131,18 @@ class Http1:
             self._ticket = None
 
     def unanswered(self) -> list[tuple[Ticket, bool]]:
-        # A close that crosses a request on a used connection: every client repeats a GET then (RFC 9112, 9.3.1).
-        return [(self._ticket, self.answers > 0 and not self._begun)] if self._ticket else []
+        return [(self._ticket, False)] if self._ticket else []
 
 
 class Http2:
     """HTTP/2: many streams on one connection."""
 
+    may_have_crossed = False
+    """A server that ends an HTTP/2 connection says which streams it has taken (RFC 9113, 6.8)."""
+
     def __init__(self, endpoint: Endpoint, answered: Answered, streams: int) -> None:
         self.slots, self.ended, self.answers = 0, False, 0
+        self.announced: bool | None = None
         self._answered = answered
         self._streams = streams
         # What leaves is ours and known to be right: checking it for every request would be measured.
@@ -145,7 +160,6 @@ class Http2:
         ]  # fmt: skip
         self._underway: dict[int, Ticket] = {}
         self._statuses: dict[int, int | str] = {}
-        self._begun: set[int] = set()
         self._last_taken: int | None = None
 
     def begin(self) -> bytes:
@@ -173,7 +187,6 @@ class Http2:
     def _take(self, event: h2.events.Event) -> None:
         if isinstance(event, h2.events.ResponseReceived):
             self._statuses[event.stream_id] = int(dict(event.headers)[b":status"])
-            self._begun.add(event.stream_id)
         elif isinstance(event, h2.events.DataReceived):
             self._h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
         elif isinstance(event, h2.events.StreamEnded):
@@ -184,11 +197,11 @@ class Http2:
             self.slots = min(self._streams, self._h2.remote_settings.max_concurrent_streams)
         elif isinstance(event, h2.events.ConnectionTerminated):
             self.ended, self._last_taken = True, event.last_stream_id
+            self.announced = event.error_code == h2.errors.ErrorCodes.NO_ERROR
             # h2 would refuse the answers that still come: RFC 9113, 6.8, lets streams that were taken go on.
             self._h2.state_machine.state = h2.connection.ConnectionState.CLIENT_OPEN
 
     def _finish(self, stream: int, status: int | str) -> None:
-        self._begun.discard(stream)
         self.answers += 1
         ticket = self._underway.pop(stream, None)
         if ticket is not None:
@@ -203,9 +216,5 @@ class Http2:
         return b""
 
     def unanswered(self) -> list[tuple[Ticket, bool]]:
-        def never_taken(stream: int) -> bool:
-            if self._last_taken is not None:
-                return stream > self._last_taken
-            return self.answers > 0 and stream not in self._begun
-
-        return [(ticket, never_taken(stream)) for stream, ticket in self._underway.items()]
+        last = self._last_taken
+        return [(ticket, last is not None and stream > last) for stream, ticket in self._underway.items()]

@@ -80,10 +80,13 @@ class Tally:
     """The same of every request: how long after its moment the generator came to send it."""
     errors: dict[str, int] = field(default_factory=dict)
     reconnects: int = 0
+    """Connections that had to be replaced since the tally before; of the first, also those of the warm-up."""
     seconds: float = 0
     """From the first answer to the last, and at least as long as requests were sent."""
     processor: float = 0
     """Share of one core that the generator used."""
+    lost: int = 0
+    """Of the connections that had to be replaced, those that the server ended without a word."""
     missing_connections: int = 0
     """How many of those asked for this machine could not open."""
 

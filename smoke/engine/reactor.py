@@ -18,6 +18,17 @@ clock = time.monotonic
 _READ = 1 << 16
 
 
+class Closed(ConnectionError):
+    """The server has ended the connection in order: over TLS by a close_notify, without TLS by a FIN.
+
+    A process that dies leaves a FIN or a reset, and no close_notify.
+    """
+
+
+class Refused(Closed):
+    """And what was sent meanwhile was refused by a reset: nobody has read it."""
+
+
 class Reactor:
     """Calls the connections that have something to do."""
 
@@ -54,13 +65,17 @@ class Reactor:
 
 
 class Channel:
-    """A connection, from its first packet. `opened`, `received` and `lost` are for whoever uses it to replace."""
+    """A connection, from its first packet. `opened`, `received`, `left` and `lost` are for its user to replace.
+
+    `left` is called when the server ends the connection in order: to `fail` it, or to `await_reset`.
+    """
 
     def __init__(
         self, reactor: Reactor, family: int, address: Any, context: ssl.SSLContext | None = None, name: str = ""
     ) -> None:
         self.opened: Callable[[], None] = lambda: None
         self.received: Callable[[bytes], None] = lambda _: None
+        self.left: Callable[[], None] = lambda: None
         self.lost: Callable[[Exception], None] = lambda _: None
         self.is_open = False
         self.closed = False
@@ -73,6 +88,7 @@ class Channel:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._number = self._socket.fileno()
         self._connected = False
+        self._leaving = False
         begun = self._socket.connect_ex(address)
         self._refused = 0 if begun == errno.EINPROGRESS else begun
         reactor.watch(self, self._number, select.EPOLLOUT)
@@ -91,7 +107,9 @@ class Channel:
         except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
             sent = 0
         except OSError as error:
-            self.fail(error)
+            if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
+                self.fail(error)
+            # Else reset by the server, which may have said something before: reading tells, when the reactor calls.
             return
         if sent < len(data):
             self._unsent = data[sent:]
@@ -110,9 +128,16 @@ class Channel:
             self.close()
             self.lost(error)
 
+    def await_reset(self) -> None:
+        """Read no more, and learn whether the server refuses what was sent: `lost` is then called with Refused."""
+        self._leaving = True
+        self._reactor.watch(self, self._number, 0)  # a reset is told all the same
+
     def ready(self) -> None:
         """Called by the reactor."""
         try:
+            if self._leaving:
+                raise Refused("the server has closed the connection, and refuses what was sent meanwhile")
             if self.is_open:
                 self._flush()
                 self._read()
@@ -132,7 +157,10 @@ class Channel:
             self._connected = True
             if self._context is not None:
                 self._socket = self._context.wrap_socket(
-                    self._socket, server_hostname=self._name, do_handshake_on_connect=False
+                    self._socket,
+                    server_hostname=self._name,
+                    do_handshake_on_connect=False,
+                    suppress_ragged_eofs=False,  # an end without a close_notify is another one
                 )
         if isinstance(self._socket, ssl.SSLSocket):
             try:
@@ -158,7 +186,8 @@ class Channel:
         while not self.closed:
             data = self._socket.recv(_READ)
             if not data:
-                raise ConnectionResetError("the server closes the connection")
+                self.left()
+                return
             self.received(data)
             # What OpenSSL has decrypted already, epoll does not see.
             if self.closed or not (isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()):

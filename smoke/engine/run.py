@@ -37,6 +37,7 @@ def measure(job: Job) -> Iterator[Tally]:
                 gc.collect()
                 tally = _Round(reactor, side, job).run(job.round_seconds)
                 tally.endpoint = number
+                tally.reconnects, tally.lost = side.connections_since()
                 yield tally
     finally:
         gc.enable()
@@ -60,7 +61,7 @@ class _Round:
     def run(self, seconds: float) -> Tally:
         reactor, rate, delays = self._reactor, self._job.rate, self._delays
         count = max(1, round(rate * seconds))
-        reconnects, used = self._side.reconnects, time.process_time()
+        used = time.process_time()
         start = clock() + 0.001
         number, due = 0, start
         while number < count:
@@ -82,7 +83,6 @@ class _Round:
         # What a single answer takes belongs to its latency, not to how many come in a second.
         tally.seconds = max(count / rate, end - (self._first or start) + 1 / rate)
         tally.processor = (time.process_time() - used) / (end - start)
-        tally.reconnects = self._side.reconnects - reconnects
         tally.latencies, tally.delays = histogram(self._latencies), histogram(delays)
         return tally
 

@@ -12,14 +12,20 @@ from smoke.engine.exchange import Answered, Exchange, Http1, Http2, ProtocolBrok
 from smoke.engine.grpc import HealthCheck
 from smoke.engine.job import HEALTH_CHECK, HTTP2, Endpoint
 from smoke.engine.problems import CONNECT_TIMEOUT, Unreachable, explain
-from smoke.engine.reactor import Channel, Reactor, clock
+from smoke.engine.reactor import Channel, Closed, Reactor, Refused, clock
 from smoke.engine.tls import tls_context
 
 _OPENING = 64
 """So many handshakes at once while the connections are opened: a listen backlog is not what is measured."""
 _PAUSE = 0.05
 """Seconds between attempts to replace a connection."""
+_RESET_WITHIN = 1.0
+"""Seconds within which a server that has closed a connection refuses what was under way to it: a round trip."""
 _SPARE_FILES = 64
+
+
+class GivenUp(Exception):
+    """Ended by this side, which waits no longer for an answer."""
 
 
 class Side:
@@ -31,7 +37,7 @@ class Side:
     def __init__(self, reactor: Reactor, endpoint: Endpoint, connections: int, streams: int) -> None:
         self.answered: Answered = lambda *_: None
         self.failed: Callable[[Ticket, str], None] = lambda *_: None
-        self.reconnects = 0
+        self._reconnects = self._lost_connections = 0
         self._reactor, self._endpoint, self._streams = reactor, endpoint, streams
         self._wanted = connections
         self._family, self._address = _resolve(endpoint)
@@ -44,6 +50,8 @@ class Side:
         """A connection once for every request that it can take."""
         self._waiting: deque[Ticket] = deque()
         self._retry_at: list[float] = []
+        self._leaving: dict[Channel, float] = {}
+        """Closed by the server with a request under way, and until when that may have been refused."""
         self._trouble: Counter[str] = Counter()
 
     def open(self) -> None:
@@ -56,6 +64,15 @@ class Side:
             if self._trouble:
                 raise Unreachable(next(iter(self._trouble)))
         self._retry_at.clear()
+
+    def connections_since(self) -> tuple[int, int]:
+        """How many connections had to be replaced since this was last asked, and how many of them were lost.
+
+        Lost means: not ended by this side, and ended by the server without a word.
+        """
+        found = self._reconnects, self._lost_connections
+        self._reconnects = self._lost_connections = 0
+        return found
 
     def send(self, ticket: Ticket) -> None:
         """Send a request now, or as soon as a connection can take it."""
@@ -78,7 +95,7 @@ class Side:
         if channel is None:
             return
         if farewell is None:
-            channel.fail(TimeoutError())
+            channel.fail(GivenUp())
         else:
             channel.send(farewell)
             self._freed(ticket.exchange)
@@ -87,6 +104,8 @@ class Side:
         """What need not happen at once: replace connections."""
         now = clock()
         self._give_up_connecting()
+        for channel in [channel for channel, until in self._leaving.items() if until < now]:
+            channel.fail(Closed("the server has closed the connection instead of answering"))
         due = [moment for moment in self._retry_at if moment <= now]
         self._retry_at = [moment for moment in self._retry_at if moment > now]
         for _ in due:
@@ -103,6 +122,7 @@ class Side:
         self._opening[channel] = exchange
         channel.opened = lambda: self._opened(channel, exchange)
         channel.received = lambda data: self._received(channel, exchange, data)
+        channel.left = lambda: self._left(channel, exchange)
         channel.lost = lambda error: self._lost(channel, exchange, error)
 
     def _opened(self, channel: Channel, exchange: Exchange) -> None:
@@ -133,7 +153,7 @@ class Side:
         if channel in self._opening and exchange.slots:
             self._usable(channel, exchange)
         if exchange.ended and not exchange.unanswered():
-            channel.fail(ConnectionResetError())
+            channel.fail(Closed())
 
     def _reply(self, ticket: Ticket, status: int | str) -> None:
         exchange = ticket.exchange
@@ -153,25 +173,40 @@ class Side:
                 self.send(ticket)
                 return
 
+    def _left(self, channel: Channel, exchange: Exchange) -> None:
+        """The server has ended the connection in order. Whether it has read the request, only its kernel tells."""
+        exchange.ended = True
+        if exchange.may_have_crossed and self._endpoint.tls:
+            self._leaving[channel] = clock() + _RESET_WITHIN
+            channel.await_reset()
+        else:
+            channel.fail(Closed("the server has closed the connection"))
+
     def _lost(self, channel: Channel, exchange: Exchange, error: Exception) -> None:
+        self._leaving.pop(channel, None)
         unfinished = exchange.unanswered()
+        orderly = isinstance(error, Closed | GivenUp) if exchange.announced is None else exchange.announced
         exchange.ended = True
         if self._opening.pop(channel, None) is not None:
             self._trouble[explain(self._endpoint, error)] += 1
+            self._lost_connections += 1
             self._retry_at.append(clock() + _PAUSE)
             return
         if self._channels.pop(exchange, None) is None:
             return
-        self.reconnects += 1
+        self._reconnects += 1
+        self._lost_connections += not orderly
         self._connect()
-        for ticket, untouched in unfinished:
+        # Without TLS there is no more than the FIN; every client repeats a GET then (RFC 9112, 9.3.1).
+        crossed = exchange.may_have_crossed and isinstance(error, Closed if not self._endpoint.tls else Refused)
+        for ticket, never_taken in unfinished:
             if ticket.done:
                 continue
-            if untouched:
+            if crossed or never_taken:
                 self._waiting.appendleft(ticket)
             else:
                 ticket.done = True
-                self.failed(ticket, "connection lost")
+                self.failed(ticket, "connection closed unanswered" if orderly else "connection lost")
         while self._waiting and self._free:
             ticket = self._waiting.popleft()
             if not ticket.done:

@@ -15,6 +15,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,6 +39,12 @@ from tests.kernel_facts import answers_wanted, questions
 
 URI = f"qemu:///system?socket=/var/lib/nordgate/lab/{LAB}/run/libvirt-sock"
 UPSTREAMS = 'servers: ["10.81.0.21:9001", "10.81.0.22:9002"]'
+BROKEN = """
+      tls:
+        serverName: api.internal
+        caCertificate: "-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----"
+"""
+"""A certificate of which only nginx sees that it is none."""
 
 
 @pytest.fixture(scope="module")
@@ -66,12 +73,12 @@ def checked(project: Project, *words: str) -> dict[str, Any]:
 
 
 def test_a_guest_that_cannot_get_ready_fails_the_deployment_and_says_why(project: Project) -> None:
-    project.edit(UPSTREAMS, 'servers: ["no-such-host.invalid:9001"]')
+    project.edit(UPSTREAMS, UPSTREAMS + BROKEN)
     ended = project.make("up")
-    project.edit('servers: ["no-such-host.invalid:9001"]', UPSTREAMS)
+    project.edit(UPSTREAMS + BROKEN, UPSTREAMS)
     assert ended.code != 0, ended.output
     assert "the first boot of gw1 failed" in ended.output, ended.output
-    assert "host not found in upstream" in ended.output, ended.output
+    assert 'SSL_CTX_load_verify_locations("/etc/nginx/nordgate/ca-api.pem") failed' in ended.output, ended.output
     assert "serial console, last lines" in ended.output, ended.output
 
 
@@ -132,6 +139,69 @@ def test_the_url_answers_from_this_machine_through_an_upstream() -> None:
     assert head.startswith("HTTP/1.1 200")
     assert json.loads(body)["path"] == "/hello"
     assert json.loads(body)["backend"].startswith("backend-")
+
+
+NAME = """
+    import json, pathlib
+    file = pathlib.Path("/etc/nordgate/upstreams.json")
+    table = json.loads(file.read_text())
+    server = table["groups"]["api"]["servers"][0]
+    table["groups"]["api"]["servers"] += [{**server, "host": host} for host in ("10-81-0-1.lab.test", "none.lab.test")]
+    file.write_text(json.dumps(table))
+"""
+
+
+def test_names_are_found_in_the_guest_and_one_that_is_unknown_harms_nothing() -> None:
+    """Two are added by hand: the lab's DNS knows one of them."""
+    guest = GuestAgent(Hypervisor(URI), f"{STACK}-gw1")
+    file, restart = "/etc/nordgate/upstreams.json", "systemctl restart nordgate-upstreams.service"
+    program = textwrap.dedent(NAME)
+    begun = guest.exec(["/bin/bash", "-ec", f"cp {file} /root/kept; python3 -c '{program}'; {restart}"])
+    assert begun.exit_code == 0, begun.stderr
+    try:
+        wait_for(guest, "server 10.81.0.1:9001 max_fails=0; # 10-81-0-1.lab.test", True)
+        assert asked("GET", "/x")[0].startswith("HTTP/1.1 200")
+    finally:
+        guest.exec(["/bin/bash", "-ec", f"mv /root/kept {file}; {restart}"])
+    wait_for(guest, "lab.test", False)
+    assert asked("GET", "/x")[0].startswith("HTTP/1.1 200")
+
+
+def wait_for(guest: GuestAgent, text: str, there: bool) -> None:
+    """Until nginx's list of servers has the text, or has it no more."""
+    deadline = time.monotonic() + 120
+    while (text in (found := guest.read_file("/run/nordgate/upstreams/api.conf").decode())) is not there:
+        assert time.monotonic() < deadline, f"{text!r} was waited for:\n{found}"
+        time.sleep(1)
+
+
+def test_a_server_that_is_lost_is_left_out_and_comes_back() -> None:
+    """The lab's backends answer at addresses of its loopback device: one is taken away."""
+    guest = GuestAgent(Hypervisor(URI), f"{STACK}-gw1")
+    lab = [sys.executable, "-m", "tools.lab", "exec", LAB, "ip", "address"]
+    for change, left_out in (("delete", True), ("add", False)):
+        subprocess.run([*lab, change, "10.81.0.22/32", "dev", "lo"], cwd=SOURCE, check=True, timeout=60)
+        wait_for(guest, " down;", left_out)
+        assert asked("GET", "/x")[0].startswith("HTTP/1.1 200")
+
+
+def test_what_watches_the_servers_can_do_nothing_else() -> None:
+    guest = GuestAgent(Hypervisor(URI), f"{STACK}-gw1")
+    script = """
+        pid=$(systemctl show --property MainPID --value nordgate-upstreams.service)
+        while read -r key value _; do
+            case $key in Uid:|CapEff:|CapBnd:|NoNewPrivs:) echo "$key $value" ;; esac
+        done </proc/$pid/status
+        stat -c '%U %a' /run/nordgate/upstreams /run/nordgate/upstreams/api.conf
+        systemctl --failed --no-legend --plain
+    """
+    told = guest.exec(["/bin/bash", "-ec", script]).stdout.decode().splitlines()
+    uid = int(told[0].removeprefix("Uid: "))
+    assert 61184 <= uid <= 65519, "of those that systemd gives to units for as long as they run"
+    assert told[1:] == [
+        *("CapEff: 0000000000000000", "CapBnd: 0000000000000000", "NoNewPrivs: 1"),
+        *("root 755", "root 644"),
+    ]
 
 
 def test_nothing_changes_right_after(project: Project) -> None:

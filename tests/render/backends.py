@@ -26,6 +26,8 @@ class Backends:
     asked: list[tuple[str, str, str]] = field(default_factory=list)
     delay: float = 0
     """Seconds before each answer."""
+    hung: set[str] = field(default_factory=set)
+    """Addresses whose servers accept connections and answer nothing."""
     fail_every: int = 0
     """Each so many-th request is answered with 500; 0: none."""
 
@@ -43,6 +45,15 @@ def started() -> Iterator[Backends]:
             stack.enter_context(_serving((address, 9002), _handler(told, answers=False)))
         stack.enter_context(_echo_socket(("127.0.0.5", 9003)))
         yield told
+
+
+@contextmanager
+def serving(told: Backends, *addresses: tuple[str, int]) -> Iterator[None]:
+    """The API at each of the addresses."""
+    with ExitStack() as stack:
+        for address in addresses:
+            stack.enter_context(_serving(address, _handler(told, answers=True)))
+        yield
 
 
 @contextmanager
@@ -81,6 +92,8 @@ def _handler(told: Backends, answers: bool) -> type[BaseHTTPRequestHandler]:
         def answer(self) -> None:
             length = self._take()
             address = self.connection.getsockname()[0]
+            while address in told.hung:
+                time.sleep(0.05)
             told.asked.append((address, self.command, self.path))
             if not answers:
                 self.close_connection = True

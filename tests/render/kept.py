@@ -8,11 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from cloudinit import PATHS
+
 GOLDEN = Path(__file__).parent / "golden"
 
 
 def compare(folder: Path, wanted: Mapping[str, str], request: pytest.FixtureRequest) -> None:
-    """Fail when what is kept in `folder` is not `wanted`; with the option, make it so."""
+    """Fail when what is kept in `folder` is not `wanted`; with the option, make it so.
+
+    A program that stands in a guest as it stands in the sources is not kept a second time.
+    """
+    wanted = {path: text for path, text in wanted.items() if f"{PATHS.library}/" not in path}
     if request.config.getoption("--update-golden"):
         shutil.rmtree(folder, ignore_errors=True)
         for path, text in wanted.items():

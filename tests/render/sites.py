@@ -17,7 +17,7 @@ from cloudinit.text import rendered
 from tests.render.authority import Pair
 
 CASES = {path.stem: path for path in sorted((Path(__file__).parent / "cases").glob("*.yaml"))}
-_SHARED = ("etc/nginx", "etc/nordgate", "srv", "run")
+_SHARED = ("etc/nginx", "etc/nordgate", "srv", "run", "usr/local")
 # Its own network, mounts and processes: nothing of it is seen outside, and all of it ends with the shell.
 _APART = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child")
 
@@ -55,15 +55,20 @@ class Site:
     def make(root: Path, folder: Path, files: Mapping[str, GuestFile], pair: Pair) -> Site:
         shutil.rmtree(folder, ignore_errors=True)
         nginx = folder / "etc/nginx"
+        (folder / "usr/local").mkdir(parents=True)
         (nginx / "modules-enabled").mkdir(parents=True)
         shutil.copy(root / "etc/nginx/mime.types", nginx)
         for path, file in files.items():
-            if path.startswith(("/etc/nginx/", "/etc/nordgate/")):
+            if path.startswith(("/etc/nginx/", "/etc/nordgate/", f"{PATHS.library}/")):
                 target = folder / path.lstrip("/")
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_text(file.content)
         for path in (PATHS.tls + "/current", PATHS.run):
             (folder / path.lstrip("/")).mkdir(parents=True)
+        # As the boot script leaves them.
+        (folder / PATHS.upstreams.lstrip("/")).mkdir(parents=True)
+        for text in (folder / PATHS.declared_upstreams.lstrip("/")).glob("*.conf"):
+            shutil.copy(text, folder / PATHS.upstreams.lstrip("/"))
         make_log_folder(replace(PATHS, data=f"{folder}{PATHS.data}", log=f"{folder}{PATHS.log}"))
         shutil.copy(pair.certificate, folder / PATHS.certificate.lstrip("/"))
         shutil.copy(pair.key, folder / PATHS.key.lstrip("/"))

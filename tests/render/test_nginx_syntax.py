@@ -26,7 +26,8 @@ def directives(folder: Path) -> list[dict[str, Any]]:
     """All directives of the configuration in `folder`, includes resolved, as crossplane sees them."""
     nginx = folder / "etc/nginx"
     for path in [nginx / "nginx.conf", *nginx.glob("nordgate/*.conf")]:
-        path.write_text(path.read_text().replace("/etc/nginx/", f"{nginx}/"))
+        text = path.read_text().replace("/etc/nginx/", f"{nginx}/")
+        path.write_text(text.replace(PATHS.upstreams, f"{folder}{PATHS.upstreams}"))
     parsed = crossplane.parse(str(nginx / "nginx.conf"), strict=False, combine=True)
     assert parsed["errors"] == []
     block: list[dict[str, Any]] = parsed["config"][0]["parsed"]

@@ -11,7 +11,7 @@ import yaml
 
 from smoke import reuse
 from smoke.load import Budget, Load, Overhead
-from smoke.plan import Plan, parse_plan
+from smoke.plan import Headers, Plan, parse_plan
 from stacks import promises
 from stacks.design import design
 from stacks.latency import hypervisor_reach
@@ -141,6 +141,17 @@ def test_the_brief_check_of_the_test_stack_takes_15_seconds_at_most() -> None:
     sides = 2 if plan().baseline else 1
     assert load.duration_seconds * sides + load.warm_up_seconds * sides <= 15
     assert load.duration_seconds * load.rate >= 1000  # p99 is judged
+
+
+def test_answers_are_held_to_the_headers_that_are_declared() -> None:
+    found = plan(routes={"/": {}, "/x?y=1": {}})
+    assert found.headers.each["X-Content-Type-Options"] == "nosniff"
+    assert (found.headers.never, found.paths.limited) == (("X-Powered-By",), "/")
+
+
+def test_a_path_has_what_its_route_says_or_what_every_answer_has() -> None:
+    headers = Headers(each={"X-A": "1"}, routes={"/r": {"x-a": "2"}})
+    assert (headers.on("/"), headers.on("/r")) == ({"X-A": "1"}, {"x-a": "2"})
 
 
 def test_the_example_of_the_docs_is_a_region_that_can_be_judged(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ INSTALLED = (
     Package("python3-venv", "Debian's Python cannot make virtual environments without it"),
     Package("qemu-system-x86", "runs the guests"),
     Package("qemu-utils", "qemu-img"),
+    Package("shellcheck", "reads the shell that guests and hosts run, in tests"),
     Package("socat", "ssh into the lab's network"),
     Package("syslinux", "the image's boot loader"),
     Package("util-linux", "unshare, nsenter, setpriv"),

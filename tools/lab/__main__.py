@@ -12,6 +12,7 @@ from stacks.problems import SettingsError
 from stacks.settings import Settings
 from tools.console import Problem, run_tool
 from tools.lab import control, links
+from tools.lab.dns import by_its_name
 from tools.lab.layout import Forward, Lab
 
 _CHECKOUT = Path(__file__).parents[2]
@@ -48,7 +49,11 @@ def _upstreams(settings: Settings) -> list[str]:
     hosts = {
         server.address.rpartition(":")[0] for group in settings.nginx.upstreams.values() for server in group.servers
     }
-    return sorted(host for host in hosts if host.replace(".", "").isdigit())
+    return sorted({address for host in hosts for address in by_its_name(host) or [host] if _is_ipv4(address)})
+
+
+def _is_ipv4(text: str) -> bool:
+    return text.replace(".", "").isdigit()
 
 
 def _links(lab: Lab, settings: Settings) -> None:

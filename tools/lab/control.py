@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tools.console import Problem, phase
-from tools.lab import entries
+from tools.lab import dns, entries
 from tools.lab.layout import BACKEND_PORTS, LABS, MIRROR_PORT, Forward, Lab
 from tools.lab.processes import record, recorded, start_child
 
@@ -161,7 +161,7 @@ def _answers(lab: Lab) -> bool:
         listening = subprocess.run(look, capture_output=True, text=True, check=False, timeout=_ASKED).stdout
     except subprocess.TimeoutExpired:
         return False
-    return all(f":{port} " in listening for port in (*BACKEND_PORTS, MIRROR_PORT, 123))
+    return all(f":{port} " in listening for port in (*BACKEND_PORTS, MIRROR_PORT, dns.PORT, 123))
 
 
 def _answer_for(lab: Lab, addresses: Sequence[str]) -> None:

@@ -9,9 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import struct
 import sys
 
 _CHUNK = 1 << 16
+_RESET_WITHIN = 0.2
+"""Seconds within which a guest that has closed a connection refuses what came for it meanwhile."""
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -34,7 +37,19 @@ async def _connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
             there = asyncio.create_task(_pump(reader, inner_writer))
             # When the server has said its last word, it is over: a client must not wait for a close that never comes.
             await _pump(inner_reader, writer)
+            await asyncio.sleep(_RESET_WITHIN)
             there.cancel()
+            if _was_reset(inner_writer):
+                # As without a forward in between: a client may ask again what nobody has read.
+                outer: socket.socket = writer.get_extra_info("socket")
+                outer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                writer.transport.abort()
+
+
+def _was_reset(writer: asyncio.StreamWriter) -> bool:
+    """Whether a reset has come: it is kept as the socket's error, or asyncio met it and has closed the socket."""
+    inner: socket.socket = writer.get_extra_info("socket")
+    return inner.fileno() < 0 or inner.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
 
 
 async def _serve(forwards: list[str]) -> None:

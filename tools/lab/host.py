@@ -44,6 +44,7 @@ def _services(lab: Lab, chronyd: str) -> dict[str, list[str]]:
     }
     for number, port in enumerate(BACKEND_PORTS, start=1):
         services[f"backend {number}"] = [sys.executable, "-m", "tools.lab.backend", f"backend-{number}", str(port)]
+    services["dns"] = [sys.executable, "-m", "tools.lab.dns"]
     services["package mirror"] = [
         *(sys.executable, "-m", "http.server", str(MIRROR_PORT)),
         *("--directory", str(SERVED), "--protocol", "HTTP/1.1"),

@@ -61,3 +61,13 @@ def test_a_setting_that_the_platforms_kernel_does_not_have_is_refused() -> None:
 def test_stapling_without_a_resolver_is_refused() -> None:
     found = broken_rules(guest(resolvers=[]), gateway(tls={"ocspStapling": True}), PLATFORMS["debian-13"])
     assert [problem.where for problem in found] == [("tls", "ocspStapling")]
+
+
+def test_a_server_by_name_without_a_resolver_is_refused() -> None:
+    named = gateway(upstreams={"api": {"servers": ["10.8.0.2:80", "api.example:80"]}})
+    found = broken_rules(guest(resolvers=[]), named, PLATFORMS["debian-13"])
+    assert [(problem.where, problem.value) for problem in found] == [
+        (("upstreams", "api", "servers", 1, "address"), "api.example:80")
+    ]
+    assert found[0].rule == "api.example:80 is a name: it needs a DNS server to find it, and the guest has no resolvers"
+    assert broken_rules(guest(), named, PLATFORMS["debian-13"]) == []

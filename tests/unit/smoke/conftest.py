@@ -24,7 +24,7 @@ from smoke.plan import Plan, parse_plan
 
 SERVER_NAME = "api.test.localhost"
 # What the server below does not do; tests/render has a real nginx for it.
-NOT_NGINX = ["tls-floor", "ciphers", "http2", "resumption", "hsts", "unknown-host", "version"]
+NOT_NGINX = ["tls-floor", "ciphers", "http2", "resumption", "hsts", "headers", "unknown-host", "version"]
 GOOD_BOOT = json.dumps({"ready": True, "contentHash": "new", "steps": [{"name": "nginx", "seconds": 1, "ok": True}]})
 
 
@@ -73,14 +73,16 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 class Server:
     """A keep-alive HTTPS server in a thread. `delay(seconds since its start, number of the request)` is slept
-    before each answer; `status` and `body` are what it answers, and it closes a connection after `per_connection`, and
-    in the middle of the answer to request `dies_at`."""
+    before each answer; `status` and `body` are what it answers, and it closes a connection after `per_connection`:
+    with its last answer, or `instead` of it; `abruptly`, as when its process dies. It ends in the middle of the answer
+    to request `dies_at`."""
 
     def __init__(self, certificate: Path):
         self.delay: Callable[[float, int], float] = lambda *_: 0.0
         self.status = 200
         self.body = '{"backend": "one"}'
         self.per_connection = 1_000_000
+        self.instead = self.abruptly = False
         self.dies_at = 0
         self.requests = 0
         self.started = time.monotonic()
@@ -112,13 +114,18 @@ class Server:
                 await reader.readuntil(b"\r\n\r\n")
                 self.requests += 1
                 await asyncio.sleep(self.delay(time.monotonic() - self.started, self.requests))
+                if number == self.per_connection and (self.instead or self.abruptly):
+                    if self.abruptly:
+                        writer.transport.abort()
+                    return
                 last = "close" if number == self.per_connection else "keep-alive"
                 head = f"HTTP/1.1 {self.status} Said\r\nContent-Length: {len(self.body)}\r\nConnection: {last}\r\n\r\n"
                 dies = self.requests == self.dies_at
                 writer.write((head + self.body).encode()[: 20 if dies else None])
-                if dies:
-                    return
                 await writer.drain()
+                if dies:
+                    writer.transport.abort()
+                    return
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:

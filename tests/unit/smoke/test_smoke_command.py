@@ -116,6 +116,38 @@ def test_a_failed_check_keeps_its_evidence_in_one_folder(
     assert {"boot.json", "cloud-init.log", "cloud-init-output.log"} <= found.keys()
 
 
+OWN = "/srv/nordgate/tls/self-signed/server.crt"
+
+
+def test_only_the_certificate_that_a_guest_has_made_itself_is_pinned(
+    plan: dict[str, Any], guest: Any, certificate: Path
+) -> None:
+    guest.set(files=guest.get("files") | {OWN: certificate.read_text()})
+    plan |= {
+        "names": ["www.example.com"],
+        "trust": {"guestCertificate": CERTIFICATE, "selfSigned": OWN},
+        "load": None,
+        "budget": {},
+    }
+    assert smoke("--plan", "-", stdin=json.dumps(plan)).returncode == 0
+    guest.set(files=guest.get("files") | {OWN: "another"})
+    done = smoke("--plan", "-", stdin=json.dumps(plan))
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["failing"] == [
+        "certificate is it is not for www.example.com: only for api.test.localhost; it is signed by itself, and was "
+        "not made by this gateway: no client trusts it, wanted accepted by clients"
+    ]
+
+
+def test_a_delivered_certificate_is_judged_by_what_clients_are_declared_to_trust(
+    plan: dict[str, Any], certificate: Path
+) -> None:
+    trust = {"guestCertificate": CERTIFICATE, "selfSigned": OWN, "caCertificate": certificate.read_text()}
+    done = smoke("--plan", "-", stdin=json.dumps(plan | {"names": ["api.test.localhost"], "trust": trust}))
+    assert done.returncode == 0, done.stderr
+    assert "issued by gateway, until" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("broken", "why", "do"),
     [
@@ -225,7 +257,7 @@ def test_gateway_that_stops_answering_between_proofs_is_one_sentence(
 ) -> None:  # fmt: skip
     for module in (handshakes, http1):
         monkeypatch.setattr(module, "CONNECT_TIMEOUT", 0.5)
-    door = doorkeeper(lets_in=2, ends=ends)
+    door = doorkeeper(lets_in=3, ends=ends)
     skipped = [word for name in NOT_NGINX if name != proof for word in ("--skip", name)]
     words = ["--target", f"https://api.test.localhost:{door.port}", "--connect", f"127.0.0.1:{door.port}"]
     assert main([*words, "--cafile", str(certificate), "--proofs-only", *skipped]) == 1

@@ -39,22 +39,24 @@ def ticket() -> Ticket:
 )
 def test_http1_answer_counts_when_all_of_it_is_there(answers: Answers, answer: bytes, status: int, ended: bool) -> None:
     exchange, first = Http1(ENDPOINT, answers), ticket()
+    assert exchange.announced is None
     assert exchange.request(first).startswith(b"GET /a?b=1 HTTP/1.1\r\nHost: api.test.localhost\r\n")
     exchange.receive(answer[:-1])
     assert answers == []
     exchange.receive(answer[-1:])
-    assert (answers, exchange.ended) == ([(first, status)], ended)
+    assert (answers, exchange.ended, bool(exchange.announced)) == ([(first, status)], ended, ended)
 
 
-def test_http1_request_may_be_repeated_only_when_a_close_crossed_it(answers: Answers) -> None:
+def test_a_close_can_have_crossed_only_an_unanswered_request_on_a_used_http1_connection(answers: Answers) -> None:
     exchange = Http1(ENDPOINT, answers)
     exchange.request(ticket())
-    assert [untouched for _, untouched in exchange.unanswered()] == [False]  # the first on this connection
+    assert not exchange.may_have_crossed  # the first on this connection
     exchange.receive(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    assert not exchange.may_have_crossed  # nothing is under way
     exchange.request(ticket())
-    assert [untouched for _, untouched in exchange.unanswered()] == [True]
+    assert exchange.may_have_crossed
     exchange.receive(b"HTTP/1.1 200")
-    assert [untouched for _, untouched in exchange.unanswered()] == [False]
+    assert not exchange.may_have_crossed
 
 
 def test_http1_that_is_none_is_broken(answers: Answers) -> None:
@@ -103,10 +105,26 @@ def test_http2_goodbye_lets_taken_streams_end_and_the_others_be_repeated(answers
     goodbye = bytes.fromhex("0000080700000000000000000100000000")
     peer.exchange.request(late)
     peer.exchange.receive(goodbye)
-    assert peer.exchange.ended
+    assert (peer.exchange.ended, peer.exchange.announced) == (True, True)
     assert peer.exchange.unanswered() == [(taken, False), (late, True)]
     peer.answer(1)
     assert answers == [(taken, 200)]
+
+
+def test_http2_streams_of_a_connection_that_ends_without_goodbye_are_not_repeated(answers: Answers) -> None:
+    peer, one, two = Peer(answers), ticket(), ticket()
+    peer.take(peer.exchange.request(one))
+    peer.answer(1)
+    peer.take(peer.exchange.request(two))
+    assert peer.exchange.unanswered() == [(two, False)]
+    assert (peer.exchange.may_have_crossed, peer.exchange.announced) == (False, None)
+
+
+def test_http2_goodbye_for_an_error_is_no_orderly_end(answers: Answers) -> None:
+    peer = Peer(answers)
+    internal_error = bytes.fromhex("0000080700000000000000000000000002")
+    peer.exchange.receive(internal_error)
+    assert (peer.exchange.ended, peer.exchange.announced) == (True, False)
 
 
 def test_http2_request_that_is_given_up_is_reset_and_its_connection_lives_on(answers: Answers) -> None:

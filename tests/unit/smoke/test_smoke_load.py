@@ -75,6 +75,30 @@ def test_server_that_closes_connections_costs_no_errors(server: Any, ask: Ask) -
     tally = ask(200, 1, connections=8)
     assert tally.errors == {}
     assert tally.reconnects >= 10
+    assert tally.lost == 0
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "lost"), [("instead", "connection closed unanswered", 0), ("abruptly", "connection lost", 10)]
+)
+def test_request_that_is_taken_and_not_answered_is_an_error(
+    server: Any, ask: Ask, how: str, error: str, lost: int
+) -> None:
+    """Also on a connection that was used before: what the server has read, it is not asked again."""
+    server.per_connection = 10
+    setattr(server, how, True)
+    tally = ask(100, 1, connections=4)
+    assert list(tally.errors) == [error]
+    assert 6 <= tally.errors[error] <= 10
+    assert tally.lost == min(lost, tally.errors[error])
+    assert server.requests == 100
+
+
+def test_connection_that_is_lost_while_it_is_idle_or_warms_up_counts(server: Any, ask: Ask) -> None:
+    server.per_connection, server.abruptly = 10, True
+    tally = ask(100, 0.05, connections=4, warm_up_seconds=0.6)
+    assert tally.errors == {}
+    assert tally.lost >= 4
 
 
 def test_wrong_status_is_an_error_and_no_sample(server: Any, ask: Ask) -> None:
@@ -210,6 +234,19 @@ def test_errors_beyond_their_budget_fail_even_when_the_generator_was_saturated()
 
 def test_errors_within_their_budget_pass() -> None:
     assert overall(verdicts(tally_of(5, lost=5), Budget(error_rate=0.01))) is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("reconnects", "lost", "most", "verdict"),
+    [(0, 0, 8, "pass"), (8, 0, 8, "pass"), (9, 0, 8, "fail"), (9, 0, None, "pass"), (1, 1, 8, "fail")],
+    ids=["none", "a reload", "again and again", "by unknown settings", "without a word"],
+)
+def test_reconnects_pass_as_far_as_settings_explain_them_and_lost_connections_never(
+    reconnects: int, lost: int, most: int | None, verdict: str
+) -> None:
+    tally = tally_of(5)
+    tally.reconnects, tally.lost = reconnects, lost
+    assert overall(judge(Rounds([tally], most_reconnects=most), Budget())) == verdict
 
 
 @pytest.mark.parametrize(("budget", "seconds"), [(Budget(), 0.01), (Budget(p99=60), 0.006), (Budget(p50=5), 0.001)])

@@ -12,7 +12,8 @@ from smoke import vantage as vantages
 from smoke.engine.job import Endpoint, Job, Tally
 from smoke.engine.run import measure as carry_out
 from smoke.load import Vantage
-from smoke.measure import Series, measure, stolen_share
+from smoke.measure import Series, measure, most_reconnects, stolen_share
+from smoke.plan import KeepAlive
 from smoke.progress import Progress
 from smoke.result import Result
 
@@ -91,6 +92,25 @@ def test_time_stolen_from_the_guest_is_read_around_the_measurement(attempts: lis
     (series,) = measure(plan, plan.load, None, Progress(quiet=True), lambda: next(stats))
     assert series.rounds.stolen == pytest.approx(10 / 200)
     assert [line.verdict for line in series.lines if line.what == "stolen from the guest"] == ["inconclusive"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "endpoints", "most"),
+    [
+        (None, 1, None),
+        (KeepAlive(requests=10_000, timeout_seconds=75), 1, 8),
+        (KeepAlive(requests=100, timeout_seconds=75), 1, 8 + 11),
+        (KeepAlive(requests=1, timeout_seconds=75), 1, 8 + 1100),
+        (KeepAlive(requests=10_000, timeout_seconds=0.08), 1, None),
+        (KeepAlive(requests=10_000, timeout_seconds=2), 2, None),
+    ],
+    ids=["unknown", "a reload", "used up", "none is kept", "idle between requests", "idle in the baseline's rounds"],
+)
+def test_reconnects_are_explained_by_a_reload_and_by_what_is_declared(
+    settings: KeepAlive | None, endpoints: int, most: int | None
+) -> None:
+    endpoint = Endpoint("127.0.0.1", 443, "api.test.localhost", "/")
+    assert most_reconnects(Job((endpoint,) * endpoints, 100, 2, 5, 1, 8, 1, 5), settings) == most
 
 
 def test_guest_that_counted_nothing_had_nothing_stolen() -> None:

@@ -68,6 +68,8 @@ def test_short_plan_gets_brief_defaults_that_judge_p99_within_ten_seconds() -> N
         ({"libvirt": None}, ["trust.guestCertificate", "has no libvirt"]),
         ({"trust": {"insecure": True}}, ["trust.insecure", "network-only"]),
         ({"trust": {"insecure": True, "caFile": "x"}}, ["trust", "exclude each other"]),
+        ({"trust": {"caCertificate": "x", "caFile": "x"}}, ["trust", "exclude each other"]),
+        ({"trust": {"selfSigned": "/x"}}, ["trust", "there is none"]),
         ({"readiness": {"timeoutSeconds": "long"}}, ["readiness.timeoutSeconds", "number", "(got long)"]),
     ],
 )

@@ -50,7 +50,7 @@ class Gateway:
                 () if not self.logs else (identity, *[f"f{self.asked:030x}{other % 10}" for other in range(100)])
             ):
                 file.write(json.dumps({"request_id": name, "upstream_connect": self.connect_time}) + "\n")
-        return Reply(self.status, {"x-request-id": identity} if self.names else {})
+        return Reply(self.status, [("x-request-id", identity)] if self.names else [])
 
     async def connect(self, _: Target) -> Any:
         return self
