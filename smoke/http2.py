@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -44,14 +45,24 @@ def ask(target: Target, context: ssl.SSLContext, requests: Sequence[Request], ti
     ):
         if tls.selected_alpn_protocol() != "h2":
             return []
-        tls.settimeout(timeout)
         config = h2.config.H2Configuration(client_side=True, header_encoding="latin-1")
         connection = h2.connection.H2Connection(config)
         connection.initiate_connection()
-        return [_exchange(target, tls, connection, request) for request in requests]
+        return [_exchange(target, tls, connection, request, time.monotonic() + timeout) for request in requests]
 
 
-def _exchange(target: Target, tls: ssl.SSLSocket, connection: h2.connection.H2Connection, request: Request) -> Reply:
+def _read(tls: ssl.SSLSocket, until: float) -> bytes:
+    """What comes next. Raises TimeoutError at that moment, also where a little comes again and again."""
+    left = until - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("timed out")
+    tls.settimeout(left)
+    return tls.recv(_READ)
+
+
+def _exchange(
+    target: Target, tls: ssl.SSLSocket, connection: h2.connection.H2Connection, request: Request, until: float
+) -> Reply:
     stream = connection.get_next_available_stream_id()
     headers = [
         (":method", request.method), (":scheme", "https"), (":authority", target.server_name), (":path", request.path),
@@ -63,7 +74,7 @@ def _exchange(target: Target, tls: ssl.SSLSocket, connection: h2.connection.H2Co
     tls.sendall(connection.data_to_send())
     reply, said = Reply(), ""
     try:
-        while data := tls.recv(_READ):
+        while data := _read(tls, until):
             ended = False
             for event in connection.receive_data(data):
                 if isinstance(event, h2.events.ResponseReceived) and event.stream_id == stream:
