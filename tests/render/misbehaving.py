@@ -38,7 +38,9 @@ HTTP: dict[str, bytes | None] = {
     "status-503": _status(503),
     "status-504": _status(504),
 }
-"""By the last part of a path: what is sent before the connection ends; None: nothing, and it stays open."""
+"""By the last part of a path: what is sent; None: nothing, and the connection stays open."""
+ENDING = ("bad-header", "no-answer", "cut-head")
+"""After these the connection ends. After a whole answer it stays: nginx may use it again."""
 
 
 @contextmanager
@@ -86,7 +88,7 @@ class _Http(socketserver.BaseRequestHandler):
                 threading.Event().wait(_SILENCE)
                 return
             self.request.sendall(answer)
-            if deed in HTTP:
+            if deed in ENDING:
                 return
 
 
