@@ -32,7 +32,7 @@ def nginx(request: pytest.FixtureRequest, serve: Serve) -> Iterator[Served]:
     gateway = GatewaySettings.model_validate(
         {
             "serverNames": [NAME],
-            "upstreams": {"calls": {"servers": ["127.0.0.4:50051", "127.0.0.9:50051"], "maxFails": 1000}},
+            "upstreams": {"calls": {"servers": ["127.0.0.4:50051", "127.0.0.9:50051"]}},
             "routes": [{"path": "/", "upstream": "calls", "kind": "grpc"}],
         }
     )
