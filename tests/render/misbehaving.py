@@ -20,11 +20,12 @@ _SILENCE = 8.0
 
 def _head(kibibytes: int) -> bytes:
     lines = "".join(f"X-Filler-{number}: {'x' * 1000}\r\n" for number in range(kibibytes))
-    return GOOD.replace(b"\r\n", b"\r\n" + lines.encode(), 1)
+    return GOOD.replace(b"\r\n", b"\r\nConnection: close\r\n" + lines.encode(), 1)
 
 
 def _status(code: int) -> bytes:
-    return f"HTTP/1.1 {code} Told\r\nContent-Length: 0\r\n\r\n".encode()
+    # Announced: a connection that nginx keeps and finds closed is another fault.
+    return f"HTTP/1.1 {code} Told\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode()
 
 
 HTTP: dict[str, bytes | None] = {
