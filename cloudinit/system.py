@@ -126,7 +126,7 @@ def _apt_periodic(upgrades: bool) -> str:
     periodic = "".join(
         f'APT::Periodic::{name} "{switch}";\n' for name in ("Enable", "Update-Package-Lists", "Unattended-Upgrade")
     )
-    return periodic + _NO_ARCHIVES + (_UPGRADES if upgrades else "")
+    return periodic + _ONLY_WHAT_IS_NEEDED + (_UPGRADES if upgrades else "")
 
 
 _SSHD = """\
@@ -136,9 +136,11 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 """
 
-_NO_ARCHIVES = """\
+_ONLY_WHAT_IS_NEEDED = """\
 // What is installed needs no archive: apt-get would keep every one on the system's disk.
 APT::Keep-Downloaded-Packages "false";
+// Nor what packages only recommend: a baked image has none of it, and each makes the first boot of a stock one longer.
+APT::Install-Recommends "false";
 """
 
 _UPGRADES = """\
