@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from cloudinit import PATHS
 from hosts.agent import GuestAgent
 from hosts.problems import AgentProblem
-from smoke.verdict import Line, Verdict
+from smoke.verdict import Line
 
 _NAMED = 2
 _TIME = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d")
@@ -37,7 +37,7 @@ def prove(agent: GuestAgent, seconds: float) -> Line:
     found = messages(lines, since)
     more = len(found) - _NAMED
     told = "; ".join(found[:_NAMED]) + (f" and {more} more" if more > 0 else "")
-    return Line("nginx's alerts", told or "none", "none", Verdict.FAIL if found else Verdict.PASS)
+    return Line.judged("nginx's alerts", told or "none", "none", not found)
 
 
 def messages(lines: Sequence[str], since: str) -> list[str]:

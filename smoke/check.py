@@ -151,8 +151,7 @@ def _in_force(target: Target, path: str, fingerprint: str) -> list[Line]:
     served = hashlib.sha256(tls.getpeercert(binary_form=True) or b"").hexdigest()
     good = served == fingerprint
     found = "the one on disk" if good else f"{served[:16]}, on disk {fingerprint[:16]}"
-    verdict = Verdict.PASS if good else Verdict.FAIL
-    return [Line("certificate in force", found, "the one on disk", verdict)]
+    return [Line.judged("certificate in force", found, "the one on disk", good)]
 
 
 def _ready(plan: Plan, libvirt: Libvirt, agent: GuestAgent, progress: Progress, result: Result) -> str | None:

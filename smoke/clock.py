@@ -76,8 +76,7 @@ def synchronised(agent: GuestAgent, said: str | None = None) -> tuple[Line, bool
     )
     old = age.isdigit() and int(age) > _FIRST_LOOK
     final = heard or (old and _off(ahead(agent)))
-    verdict = Verdict.PASS if good else Verdict.FAIL
-    return Line("clock synchronised", found, f"normal, < {BOUND:g} s off", verdict), final
+    return Line.judged("clock synchronised", found, f"normal, < {BOUND:g} s off", good), final
 
 
 def against_this_machine(agent: GuestAgent) -> Line:

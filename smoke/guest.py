@@ -42,7 +42,7 @@ def prove(reading: Reading, promises: GuestPromises) -> list[Line]:
         other = [path for path, digest in promises.files.items() if f"{digest}  {path}" not in there]
         count = len(promises.files)
         found = f"{count - len(other)} as rendered" + (f"; not: {', '.join(other)}" if other else "")
-        lines.append(_line("files on disk", found, f"{count} as rendered", not other))
+        lines.append(Line.judged("files on disk", found, f"{count} as rendered", not other))
     return lines
 
 
@@ -77,13 +77,13 @@ def _cloud_init(said: str) -> tuple[Line, bool]:
     try:
         status: dict[str, Any] = json.loads(said)["v1"]
     except (ValueError, KeyError):
-        return _line("cloud-init", f"{CLOUD_INIT} cannot be read", "done, no errors", False), False
+        return Line.judged("cloud-init", f"{CLOUD_INIT} cannot be read", "done, no errors", False), False
     errors = recorded_errors(status)
     running = status.get("stage") or not status.get("modules-final", {}).get("finished")
     found = "; ".join(errors) or (
         f"still in {status.get('stage') or 'its last stage'}" if running else "done, no errors"
     )
-    return _line("cloud-init", found, "done, no errors", not errors and not running), bool(errors) or not running
+    return Line.judged("cloud-init", found, "done, no errors", not errors and not running), bool(errors) or not running
 
 
 def _line_of(check: Check, found: str) -> Line:
@@ -93,13 +93,15 @@ def _line_of(check: Check, found: str) -> Line:
             names = check.expected.split()
             missing = [name for name in names if name not in found.split()]
             told = f"not: {', '.join(missing)}" if missing else "all of them"
-            return _line(_title(check), told, f"all {len(names)} server names", not missing)
+            return Line.judged(_title(check), told, f"all {len(names)} server names", not missing)
         case "free-space" | "free-inodes" | "memory" | "table-use":
             sign = "≥" if check.comparison == ">=" else "≤"
-            return _line(_title(check), f"{found} %" if found else "(nothing)", f"{sign} {check.expected} %", good)
+            return Line.judged(
+                _title(check), f"{found} %" if found else "(nothing)", f"{sign} {check.expected} %", good
+            )
         case _:
             wanted = {"==": "", ">=": "≥ ", "<=": "≤ ", "has": "has "}[check.comparison] + check.expected
-            return _line(_title(check), found or "(nothing)", wanted, good)
+            return Line.judged(_title(check), found or "(nothing)", wanted, good)
 
 
 def _title(check: Check) -> str:
@@ -122,7 +124,3 @@ def _title(check: Check) -> str:
         "file": check.key.removeprefix("/sys/module/").replace("/parameters/", ": "),
     }
     return titles.get(check.probe, check.key)
-
-
-def _line(what: str, found: str, wanted: str, good: bool) -> Line:
-    return Line(what, found, wanted, Verdict.PASS if good else Verdict.FAIL)

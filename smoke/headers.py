@@ -15,7 +15,7 @@ from smoke.http1 import Reply, Target, connect, exchange
 from smoke.http2 import Request
 from smoke.plan import Plan
 from smoke.problems import TargetProblem
-from smoke.verdict import Line, Verdict
+from smoke.verdict import Line
 
 Wanted = dict[str, str | None]
 HSTS = "Strict-Transport-Security"
@@ -90,7 +90,7 @@ def declared(answers: Sequence[Answer], never: Sequence[str]) -> list[Line]:
     lines = [_once(name, [answer for answer in answers if name in answer.wanted]) for name in names]
     lines += [_never(name, answers) for name in never]
     doubles = [f"{name}: {where}" for name in _SINGLE if (where := _where(answers, _more_than_one(name)))]
-    return [*lines, _line("headers sent twice", "; ".join(doubles) or "none", "none", not doubles)]
+    return [*lines, Line.judged("headers sent twice", "; ".join(doubles) or "none", "none", not doubles)]
 
 
 def hsts(answers: Sequence[Answer], seconds: int) -> Line:
@@ -102,14 +102,14 @@ def hsts(answers: Sequence[Answer], seconds: int) -> Line:
 
     trouble = _trouble(HSTS, answers, short)
     found = trouble or answers[0].reply.value(HSTS)
-    return _line(HSTS, found, f"once on every answer, max-age ≥ {seconds}", not trouble)
+    return Line.judged(HSTS, found, f"once on every answer, max-age ≥ {seconds}", not trouble)
 
 
 def version(answers: Sequence[Answer]) -> Line:
     """In the header of good answers, and in header and body of an error that nginx makes itself."""
     told = (text for answer in answers for text in (*answer.reply.values("server"), _own_body(answer)))
     shown = next((found[0] for text in told if (found := re.search(r"nginx/[\d.]+", text))), "")
-    return _line("version of the server", shown or "hidden", "hidden", not shown)
+    return Line.judged("version of the server", shown or "hidden", "hidden", not shown)
 
 
 def _own_body(answer: Answer) -> str:
@@ -121,7 +121,7 @@ def _once(name: str, answers: Sequence[Answer]) -> Line:
     values = {answer.wanted[name] for answer in answers}
     trouble = _trouble(name, answers, lambda a: _other(name, a))
     wanted = "once on every answer" + "".join(f": {value}" for value in sorted(v for v in values if v is not None))
-    return _line(f"header {name}", trouble or f"once on {len(answers)} answers", wanted, not trouble)
+    return Line.judged(f"header {name}", trouble or f"once on {len(answers)} answers", wanted, not trouble)
 
 
 def _other(name: str, answer: Answer) -> bool:
@@ -131,7 +131,7 @@ def _other(name: str, answer: Answer) -> bool:
 
 def _never(name: str, answers: Sequence[Answer]) -> Line:
     where = _where(answers, lambda a: _count(a, name) > 0)
-    return _line(f"header {name}", f"sent: {where}" if where else "hidden", "hidden", not where)
+    return Line.judged(f"header {name}", f"sent: {where}" if where else "hidden", "hidden", not where)
 
 
 def _trouble(name: str, answers: Sequence[Answer], other: Callable[[Answer], bool]) -> str:
@@ -160,7 +160,3 @@ def _where(answers: Sequence[Answer], test: Callable[[Answer], bool]) -> str:
 
 def _count(answer: Answer, name: str) -> int:
     return len(answer.reply.values(name))
-
-
-def _line(what: str, found: str, wanted: str, good: bool) -> Line:
-    return Line(what, found, wanted, Verdict.PASS if good else Verdict.FAIL)

@@ -91,7 +91,7 @@ def _accepted(plan: Plan, target: Target, make: MakeContext) -> Line:
         who = f"{', '.join(names)}: " if len(found) > 1 else ""
         troubles += [who + problem for problem in certificates.problems(shown, names, now)]
     described = certificates.described(found[0][0])
-    return Line("certificate", "; ".join(troubles) or described, "accepted by clients", _pass_if(not troubles))
+    return Line.judged("certificate", "; ".join(troubles) or described, "accepted by clients", not troubles)
 
 
 def _over(look: Callable[[Target, MakeContext, str], _Seen], target: Target, make: MakeContext, name: str) -> _Seen:
@@ -102,7 +102,7 @@ def _over(look: Callable[[Target, MakeContext, str], _Seen], target: Target, mak
 
 
 def _health(plan: Plan, reply: Reply) -> Line:
-    return Line(plan.paths.health, str(reply.status), "200", _pass_if(reply.status == 200))
+    return Line.judged(plan.paths.health, str(reply.status), "200", reply.status == 200)
 
 
 def _proxied(plan: Plan, reply: Reply) -> Line:
@@ -110,22 +110,22 @@ def _proxied(plan: Plan, reply: Reply) -> Line:
     found = f"{reply.status}, nginx's own page" if own else f"{reply.status} from an upstream"
     if not own and reply.status != 200:
         found = reply.said or str(reply.status)
-    return Line(plan.paths.proxied, found, "200 from an upstream", _pass_if(reply.status == 200 and not own))
+    return Line.judged(plan.paths.proxied, found, "200 from an upstream", reply.status == 200 and not own)
 
 
 def _tls_floor(target: Target, make: MakeContext) -> list[Line]:
     oldest = handshakes.oldest_version(target, make)
-    return [Line("oldest TLS", oldest, "TLSv1.2 or later", _pass_if(oldest in ("TLSv1.2", "TLSv1.3")))]
+    return [Line.judged("oldest TLS", oldest, "TLSv1.2 or later", oldest in ("TLSv1.2", "TLSv1.3"))]
 
 
 def _ciphers(target: Target, make: MakeContext) -> list[Line]:
     weak = handshakes.weak_cipher(target, make)
-    return [Line("weak ciphers", weak or "refused", "refused", _pass_if(not weak))]
+    return [Line.judged("weak ciphers", weak or "refused", "refused", not weak)]
 
 
 def _http2(target: Target, make: MakeContext) -> list[Line]:
     chosen = handshakes.alpn(target, make)
-    return [Line("ALPN", chosen or "nothing", "h2", _pass_if(chosen == "h2"))]
+    return [Line.judged("ALPN", chosen or "nothing", "h2", chosen == "h2")]
 
 
 def _resumption(target: Target, make: MakeContext) -> list[Line]:
@@ -136,19 +136,17 @@ def _resumption(target: Target, make: MakeContext) -> list[Line]:
             found = "resumed" if again else "a full handshake again"
         except ssl.SSLError as error:
             again, found = False, f"no handshake: {error.reason}"
-        lines.append(Line(f"session of {version.name.replace('_', '.')}", found, "resumed", _pass_if(again)))
+        lines.append(Line.judged(f"session of {version.name.replace('_', '.')}", found, "resumed", again))
     return lines
 
 
 def _unknown_host(plan: Plan, target: Target, make: MakeContext) -> list[Line]:
     refused = handshakes.refuses_name(target, make, _STRANGER)
-    handshake = Line(
-        "handshake for an unknown name", "refused" if refused else "accepted", "refused", _pass_if(refused)
-    )
+    handshake = Line.judged("handshake for an unknown name", "refused" if refused else "accepted", "refused", refused)
     reply = asyncio.run(_ask(target, plan.paths.health, host=_STRANGER))
     found = f"answered with {reply.status}" if reply else "refused"
     good = reply is None or reply.status in (400, 421)
-    return [handshake, Line("request for an unknown host", found, "refused", _pass_if(good))]
+    return [handshake, Line.judged("request for an unknown host", found, "refused", good)]
 
 
 def _answers(plan: Plan, target: Target, make: MakeContext) -> list[Line]:
@@ -174,7 +172,3 @@ async def _ask(target: Target, path: str, method: str = "GET", host: str | None 
     finally:
         connection.on_lost = None
         connection.close()
-
-
-def _pass_if(good: bool) -> Verdict:
-    return Verdict.PASS if good else Verdict.FAIL

@@ -13,7 +13,7 @@ from smoke.engine.job import HEALTH_CHECK
 from smoke.grpc_calls import Calls
 from smoke.http1 import Connection, Target, connect, exchange
 from smoke.problems import TargetProblem
-from smoke.verdict import Line, Verdict
+from smoke.verdict import Line
 
 REQUESTS = 20
 """In a row: several times as many as a gateway has upstream servers behind one path, as a rule."""
@@ -57,21 +57,26 @@ def prove(agent: GuestAgent, access_log: str, target: Target, path: str) -> list
     asked = asyncio.run(_ask(agent, target, path))
     good = asked.statuses["200"]
     others = "".join(f", {count} x {status}" for status, count in asked.statuses.items() if status != "200")
-    lines = [_line("requests in a row", f"{good} of {REQUESTS} with 200{others}", f"{REQUESTS}", good == REQUESTS)]
+    lines = [
+        Line.judged("requests in a row", f"{good} of {REQUESTS} with 200{others}", f"{REQUESTS}", good == REQUESTS)
+    ]
     if good < REQUESTS:
         return lines
     if not all(asked.request_ids):
-        return [*lines, _line("requests in the access log", "answers name no request (X-Request-ID)", "named", False)]
+        return [
+            *lines,
+            Line.judged("requests in the access log", "answers name no request (X-Request-ID)", "named", False),
+        ]
     entries = _entries(agent, access_log, asked.request_ids)
     found = f"{len(entries)} of {REQUESTS}"
-    lines.append(_line("requests in the access log", found, f"≥ {REQUESTS // 2}", len(entries) >= REQUESTS // 2))
+    lines.append(Line.judged("requests in the access log", found, f"≥ {REQUESTS // 2}", len(entries) >= REQUESTS // 2))
     if len(entries) < REQUESTS // 2:
         return lines
     times = [str(entry.get("upstream_connect", "-")) for entry in entries]
     at_once = sum(time.replace(".", "").isdigit() and float(time) == 0 for time in times)
     found = f"{asked.opened} opened for {good} requests; {at_once} of {len(times)} logged with no connect time"
     reused = asked.opened <= REQUESTS // 2 and at_once * 2 >= len(times)
-    return [*lines, _line("upstream connections used again", found, f"≤ {REQUESTS // 2} opened", reused)]
+    return [*lines, Line.judged("upstream connections used again", found, f"≤ {REQUESTS // 2} opened", reused)]
 
 
 async def _ask(agent: GuestAgent, target: Target, path: str) -> _Asked:
@@ -131,7 +136,3 @@ def _entries(agent: GuestAgent, access_log: str, request_ids: list[str]) -> list
         if isinstance(entry, dict) and entry.get("request_id") in request_ids:
             entries.append(entry)
     return entries
-
-
-def _line(what: str, found: str, wanted: str, good: bool) -> Line:
-    return Line(what, found, wanted, Verdict.PASS if good else Verdict.FAIL)

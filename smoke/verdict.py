@@ -41,6 +41,11 @@ class Line:
     budget: str
     verdict: Verdict
 
+    @classmethod
+    def judged(cls, what: str, found: str, wanted: str, good: bool) -> Line:
+        """A line that passes or fails."""
+        return cls(what, found, wanted, Verdict.PASS if good else Verdict.FAIL)
+
     @property
     def sentence(self) -> str:
         return f"{self.what} is {self.found}, wanted {self.budget}"
@@ -162,7 +167,7 @@ def _throughput(latency: Latency, budget: Budget) -> Line:
     if budget.min_throughput is None:
         return Line("answers", found, "", Verdict.SHOWN)
     enough = latency.throughput >= budget.min_throughput
-    return Line("answers", found, f"≥ {budget.min_throughput:g}/s", Verdict.PASS if enough else Verdict.FAIL)
+    return Line.judged("answers", found, f"≥ {budget.min_throughput:g}/s", enough)
 
 
 def _errors(rounds: Rounds, budget: Budget) -> Line:
@@ -179,7 +184,7 @@ def _connections(rounds: Rounds) -> list[Line]:
     most, found = rounds.most_reconnects, str(rounds.reconnects)
     if most is None:
         return [lost, Line("reconnects", found, "", Verdict.SHOWN)]
-    return [lost, Line("reconnects", found, f"≤ {most}", Verdict.PASS if rounds.reconnects <= most else Verdict.FAIL)]
+    return [lost, Line.judged("reconnects", found, f"≤ {most}", rounds.reconnects <= most)]
 
 
 def _measurement(rounds: Rounds, budget: Budget) -> list[Line]:
