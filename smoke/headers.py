@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from smoke import grpc_calls, http2
 from smoke.engine.job import HEALTH_CHECK
 from smoke.handshakes import MakeContext
-from smoke.http1 import Reply, Target, connect, exchange
+from smoke.http1 import Reply, Target, connected, exchange
 from smoke.http2 import Request
 from smoke.plan import Plan
 from smoke.problems import TargetProblem
@@ -76,12 +76,8 @@ def _answer(request: Request, version: str, reply: Reply, wanted: Wanted) -> Ans
 
 
 async def _ask(target: Target, request: Request) -> Reply:
-    connection = await connect(target)
-    try:
+    async with connected(target) as connection:
         return await exchange(connection, target, request.path, request.method, length=request.length)
-    finally:
-        connection.on_lost = None
-        connection.close()
 
 
 def declared(answers: Sequence[Answer], never: Sequence[str]) -> list[Line]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import httptools
@@ -126,16 +127,23 @@ async def connect(target: Target) -> Connection:
     return connection
 
 
-async def get(target: Target, path: str, timeout: float = 10) -> tuple[Reply, ssl.SSLObject]:
-    """One request on a connection of its own: the answer, and what TLS agreed on."""
+@asynccontextmanager
+async def connected(target: Target) -> AsyncIterator[Connection]:
+    """A connection that is closed with the block. Raises TargetProblem when there is none."""
     connection = await connect(target)
-    assert connection.transport is not None  # noqa: S101
-    agreed: ssl.SSLObject = connection.transport.get_extra_info("ssl_object")
     try:
-        return await exchange(connection, target, path, timeout=timeout), agreed
+        yield connection
     finally:
         connection.on_lost = None
         connection.close()
+
+
+async def get(target: Target, path: str, timeout: float = 10) -> tuple[Reply, ssl.SSLObject]:
+    """One request on a connection of its own: the answer, and what TLS agreed on."""
+    async with connected(target) as connection:
+        assert connection.transport is not None  # noqa: S101
+        agreed: ssl.SSLObject = connection.transport.get_extra_info("ssl_object")
+        return await exchange(connection, target, path, timeout=timeout), agreed
 
 
 async def exchange(

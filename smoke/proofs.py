@@ -14,7 +14,7 @@ from smoke import certificates, grpc_calls, handshakes, headers
 from smoke.certificates import Shown
 from smoke.engine.job import HEALTH_CHECK
 from smoke.handshakes import MakeContext
-from smoke.http1 import Reply, Target, connect, exchange, get, why
+from smoke.http1 import Reply, Target, connected, exchange, get, why
 from smoke.plan import Plan, Proof
 from smoke.problems import TargetProblem
 from smoke.verdict import Line, Verdict
@@ -143,7 +143,7 @@ def _resumption(target: Target, make: MakeContext) -> list[Line]:
 def _unknown_host(plan: Plan, target: Target, make: MakeContext) -> list[Line]:
     refused = handshakes.refuses_name(target, make, _STRANGER)
     handshake = Line.judged("handshake for an unknown name", "refused" if refused else "accepted", "refused", refused)
-    reply = asyncio.run(_ask(target, plan.paths.health, host=_STRANGER))
+    reply = asyncio.run(_ask(target, plan.paths.health, _STRANGER))
     found = f"answered with {reply.status}" if reply else "refused"
     good = reply is None or reply.status in (400, 421)
     return [handshake, Line.judged("request for an unknown host", found, "refused", good)]
@@ -162,13 +162,10 @@ def _answers(plan: Plan, target: Target, make: MakeContext) -> list[Line]:
     return [line for name, proof in proofs.items() if name not in plan.skip for line in proof()]
 
 
-async def _ask(target: Target, path: str, method: str = "GET", host: str | None = None) -> Reply | None:
+async def _ask(target: Target, path: str, host: str) -> Reply | None:
     """The answer; None from a gateway that gives none to such a request."""
-    connection = await connect(target)
-    try:
-        return await exchange(connection, target, path, method, host)
-    except TargetProblem:
-        return None
-    finally:
-        connection.on_lost = None
-        connection.close()
+    async with connected(target) as connection:
+        try:
+            return await exchange(connection, target, path, host=host)
+        except TargetProblem:
+            return None
