@@ -173,14 +173,14 @@ DEAR = frozenset({"config-test", "firewall", "certificate-names", "certificate-e
 
 
 def quick(promises: GuestPromises) -> GuestPromises:
-    """What of the promises can be read at next to no cost."""
+    """What of the promises can be read at next to no cost: no program is asked that takes its time, chrony neither."""
     checks = tuple(check for check in promises.checks if check.probe not in DEAR)
-    return promises.model_copy(update={"checks": checks})
+    return promises.model_copy(update={"checks": checks, "synchronised": False})
 
 
-def read(agent: GuestAgent, promises: GuestPromises) -> Reading:
-    """Ask the guest for all that the promises are about."""
-    done = agent.exec(["/bin/bash", "-c", script(promises)], timeout=60)
+def read(agent: GuestAgent, promises: GuestPromises, versions: bool = True) -> Reading:
+    """Ask the guest for all that the promises are about, and for the `versions` of its programs."""
+    done = agent.exec(["/bin/bash", "-c", script(promises, versions)], timeout=60)
     return Reading(sections(agent, done.stdout, done.stderr, done.exit_code))
 
 
@@ -193,10 +193,14 @@ def sections(agent: GuestAgent, stdout: bytes, stderr: bytes, exit_code: int) ->
     return dict(part.partition("\n")[::2] for part in parts)
 
 
-def script(promises: GuestPromises) -> str:
+def script(promises: GuestPromises, versions: bool = True) -> str:
     """The shell script that reads it all."""
     probes = dict.fromkeys(check.probe for check in promises.checks)
-    lines = [_TOOLS, _VERSIONS, *dict.fromkeys(_BY_PROBE[probe] for probe in probes if probe in _BY_PROBE)]
+    lines = [
+        _TOOLS,
+        _VERSIONS if versions else "",
+        *dict.fromkeys(_BY_PROBE[probe] for probe in probes if probe in _BY_PROBE),
+    ]
     for check in promises.checks:
         match check.probe:
             case "sysctl" | "file":
