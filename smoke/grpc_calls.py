@@ -58,7 +58,7 @@ class Calls:
 
     async def _call(self) -> Reply:
         stream = self._h2.get_next_available_stream_id()
-        self._h2.send_headers(stream, grpc.headers(self._target.server_name, "https", "nordgate-smoke"))
+        self._h2.send_headers(stream, grpc.headers(self._target.server_name, "https"))
         self._h2.send_data(stream, grpc.MESSAGE, end_stream=True)
         reply = Reply()
         while True:

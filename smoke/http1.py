@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import httptools
 
 from smoke.engine import tls
-from smoke.engine.job import Endpoint
+from smoke.engine.job import AGENT, Endpoint
 from smoke.engine.problems import CONNECT_TIMEOUT, Unreachable, explain
 from smoke.problems import TargetProblem
 
@@ -34,7 +34,7 @@ class Target:
         body = "" if length is None else f"Content-Length: {length}\r\n"
         return (
             f"{method} {path} HTTP/1.1\r\nHost: {host or self.server_name}\r\n"
-            f"User-Agent: nordgate-smoke\r\nAccept: */*\r\n{body}\r\n"
+            f"User-Agent: {AGENT}\r\nAccept: */*\r\n{body}\r\n"
         ).encode("ascii")  # fmt: skip
 
 

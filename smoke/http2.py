@@ -14,6 +14,7 @@ import h2.errors
 import h2.events
 import h2.exceptions
 
+from smoke.engine.job import AGENT
 from smoke.engine.problems import CONNECT_TIMEOUT
 from smoke.http1 import Reply, Target
 from smoke.problems import TargetProblem
@@ -66,7 +67,7 @@ def _exchange(
     stream = connection.get_next_available_stream_id()
     headers = [
         (":method", request.method), (":scheme", "https"), (":authority", target.server_name), (":path", request.path),
-        ("user-agent", "nordgate-smoke"), ("accept", "*/*"),
+        ("user-agent", AGENT), ("accept", "*/*"),
     ]  # fmt: skip
     if request.length is not None:
         headers.append(("content-length", str(request.length)))

@@ -13,9 +13,8 @@ import h2.exceptions
 import h2.settings
 import h11
 
-from smoke.engine.job import Endpoint
+from smoke.engine.job import AGENT, Endpoint
 
-_AGENT = "nordgate-smoke"
 _WINDOW = 1 << 20
 
 
@@ -78,7 +77,7 @@ class Http1:
         self.announced: bool | None = None
         self._answered = answered
         self._h11 = h11.Connection(h11.CLIENT)
-        headers = [("Host", endpoint.name), ("User-Agent", _AGENT), ("Accept", "*/*")]
+        headers = [("Host", endpoint.name), ("User-Agent", AGENT), ("Accept", "*/*")]
         self._request = h11.Request(method="GET", target=endpoint.path, headers=headers)
         self._ticket: Ticket | None = None
         self._begun = False
@@ -155,7 +154,7 @@ class Http2:
             (name.encode(), value.encode())
             for name, value in (
                 (":method", "GET"), (":scheme", scheme), (":authority", endpoint.name), (":path", endpoint.path),
-                ("user-agent", _AGENT), ("accept", "*/*"),
+                ("user-agent", AGENT), ("accept", "*/*"),
             )
         ]  # fmt: skip
         self._underway: dict[int, Ticket] = {}

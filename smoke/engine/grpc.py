@@ -5,7 +5,7 @@ from __future__ import annotations
 import h2.events
 
 from smoke.engine.exchange import Answered, Http2, Ticket
-from smoke.engine.job import HEALTH_CHECK, Endpoint
+from smoke.engine.job import AGENT, HEALTH_CHECK, Endpoint
 
 MESSAGE = b"\0\0\0\0\0"
 """A request for the health of the whole server: uncompressed, of no bytes, since every field is at its default."""
@@ -15,11 +15,11 @@ _STATES = {0: "UNKNOWN", 2: "NOT_SERVING", 3: "SERVICE_UNKNOWN"}
 """Of the enumeration ServingStatus; 1 is SERVING."""
 
 
-def headers(authority: str, scheme: str, agent: str) -> list[tuple[bytes, bytes]]:
+def headers(authority: str, scheme: str) -> list[tuple[bytes, bytes]]:
     """Of one such call."""
     pairs = (
         (":method", "POST"), (":scheme", scheme), (":authority", authority), (":path", HEALTH_CHECK),
-        ("user-agent", agent), ("te", "trailers"), ("content-type", "application/grpc"),
+        ("user-agent", AGENT), ("te", "trailers"), ("content-type", "application/grpc"),
     )  # fmt: skip
     return [(name.encode(), value.encode()) for name, value in pairs]
 
@@ -41,7 +41,7 @@ class HealthCheck(Http2):
 
     def __init__(self, endpoint: Endpoint, answered: Answered, streams: int) -> None:
         super().__init__(endpoint, answered, streams)
-        self._headers = headers(endpoint.name, "https" if endpoint.tls else "http", "nordgate-smoke")
+        self._headers = headers(endpoint.name, "https" if endpoint.tls else "http")
         self._bodies: dict[int, bytes] = {}
         self._grpc_statuses: dict[int, bytes] = {}
 

@@ -12,6 +12,9 @@ HTTP1 = "http/1.1"
 HTTP2 = "h2"
 """As ALPN calls them (RFC 7301)."""
 
+AGENT = "nordgate-smoke"
+"""The User-Agent of every request of a check."""
+
 HEALTH_CHECK = "/grpc.health.v1.Health/Check"
 """A path that is asked by gRPC's health checking, whatever else is asked by GET."""
 
