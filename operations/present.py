@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -55,14 +54,11 @@ def _differs(design: GatewayDesign, seen: Observed) -> list[str]:
     """What the declared guest, where it runs, no longer is: of another one everything would differ."""
     # Loaded only where there is something to look into: what is refused before that is to be refused at once.
     from smoke import guest
-    from smoke.plan import parse_plan
 
     seed = design.seed_volume(design.mark).removesuffix(".raw")
     if design.domain not in seen.boots or not any(name.startswith(seed) for name in seen.in_use[design.domain]):
         return []
-    promises = parse_plan(json.dumps(design.smoke_plan), design.name).guest
-    if promises is None:
-        return []
+    promises = guest.promises_of(design.smoke_plan, design.name)
     try:
         return guest.look(GuestAgent(Hypervisor(design.uri), design.domain), promises)
     except Problem as problem:

@@ -3,7 +3,6 @@ nor what is inside a guest."""
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,6 @@ from hosts.agent import GuestAgent
 from hosts.problems import Problem as HostProblem
 from hosts.virsh import Hypervisor
 from smoke import guest
-from smoke.plan import parse_plan
 from smoke.verdict import Verdict
 from stacks.design import GatewayDesign, designs, image_name, shared_name
 from stacks.files import stack_file
@@ -113,9 +111,7 @@ def compare_volumes(design: GatewayDesign, hypervisor: Hypervisor, image: str) -
 
 def compare_guest(agent: GuestAgent, design: GatewayDesign) -> tuple[list[Finding], list[str]]:
     """The smoke check's proofs of the guest, without its load and its requests; and what nobody can tell."""
-    promises = parse_plan(json.dumps(design.smoke_plan), design.name).guest
-    assert promises is not None  # noqa: S101 - every gateway's plan has them
-    _, lines = guest.proofs(agent, promises)
+    _, lines = guest.proofs(agent, guest.promises_of(design.smoke_plan, design.name))
     doubts = [line for line in lines if line.verdict is Verdict.INCONCLUSIVE]
     told = [line for line in lines if line not in doubts]
     findings = [Finding(line.what, line.budget, line.found, line.verdict is Verdict.PASS) for line in told]

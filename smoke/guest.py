@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from cloudinit import Check
 from hosts.agent import GuestAgent
 from smoke import clock
 from smoke.evidence import recorded_errors
-from smoke.plan import GuestPromises
+from smoke.plan import GuestPromises, parse_plan
 from smoke.reading import CLOUD_INIT, Reading, quick, read
 from smoke.verdict import Line, Verdict
 
 SETTLED_WITHIN = 60.0
 """Seconds that cloud-init and the clock may need after the gateway is ready."""
+
+
+def promises_of(plan: Mapping[str, Any], gateway: str) -> GuestPromises:
+    """What a stack's own plan for the gateway promises of its guest: every such plan does."""
+    promises = parse_plan(json.dumps(plan), gateway).guest
+    assert promises is not None  # noqa: S101
+    return promises
 
 
 def proofs(agent: GuestAgent, promises: GuestPromises, within: float = SETTLED_WITHIN) -> tuple[Reading, list[Line]]:

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from cloudinit import GatewaySettings
+from cloudinit.gateway import LogSettings
 from cloudinit.kernel import CONNTRACK
 from cloudinit.problems import Problem
 from stacks.hardware import Hardware
+from stacks.settings import rotated_megabytes
 
 _FOR_THE_REST = 192 << 20
 """Bytes that a guest needs beside its table of connections: its kernel, nginx and the services of the system."""
+
+
+def logs_fit_the_data_volume(nginx: GatewaySettings, hardware: Hardware) -> Iterator[Problem]:
+    log: LogSettings = nginx.log
+    fits = rotated_megabytes(log, hardware.data_volume)
+    if "rotate_megabytes" in log.model_fields_set and log.rotate_megabytes > fits:
+        rule = (
+            f"{log.rotate_megabytes} MiB, kept {log.rotate_keep} times, do not fit hardware.dataVolume of "
+            f"{hardware.data_volume >> 20}MiB: at most {fits}, or leave it out"
+        )
+        yield Problem(("nginx", "log", "rotateMegabytes"), log.rotate_megabytes, rule)
 
 
 def the_connection_table_fits_the_memory(nginx: GatewaySettings, hardware: Hardware) -> Iterator[Problem]:
@@ -26,3 +39,33 @@ def the_connection_table_fits_the_memory(nginx: GatewaySettings, hardware: Hardw
         declared = kernel.sysctl.get(CONNTRACK)
         where = ("nginx", "kernel", "sysctl", CONNTRACK) if declared else ("hardware", "memory")
         yield Problem(where, declared or hardware.memory, rule)
+
+
+def heads_fit_the_memory(nginx: GatewaySettings, hardware: Hardware) -> Iterator[Problem]:
+    each = nginx.request_line_kilobytes + nginx.response_head_kilobytes
+    needed, memory = nginx.concurrent_clients * each >> 10, hardware.memory >> 20
+    if needed + nginx.body_buffer_megabytes > memory:
+        rule = (
+            f"{nginx.concurrent_clients} clients with {nginx.request_line_kilobytes} KiB for a line of their request's "
+            f"head and {nginx.response_head_kilobytes} KiB for their answer's need "
+            f"{needed} MiB beside the {nginx.body_buffer_megabytes} MiB for bodies; hardware.memory is {memory}MiB"
+        )
+        yield Problem(("nginx", "concurrentClients"), nginx.concurrent_clients, rule)
+
+
+def bodies_leave_the_memory_to_others(nginx: GatewaySettings, hardware: Hardware) -> Iterator[Problem]:
+    most = hardware.memory // 4 >> 20
+    if nginx.body_buffer_megabytes > most:
+        rule = (
+            f"{nginx.body_buffer_megabytes} MiB of memory for request bodies are more than a quarter of "
+            f"hardware.memory, {hardware.memory >> 20}MiB: at most {most}"
+        )
+        yield Problem(("nginx", "bodyBufferMegabytes"), nginx.body_buffer_megabytes, rule)
+
+
+RULES: tuple[Callable[..., Iterator[Problem]], ...] = (
+    logs_fit_the_data_volume,
+    the_connection_table_fits_the_memory,
+    heads_fit_the_memory,
+    bodies_leave_the_memory_to_others,
+)

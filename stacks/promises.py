@@ -63,10 +63,17 @@ def only_tests_stretch_the_budgets(stack: str, budget_scale: int) -> Iterator[Pr
         yield Problem(("budgetScale",), budget_scale, rule)
 
 
-def budgets_can_be_judged(smoke: Smoke, round_trips: RoundTrips, budget_scale: int) -> Iterator[Problem]:
+def _scaled(smoke: Smoke, round_trips: RoundTrips, budget_scale: int) -> Smoke | None:
+    """What the gateways are held to; None where a vantage point's distance, which is in its budget, is not known."""
     if any(vantage.region not in {None, *round_trips.regions} for vantage in smoke.vantages.values()):
-        return  # how far that is decides what is left of its budget
-    scaled = smoke.scaled(budget_scale, round_trips.regions)
+        return None
+    return smoke.scaled(budget_scale, round_trips.regions)
+
+
+def budgets_can_be_judged(smoke: Smoke, round_trips: RoundTrips, budget_scale: int) -> Iterator[Problem]:
+    scaled = _scaled(smoke, round_trips, budget_scale)
+    if scaled is None:
+        return
     run = Run(smoke.rate, smoke.duration, smoke.rounds, timeout_seconds(scaled), smoke.baseline is not None)
     told = set()
     for stated, limits in zip(smoke.series, scaled.series, strict=True):
@@ -110,9 +117,10 @@ def limits_let_the_check_pass(
     smoke: Smoke, nginx: GatewaySettings, round_trips: RoundTrips, budget_scale: int
 ) -> Iterator[Problem]:
     """Nothing that limits clients or connections is below what the check sends, or a healthy gateway fails it."""
-    if any(vantage.region not in {None, *round_trips.regions} for vantage in smoke.vantages.values()):
+    scaled = _scaled(smoke, round_trips, budget_scale)
+    if scaled is None:
         return
-    at_once = _at_once(smoke.scaled(budget_scale, round_trips.regions))
+    at_once = _at_once(scaled)
     yield from _rate_limit(smoke, nginx, at_once)
     if 2 * smoke.connections > nginx.connections:
         rule = (

@@ -10,15 +10,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from cloudinit import PLATFORMS, GatewaySettings, broken_rules
-from cloudinit.gateway import LogSettings
 from cloudinit.problems import Problem
-from stacks import promises
-from stacks.capacity import the_connection_table_fits_the_memory
+from stacks import capacity, promises
 from stacks.connections import refused_in_production
 from stacks.design import guest_settings
 from stacks.files import is_test
 from stacks.hardware import Hardware, share_problems
-from stacks.settings import Gateway, Hypervisor, Image, Network, rotated_megabytes
+from stacks.settings import Gateway, Hypervisor, Image, Network
 
 TIME_ZONES = {"norway": ("Europe/Oslo", "Arctic/Longyearbyen"), "united-kingdom": ("Europe/London", "Europe/Belfast")}
 """Of the IANA time zone database (zone.tab and backward): those that lie in each jurisdiction."""
@@ -119,39 +117,6 @@ def the_time_zone_is_the_jurisdictions(jurisdiction: str, time_zone: str) -> Ite
         yield Problem(("timeZone",), time_zone, rule)
 
 
-def logs_fit_the_data_volume(nginx: GatewaySettings, hardware: Hardware) -> Iterator[Problem]:
-    log: LogSettings = nginx.log
-    fits = rotated_megabytes(log, hardware.data_volume)
-    if "rotate_megabytes" in log.model_fields_set and log.rotate_megabytes > fits:
-        rule = (
-            f"{log.rotate_megabytes} MiB, kept {log.rotate_keep} times, do not fit hardware.dataVolume of "
-            f"{hardware.data_volume >> 20}MiB: at most {fits}, or leave it out"
-        )
-        yield Problem(("nginx", "log", "rotateMegabytes"), log.rotate_megabytes, rule)
-
-
-def heads_fit_the_memory(nginx: GatewaySettings, hardware: Hardware) -> Iterator[Problem]:
-    each = nginx.request_line_kilobytes + nginx.response_head_kilobytes
-    needed, memory = nginx.concurrent_clients * each >> 10, hardware.memory >> 20
-    if needed + nginx.body_buffer_megabytes > memory:
-        rule = (
-            f"{nginx.concurrent_clients} clients with {nginx.request_line_kilobytes} KiB for a line of their request's "
-            f"head and {nginx.response_head_kilobytes} KiB for their answer's need "
-            f"{needed} MiB beside the {nginx.body_buffer_megabytes} MiB for bodies; hardware.memory is {memory}MiB"
-        )
-        yield Problem(("nginx", "concurrentClients"), nginx.concurrent_clients, rule)
-
-
-def bodies_leave_the_memory_to_others(nginx: GatewaySettings, hardware: Hardware) -> Iterator[Problem]:
-    most = hardware.memory // 4 >> 20
-    if nginx.body_buffer_megabytes > most:
-        rule = (
-            f"{nginx.body_buffer_megabytes} MiB of memory for request bodies are more than a quarter of "
-            f"hardware.memory, {hardware.memory >> 20}MiB: at most {most}"
-        )
-        yield Problem(("nginx", "bodyBufferMegabytes"), nginx.body_buffer_megabytes, rule)
-
-
 def routes_fit_the_upstreams(nginx: GatewaySettings) -> Iterator[Problem]:
     return _of_nginx(nginx.routing_problems())
 
@@ -218,10 +183,7 @@ RULES: tuple[Callable[..., Iterator[Problem]], ...] = (
     logical_volumes_are_whole_extents,
     gateways_get_along_on_their_hosts,
     *promises.RULES,
-    logs_fit_the_data_volume,
-    the_connection_table_fits_the_memory,
-    heads_fit_the_memory,
-    bodies_leave_the_memory_to_others,
+    *capacity.RULES,
     routes_fit_the_upstreams,
     limits_on_files_are_high_enough,
     ports_are_free,
