@@ -14,7 +14,10 @@ from typing import Any
 
 import grpc  # type: ignore[import-untyped]
 
-from tests.render.served import NAME
+from cloudinit import PLATFORMS, GatewaySettings, seed_documents
+from tests.render.backends import started
+from tests.render.conftest import Serve
+from tests.render.served import GUEST, NAME, Served, network_of_its_own
 
 ADDRESS = "127.0.0.4:50051"
 
@@ -40,6 +43,14 @@ def echoing(unary: Any = None) -> Iterator[None]:
         yield
     finally:
         server.stop(None).wait(5)
+
+
+@contextmanager
+def serving_calls(serve: Serve, gateway: GatewaySettings, platform: str) -> Iterator[Served]:
+    """The gateway, in a network of its own with the backends and this server."""
+    documents = seed_documents(GUEST, gateway, PLATFORMS[platform])
+    with network_of_its_own(), started() as backends, echoing(), serve(documents, platform, backends) as served:
+        yield served
 
 
 @contextmanager

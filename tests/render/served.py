@@ -14,10 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from cloudinit import GuestSettings
 from tests.render.backends import Backends
 from tests.render.sites import Site
 
 NAME = "api.example.test"
+GUEST = GuestSettings.model_validate({"name": "gw1", "address": "10.8.0.11/24", "mac": "52:54:00:00:00:11"})
+"""Of tests in which all guests will do."""
 _NEW_NETWORK = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 

@@ -14,13 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from cloudinit import PATHS, PLATFORMS, GatewaySettings, GuestSettings, seed_documents
+from cloudinit import PATHS, PLATFORMS, GatewaySettings, seed_documents
 from tests.render import calls
-from tests.render.backends import started
 from tests.render.conftest import Serve
-from tests.render.served import NAME, Served, network_of_its_own
+from tests.render.served import GUEST, NAME, Served
 
-GUEST = GuestSettings.model_validate({"name": "gw1", "address": "10.8.0.11/24", "mac": "52:54:00:00:00:11"})
 LOGROTATE = "/etc/systemd/system/nordgate-logrotate.service"
 MIB = 1 << 20
 ROOM = 2 * MIB
@@ -50,13 +48,7 @@ def settings() -> GatewaySettings:
 
 @pytest.fixture(scope="module", params=["debian-12", "debian-13"])
 def filled(request: pytest.FixtureRequest, serve: Serve) -> Iterator[Served]:
-    documents = seed_documents(GUEST, settings(), PLATFORMS[request.param])
-    with (
-        network_of_its_own(),
-        started() as backends,
-        calls.echoing(),
-        serve(documents, request.param, backends) as served,
-    ):
+    with calls.serving_calls(serve, settings(), request.param) as served:
         yield served
 
 

@@ -17,15 +17,14 @@ from typing import Any
 import pytest
 import yaml
 
-from cloudinit import PATHS, PLATFORMS, GatewaySettings, GuestFile, GuestSettings, seed_documents
+from cloudinit import PATHS, PLATFORMS, GatewaySettings, GuestFile, seed_documents
 from tests.render.backends import Backends
 from tests.render.conftest import Serve
 from tests.render.misbehaving import ADDRESSES, GRPC_PORT, HTTP_PORT, misbehaving
-from tests.render.served import NAME, Served, network_of_its_own
+from tests.render.served import GUEST, NAME, Served, network_of_its_own
 
 TIMES = 6
 """Three for each of two servers: as many as the usual `max_fails=3` takes."""
-GUEST = GuestSettings.model_validate({"name": "gw1", "address": "10.8.0.11/24", "mac": "52:54:00:00:00:11"})
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 import grpc  # type: ignore[import-untyped]
 import pytest
 
-from cloudinit import PLATFORMS, GatewaySettings, GuestSettings, seed_documents
+from cloudinit import PLATFORMS, GatewaySettings, seed_documents
 from smoke.check import check
 from smoke.engine.job import HEALTH_CHECK
 from smoke.plan import parse_plan
@@ -21,7 +21,7 @@ from smoke.result import Result
 from smoke.verdict import Verdict
 from tests.render.backends import started
 from tests.render.conftest import Serve
-from tests.render.served import NAME, Served, network_of_its_own
+from tests.render.served import GUEST, NAME, Served, network_of_its_own
 
 SERVING, NOT_SERVING = b"\x08\x01", b"\x08\x02"
 """HealthCheckResponse of github.com/grpc/grpc, doc/health-checking.md."""
@@ -36,8 +36,7 @@ def nginx(request: pytest.FixtureRequest, serve: Serve) -> Iterator[Served]:
             "routes": [{"path": "/", "upstream": "calls", "kind": "grpc"}],
         }
     )
-    guest = GuestSettings.model_validate({"name": "gw1", "address": "10.8.0.11/24", "mac": "52:54:00:00:00:11"})
-    documents = seed_documents(guest, gateway, PLATFORMS[request.param])
+    documents = seed_documents(GUEST, gateway, PLATFORMS[request.param])
     with network_of_its_own(), started() as backends, serve(documents, request.param, backends) as served:
         yield served
 

@@ -16,15 +16,14 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import ConnectionTerminated, DataReceived, ResponseReceived, StreamEnded, StreamReset
 
-from cloudinit import PLATFORMS, GatewaySettings, GuestSettings, seed_documents
+from cloudinit import PLATFORMS, GatewaySettings, seed_documents
 from cloudinit.headers import CLAIMS, HOP_BY_HOP, OVERRIDES
 from tests.render import calls
 from tests.render.backends import started
 from tests.render.conftest import Serve
-from tests.render.served import NAME, Served, network_of_its_own
+from tests.render.served import GUEST, NAME, Served, network_of_its_own
 from tests.render.test_http3 import ask_over_quic, udp_listeners
 
-GUEST = GuestSettings.model_validate({"name": "gw1", "address": "10.8.0.11/24", "mac": "52:54:00:00:00:11"})
 OTHER = "www.example.test"
 PROXY = "127.0.0.77"
 HSTS = "Strict-Transport-Security"

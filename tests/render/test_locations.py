@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from cloudinit import PLATFORMS, GatewaySettings, GuestSettings, SeedDocuments, seed_documents
+from cloudinit import PLATFORMS, GatewaySettings, SeedDocuments, seed_documents
 from cloudinit.locations import answering
 from cloudinit.routing import Route
 from tests.render.backends import started
 from tests.render.conftest import Serve
-from tests.render.served import NAME, Served, network_of_its_own
+from tests.render.served import GUEST, NAME, Served, network_of_its_own
 
 ROUTES = ("/api/", "/api/v1/", "= /api/v1/login", "= /exact/", "/slash/", "= /slash", "/på/", "/health/")
 TARGETS = [
@@ -38,8 +38,7 @@ def gateway_with(**settings: Any) -> GatewaySettings:
 
 
 def documents_of(gateway: GatewaySettings, platform: str) -> SeedDocuments:
-    guest = GuestSettings.model_validate({"name": "gw1", "address": "10.8.0.11/24", "mac": "52:54:00:00:00:11"})
-    return seed_documents(guest, gateway, PLATFORMS[platform])
+    return seed_documents(GUEST, gateway, PLATFORMS[platform])
 
 
 @pytest.fixture(scope="module")

@@ -13,13 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from cloudinit import PATHS, PLATFORMS, GatewaySettings, GuestSettings, seed_documents
+from cloudinit import PATHS, PLATFORMS, GatewaySettings, seed_documents
 from cloudinit.system import system_files
 from tests.render.backends import started
 from tests.render.conftest import Serve
-from tests.render.served import NAME, Served, network_of_its_own
+from tests.render.served import GUEST, NAME, Served, network_of_its_own
 
-GUEST = GuestSettings.model_validate({"name": "gw1", "address": "10.8.0.11/24", "mac": "52:54:00:00:00:11"})
 KEPT = 2
 GATEWAY = GatewaySettings.model_validate(
     {

@@ -9,13 +9,11 @@ from concurrent import futures
 
 import pytest
 
-from cloudinit import PLATFORMS, GatewaySettings, GuestSettings, seed_documents
+from cloudinit import GatewaySettings
 from tests.render import calls
-from tests.render.backends import started
 from tests.render.conftest import Serve
-from tests.render.served import NAME, Served, network_of_its_own
+from tests.render.served import NAME, Served
 
-GUEST = GuestSettings.model_validate({"name": "gw1", "address": "10.8.0.11/24", "mac": "52:54:00:00:00:11"})
 SHORT, LONG = 2, 3600
 BELOW, ABOVE = 1.0, 3.2
 """Pauses in seconds that a route with SHORT time-outs allows, and does not."""
@@ -48,13 +46,7 @@ def settings() -> GatewaySettings:
 
 @pytest.fixture(scope="module", params=["debian-12", "debian-13"])
 def patient(request: pytest.FixtureRequest, serve: Serve) -> Iterator[Served]:
-    documents = seed_documents(GUEST, settings(), PLATFORMS[request.param])
-    with (
-        network_of_its_own(),
-        started() as backends,
-        calls.echoing(),
-        serve(documents, request.param, backends) as served,
-    ):
+    with calls.serving_calls(serve, settings(), request.param) as served:
         yield served
 
 

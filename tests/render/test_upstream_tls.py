@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 
-from cloudinit import PATHS, PLATFORMS, GatewaySettings, GuestSettings, seed_documents
+from cloudinit import PATHS, PLATFORMS, GatewaySettings, seed_documents
 from tests.render.authority import Authority
 from tests.render.backends import Backends, started_with_tls
 from tests.render.conftest import Serve
-from tests.render.served import Served, network_of_its_own
+from tests.render.served import GUEST, Served, network_of_its_own
 
-GUEST = GuestSettings.model_validate({"name": "gw1", "address": "10.8.0.11/24", "mac": "52:54:00:00:00:11"})
 BACKEND = ("127.0.0.2", 9443)
 NAME = "backend.example.test"
 
