@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -13,6 +14,27 @@ from stacks.history import Present, generation, incarnation, refusals
 _ADVICE = "Data does not move or come back by itself, so nothing was changed: see docs/operations.md, data volumes."
 
 
+# A state in a folder is read while the engine writes it: for an instant the file beside it is empty.
+_HALF_WRITTEN = "failed to load checkpoint: EOF"
+_PATIENCE = 5.0  # seconds
+
+
+def own_outputs() -> dict[str, Any]:
+    """What the stack exported in its last successful deployment; a first one has nothing."""
+    name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            # What a StackReference calls too; as a resource, its outputs would be drift after every deployment.
+            found = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": name}).value or {}
+        except Exception as error:  # the SDK raises nothing narrower
+            if not str(error).endswith(_HALF_WRITTEN) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return found.get("outputs") or {}
+
+
 class History:
     """The gateways of the last successful deployment; a first one has none."""
 
@@ -21,10 +43,7 @@ class History:
 
         `rebuild` names the gateways whose guests are made anew although they are the declared ones.
         """
-        name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
-        # What a StackReference calls too; as a resource, its outputs would be drift after every deployment.
-        found = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": name}).value or {}
-        before = (found.get("outputs") or {}).get("history") or {}
+        before = own_outputs().get("history") or {}
         if said := refusals(before, now, data):
             raise pulumi.RunError("\n".join([*said, _ADVICE]))
         self._now, self._before, self._rebuild = now, before, rebuild

@@ -1,4 +1,4 @@
-"""Another program reads the outputs that `__main__.py` makes: real Pulumi, its state in a folder."""
+"""What reads the outputs of a stack, the stack's own next deployment too: real Pulumi, its state in a folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.program.recording import run_program
+from tests.program.recording import PROJECT, run_program
 from tools.bootstrap.paths import pulumi_environment
 from tools.bootstrap.pulumi import command
 
@@ -19,6 +19,29 @@ pulumi.export("nginx", region.require_output("versions").apply(lambda versions: 
 pulumi.export("addresses", region.require_output("addresses").apply(lambda addresses: sorted(addresses.values())))
 pulumi.export("slowest", region.require_output("smoke").apply(lambda smoke: max(one["p99"] for one in smoke.values())))
 """
+
+# The engine empties this file and fills it again each time that it writes the state.
+_READS_WHILE_IT_IS_WRITTEN = """
+import pathlib, threading, pulumi
+from components.history import own_outputs
+beside, = pathlib.Path("../state").rglob("stacks/**/own.json.attrs")
+whole = beside.read_text()
+beside.write_text("")
+threading.Timer(0.5, beside.write_text, [whole]).start()
+pulumi.export("before", own_outputs())
+"""
+
+
+def test_a_stack_reads_its_own_outputs_while_the_engine_writes_its_state(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "Pulumi.yaml").write_text("name: nordgate\nruntime: python\n")
+    (project / "__main__.py").write_text(_READS_WHILE_IT_IS_WRITTEN)
+    pulumi(project, "stack", "init", "own")
+    pulumi(project, "up", "--yes", "--skip-preview", "--stack", "own", PYTHONPATH=str(PROJECT))
+    pulumi(project, "up", "--yes", "--skip-preview", "--stack", "own", PYTHONPATH=str(PROJECT))
+    assert json.loads(pulumi(project, "stack", "output", "--json", "--stack", "own")) == {"before": {"before": {}}}
 
 
 def test_a_second_program_reads_a_stacks_outputs(tmp_path: Path) -> None:
@@ -53,8 +76,8 @@ def _stack(outputs: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def pulumi(folder: Path, *words: str, text: str | None = None) -> str:
-    settings = {"PULUMI_BACKEND_URL": f"file://{folder.parent}/state", "PULUMI_CONFIG_PASSPHRASE": ""}
+def pulumi(folder: Path, *words: str, text: str | None = None, **variables: str) -> str:
+    settings = variables | {"PULUMI_BACKEND_URL": f"file://{folder.parent}/state", "PULUMI_CONFIG_PASSPHRASE": ""}
     done = subprocess.run(
         [command(), *words, "--non-interactive"],
         cwd=folder, env=os.environ | pulumi_environment() | settings, input=text,
