@@ -9,10 +9,10 @@ from typing import Any
 import pulumi
 
 from stacks.design import GatewayDesign
-from stacks.history import Present, generation, incarnation, refusals
+from stacks.history import Present, deployed, generation, incarnation, refusals
+from stacks.transition import Standing, transition
 
-_ADVICE = "Data does not move or come back by itself, so nothing was changed: see docs/operations.md, data volumes."
-
+_ADVICE = "Nothing was changed: see docs/operations.md, data volumes."
 
 # A state in a folder is read while the engine writes it: for an instant the file beside it is empty.
 _HALF_WRITTEN = "failed to load checkpoint: EOF"
@@ -38,15 +38,26 @@ def own_outputs() -> dict[str, Any]:
 class History:
     """The gateways of the last successful deployment; a first one has none."""
 
-    def __init__(self, now: Mapping[str, Present], data: Mapping[str, str], rebuild: Collection[str] = ()) -> None:
-        """`now` is what is found on the hosts, and `data` names the data volumes, both by gateway.
+    def __init__(
+        self,
+        now: Mapping[str, Present],
+        data: Mapping[str, str],
+        declared: Mapping[str, Standing],
+        rebuild: Collection[str] = (),
+    ) -> None:
+        """By gateway, `now` is what is found on the hosts, `data` names the data volume, and `declared` is to stand.
 
-        `rebuild` names the gateways whose guests are made anew although they are the declared ones.
+        `rebuild` names the gateways whose guests are made anew although they are the declared ones. Raises RunError
+        when the deployment would take a gateway's data or address, and warns of what it cannot take back.
         """
-        before = own_outputs().get("history") or {}
-        if said := refusals(before, now, data):
+        outputs = own_outputs()
+        before = outputs.get("history") or {}
+        change = transition(deployed(before, outputs.get("addresses") or {}, now), declared)
+        if said := [*refusals(before, now, data), *(f"{sentence}." for sentence in change.refused)]:
             raise pulumi.RunError("\n".join([*said, _ADVICE]))
-        self._now, self._before, self._rebuild = now, before, rebuild
+        for sentence in change.warned:
+            pulumi.log.warn(f"{sentence}.")
+        self._now, self._before, self._rebuild, self._declared = now, before, rebuild, declared
 
     def generation(self, gateway: str) -> int:
         """The number of the gateway's proof."""
@@ -67,4 +78,5 @@ class History:
             "volumes": volumes,
             "hypervisor": present.hypervisor,
             "machine": present.machine,
+            "standing": self._declared[gateway].known(),
         }

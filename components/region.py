@@ -17,6 +17,7 @@ from stacks.design import GatewayDesign
 from stacks.history import Present
 from stacks.image import VerifiedImage
 from stacks.settings import Settings
+from stacks.transition import declared
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ class Region(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         stack, settings = args.stack, args.settings
         data = {name: design.data_name for name, design in args.designs.items()}
-        history = History(args.present, data, args.rebuild)
+        standing = {name: declared(settings, design) for name, design in args.designs.items()}
+        history = History(args.present, data, standing, args.rebuild)
         hypervisors: dict[str, Hypervisor] = {}
         images: dict[str, BaseImage] = {}
         networks: dict[str, Network] = {}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
 from hosts.agent import GuestAgent
@@ -25,10 +25,17 @@ class Observed:
     """By domain: the boot ID of each guest that runs and answers."""
     volumes: frozenset[str]
     """Names, in the pools that were asked about."""
+    sizes: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """Bytes of the volumes that were asked about, by pool and name; those that are there."""
+    folders: Mapping[str, str] = field(default_factory=dict)
+    """Of the pools that were asked about, by name; those that are there."""
 
 
-def observe(uri: str, domains: Collection[str], pools: Iterable[str]) -> Observed:
-    """The machine behind a URI, which of these domains it has, and what is in these pools. Raises HypervisorProblem."""
+def observe(uri: str, domains: Collection[str], pools: Collection[str], sized: Iterable[tuple[str, str]]) -> Observed:
+    """The machine behind a URI, which of these domains it has, and what is in these pools. Raises HypervisorProblem.
+
+    `sized` are the pool and name of the volumes whose sizes are wanted.
+    """
     hypervisor = Hypervisor(uri)
     capabilities = ElementTree.fromstring(hypervisor.virsh("capabilities"))  # noqa: S314 - libvirt wrote it
     defined = set(hypervisor.virsh("list", "--all", "--name").split())
@@ -36,7 +43,10 @@ def observe(uri: str, domains: Collection[str], pools: Iterable[str]) -> Observe
     running = set(hypervisor.virsh("list", "--name").split())
     boots = {domain: boot for domain in domains if domain in running and (boot := boot_id(hypervisor, domain))}
     volumes = frozenset(name for pool in pools for name in _volumes(hypervisor, pool))
-    return Observed(capabilities.findtext("host/uuid", ""), in_use, boots, volumes)
+    found = {(pool, name): hypervisor.volume(pool, name) for pool, name in sized if name in volumes}
+    sizes = {key: int(volume.findtext("capacity", "0")) for key, volume in found.items() if volume is not None}
+    folders = {pool: folder for pool in pools if (folder := _folder(hypervisor, pool))}
+    return Observed(capabilities.findtext("host/uuid", ""), in_use, boots, volumes, sizes, folders)
 
 
 def boot_id(hypervisor: Hypervisor, domain: str) -> str | None:
@@ -45,6 +55,16 @@ def boot_id(hypervisor: Hypervisor, domain: str) -> str | None:
         return GuestAgent(hypervisor, domain, timeout=5).read_file(_BOOT_ID).decode().strip()
     except Problem:
         return None
+
+
+def _folder(hypervisor: Hypervisor, pool: str) -> str | None:
+    try:
+        xml = hypervisor.virsh("pool-dumpxml", pool)
+    except HypervisorProblem as problem:
+        if "failed to get pool" in str(problem):
+            return None
+        raise
+    return ElementTree.fromstring(xml).findtext("target/path")  # noqa: S314 - libvirt wrote it
 
 
 def _disks(hypervisor: Hypervisor, domain: str) -> frozenset[str]:

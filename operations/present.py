@@ -47,7 +47,8 @@ def rebuild(designs: Mapping[str, GatewayDesign]) -> Collection[str]:
 
 def _observed(there: list[GatewayDesign]) -> Observed:
     pools = {pool for design in there for pool in (shared_name(design.stack), design.data_pool)}
-    return observe(there[0].uri, [design.domain for design in there], sorted(pools))
+    data = [(design.data_pool, design.data_name) for design in there]
+    return observe(there[0].uri, [design.domain for design in there], sorted(pools), data)
 
 
 def _differs(design: GatewayDesign, seen: Observed) -> list[str]:
@@ -73,5 +74,7 @@ def _present(design: GatewayDesign, seen: Observed, differs: Collection[str]) ->
         seen.boots.get(domain),
         seen.in_use.get(domain),
         sorted(seen.volumes),
+        seen.sizes.get((design.data_pool, design.data_name)),
+        seen.folders.get(shared_name(design.stack)),
         differs,
     )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+from stacks.transition import Standing
 
 _MOST = 1000
 """More guests of one mark than ever lie on a host."""
@@ -24,6 +26,10 @@ class Present:
     """The names of the volumes that its domain uses; None when it has no domain."""
     volumes: Collection[str]
     """Names, in its pools."""
+    data_bytes: int | None = None
+    """Size of its data volume; None when that is not in the pool that is declared."""
+    pool_path: str | None = None
+    """The folder of the stack's pool there; None when there is no such pool."""
     differs: Collection[str] = ()
     """A sentence for everything in the running guest that is not what was declared."""
 
@@ -63,23 +69,47 @@ def incarnation(
     return next(number for number in range(_MOST) if not own(number) & there)
 
 
-def refusals(before: Mapping[str, Any] | None, now: Mapping[str, Present], data: Mapping[str, str]) -> list[str]:
+def deployed(
+    before: Mapping[str, Mapping[str, Any]], addresses: Mapping[str, str], now: Mapping[str, Present]
+) -> dict[str, Standing]:
+    """The gateways as they stand. `before` and `addresses` are what the last deployment exported, by gateway.
+
+    What the host shows counts more than what was exported, but for the size of a logical volume: LVM rounds it up.
+    """
+    found = {}
+    for name, last in before.items():
+        exported = {
+            "hypervisor": last.get("hypervisor"),
+            "address": addresses.get(name),
+            **(last.get("standing") or {}),
+        }
+        standing = Standing.read(exported)
+        present = now.get(name)
+        if present and present.hypervisor == standing.hypervisor:
+            size = standing.data_bytes if standing.volume_group else present.data_bytes
+            standing = replace(standing, pool_path=present.pool_path, data_bytes=size)
+        found[name] = standing
+    return found
+
+
+def refusals(before: Mapping[str, Any], now: Mapping[str, Present], data: Mapping[str, str]) -> list[str]:
     """A sentence for each gateway that would stand without its data; `data` names its data volume.
 
     `before` is what the last deployment exported, by gateway.
     """
     found = []
     for name, present in now.items():
-        last = (before or {}).get(name)
-        if last is None:
+        last = before.get(name)
+        if last is None or last["hypervisor"] != present.hypervisor:
             continue
-        if last["hypervisor"] != present.hypervisor:
-            found.append(f"{name} stands on {last['hypervisor']}, and {present.hypervisor} is declared.")
-        elif last["machine"] != present.machine:
+        if last["machine"] != present.machine:
             found.append(
                 f"{name} stands on {present.hypervisor}, which was the machine {last['machine']}; its URI now leads to "
                 f"{present.machine}."
             )
         elif data[name] not in present.volumes:
             found.append(f"{name} has lost its data volume: {data[name]} is not on {present.hypervisor} any more.")
+        elif present.data_bytes is None and "standing" not in last:
+            where = f"on {present.hypervisor}, but not in the pool that is declared"
+            found.append(f"{name} would lose its data volume: {data[name]} is {where}.")
     return found

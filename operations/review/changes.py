@@ -8,13 +8,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from operations.review.rendered import ALL_AT_ONCE, Tree
+from operations.review.rendered import ALL_AT_ONCE, Tree, standings
+from stacks.transition import listed, transition
 from stacks.units import shown
 
 _GATEWAY = re.compile(r"gateways/([^/]+)/(.+)")
 _IN_PLACE = {"smoke.json", "gateway.yaml"}
 """Of a gateway's texts, those that the guest is not made from."""
-_NAMES_SHOWN = 6
 
 
 @dataclass(frozen=True)
@@ -48,22 +48,18 @@ class StackChange:
     created: tuple[str, ...]
     replaced: tuple[str, ...]
     deleted: tuple[str, ...]
-    kept: tuple[str, ...]
-    """Of the deleted gateways, those whose data volume is protected, so that `pulumi up` refuses."""
-    renamed: tuple[tuple[str, str], ...]
-    """Pairs of a deleted gateway and a created one that has its address."""
     checked: tuple[str, ...]
     """Gateways that stay as they are and are proved again."""
     hosts: tuple[str, ...]
     """Hypervisors whose connection, pool or network changes or goes."""
     new_hosts: tuple[str, ...]
     """Hypervisors that the stack comes to use."""
-    moved: tuple[str, ...]
-    """Gateways that move to another host."""
     grown: tuple[str, ...]
     """Gateways whose data volume grows in place."""
-    shrunk: tuple[str, ...]
-    """Gateways whose data volume is declared smaller than it was, which `pulumi up` refuses."""
+    refused: tuple[str, ...]
+    """Sentences about what neither `pulumi up` nor `pulumi preview` does."""
+    warned: tuple[str, ...]
+    """Sentences about what they warn of."""
     parallel: bool
     """Whether gateways are updated all at once, not each after the proof of the one before."""
     ready_within: float
@@ -91,7 +87,7 @@ def stack_change(stack: str, before: Tree, after: Tree) -> StackChange | None:
             touched.setdefault(found[1], set()).add(found[2])
     both = [name for name in are if name in were]
     created, deleted = [name for name in are if name not in were], [name for name in were if name not in are]
-    owners = {_value(before, name, "address"): name for name in deleted}
+    passage = transition(standings(before), standings(after))
     replaced = [name for name in both if "image.yaml" in paths or touched.get(name, set()) - _IN_PLACE]
     return StackChange(
         stack=stack,
@@ -101,25 +97,15 @@ def stack_change(stack: str, before: Tree, after: Tree) -> StackChange | None:
         created=tuple(created),
         replaced=tuple(replaced),
         deleted=tuple(deleted),
-        kept=tuple(name for name in deleted if _value(before, name, "  protected") == "true"),
-        renamed=tuple(
-            (owners[address], name) for name in created if (address := _value(after, name, "address")) in owners
-        ),
         checked=tuple(name for name in both if name not in replaced and "smoke.json" in touched.get(name, set())),
         hosts=_hosts(paths, before),
         new_hosts=tuple(name for name in _hosts(paths, after) if name not in _hosts(paths, before)),
-        moved=tuple(name for name in both if _value(before, name, "hypervisor") != _value(after, name, "hypervisor")),
         grown=tuple(name for name in both if _data_size(after, name) > _data_size(before, name)),
-        shrunk=tuple(name for name in both if _data_size(after, name) < _data_size(before, name)),
+        refused=passage.refused,
+        warned=passage.warned,
         parallel=any(_value(after, name, "updated") == ALL_AT_ONCE for name in are),
         ready_within=max((_ready_within(after, name) for name in replaced), default=0),
     )
-
-
-def listed(names: tuple[str, ...]) -> str:
-    """Names in a row, the many cut short."""
-    shown = ", ".join(names[:_NAMES_SHOWN])
-    return shown if len(names) <= _NAMES_SHOWN else f"{shown} and {len(names) - _NAMES_SHOWN} more"
 
 
 def _gateways(tree: Tree) -> list[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from operations.review.changes import FileChange, StackChange, listed
+from operations.review.changes import FileChange, StackChange
+from stacks.transition import listed
 
 MARK = "<!-- nordgate: what changes -->"
 """The first line of the comment, by which the next run finds it again."""
@@ -79,29 +80,7 @@ def _notes(change: StackChange) -> list[str]:
             f"nothing deploys or deletes {listed(change.deleted)} any more: `pulumi destroy` the stack where its file "
             "still is"
         ]
-    notes = []
-    if change.deleted:
-        notes.append(
-            f"{listed(change.deleted)} goes with its data volume"
-            + (", which is protected: `up` refuses it (docs/operations.md, data volumes)" if change.kept else "")
-        )
-    for before, after in change.renamed:
-        notes.append(
-            f"{after} has the address of {before}, which `up` deletes only when {after} is proved: take {before} out "
-            f"with one deployment and add {after} with the next"
-        )
-    if change.moved:
-        notes.append(
-            f"{listed(change.moved)} is declared on another host, where its data volume cannot follow: `up` refuses it "
-            "(docs/operations.md, data volumes)"
-        )
-    if change.shrunk:
-        notes.append(
-            f"the data volume of {listed(change.shrunk)} is declared smaller, which `up` refuses: it is never shrunk"
-        )
-    if change.hosts:
-        notes.append(f"read the preview for {listed(change.hosts)}: what stands on a pool or network goes with it")
-    return notes
+    return [*(f"`up` and `preview` refuse: {sentence}" for sentence in change.refused), *change.warned]
 
 
 def _diffs(change: StackChange) -> str:

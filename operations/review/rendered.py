@@ -13,6 +13,7 @@ from hardware import derived_uuid
 from operations.review.domain import domain_xml
 from stacks.design import GatewayDesign, design, shared_name
 from stacks.settings import Settings
+from stacks.transition import Standing
 
 Tree = Mapping[str, str]
 """Texts by their paths."""
@@ -38,6 +39,31 @@ def rendered(settings: Settings, stack: str) -> Tree:
         made = design(settings, stack, name, image.sha512 or image.sha256 or _ANY_IMAGE)
         tree |= {f"gateways/{name}/{path}": text for path, text in _gateway(settings, made).items()}
     return tree
+
+
+def standings(tree: Tree) -> dict[str, Standing]:
+    """The gateways that a tree shows, as they are to stand."""
+    names = [path.split("/")[1] for path in tree if path.startswith("gateways/") and path.endswith("/gateway.yaml")]
+    gateways = {name: yaml.safe_load(tree[f"gateways/{name}/gateway.yaml"]) for name in names}
+    hosts = {path: yaml.safe_load(text) for path, text in tree.items() if path.startswith("hosts/")}
+    return {
+        name: _standing(gateway, hosts[f"hosts/{gateway['hypervisor']}.yaml"]) for name, gateway in gateways.items()
+    }
+
+
+def _standing(gateway: Mapping[str, Any], host: Mapping[str, Any]) -> Standing:
+    bridge, card = host.get("bridge"), host.get("macvtap")
+    return Standing(
+        hypervisor=gateway["hypervisor"],
+        uri=host["uri"],
+        pool_path=host["pool"]["path"],
+        volume_group=host.get("volumeGroup", ""),
+        network=f"bridge {bridge}" if bridge else f"card {card}" if card else f"network {host['network']['cidr']}",
+        address=gateway["address"],
+        mac=gateway["mac"].lower(),
+        data_bytes=int(gateway["dataVolume"]["size"].removesuffix("MiB")) << 20,
+        protected=gateway["dataVolume"]["protected"],
+    )
 
 
 def documents(seed: SeedDocuments) -> Tree:

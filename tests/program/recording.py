@@ -7,7 +7,7 @@ import contextlib
 import json
 import runpy
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,9 @@ class Registered:
 
 
 class _Answers(mocks.Mocks):
+    def __init__(self, before: Mapping[str, Any]) -> None:
+        self._before = before
+
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         outputs = dict(args.inputs)
         if args.typ == "command:local:Command":
@@ -49,12 +52,12 @@ class _Answers(mocks.Mocks):
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
         assert args.token == "pulumi:pulumi:readStackOutputs", args.token  # noqa: S105 - the name of a function
-        return {"outputs": {}}, []  # nothing was deployed before
+        return {"outputs": dict(self._before)}, []
 
 
 class _Monitor(mocks.MockMonitor):
-    def __init__(self) -> None:
-        super().__init__(_Answers())
+    def __init__(self, before: Mapping[str, Any]) -> None:
+        super().__init__(_Answers(before))
         self.registered: list[Registered] = []
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - gRPC's name
@@ -95,13 +98,22 @@ def run_program(
     host: Mapping[str, Any] | None = None,
     report: Report | None = None,
     hardware: Mapping[str, Any] | None = None,
+    edit: Sequence[tuple[str, str]] = (),
+    before: Mapping[str, Any] | None = None,
+    observe: Callable[..., Observed] = lambda *_: Observed("machine", {}, {}, frozenset()),
+    preview: bool = True,
 ) -> Recorded:
     """Run `__main__.py` for the stack in the folder `project`; its image and its hosts are pretended to be there.
 
-    `host` and `hardware` are settings of its hypervisors and gateways to change; `report` is what the preflight finds.
+    `host` and `hardware` are settings of its hypervisors and gateways to change, and `edit` what is replaced in its
+    file. `report` is what the preflight finds, `observe` what the hosts show, `before` what the stack exported last.
     """
     shutil.copytree(PROJECT / "stacks", project / "stacks", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
-    document = yaml.safe_load((project / "stacks" / f"Pulumi.{stack}.yaml").read_text())
+    file = project / "stacks" / f"Pulumi.{stack}.yaml"
+    for there, instead in edit:
+        assert file.read_text().count(there) == 1, there
+        file.write_text(file.read_text().replace(there, instead))
+    document = yaml.safe_load(file.read_text())
     document["config"]["nordgate:hardware"].update(hardware or {})
     for hypervisor in document["config"]["nordgate:hypervisors"].values():
         hypervisor.update(host or {})
@@ -114,8 +126,8 @@ def run_program(
 
     # Pulumi's mocks take the thread's event loop, and whoever used asyncio.run before has left none.
     asyncio.set_event_loop(asyncio.new_event_loop())
-    monitor = _Monitor()
-    mocks.set_mocks(_Answers(), project="nordgate", stack=stack, preview=True, monitor=monitor)
+    monitor = _Monitor(before or {})
+    mocks.set_mocks(_Answers(before or {}), project="nordgate", stack=stack, preview=preview, monitor=monitor)
     set_all_config(config)
 
     outputs: dict[str, Any] = {}
@@ -126,7 +138,7 @@ def run_program(
         with (
             contextlib.chdir(project),
             patch("operations.preflight.preflight", return_value=report or {}),
-            patch("operations.present.observe", return_value=Observed("machine", {}, {}, frozenset())),
+            patch("operations.present.observe", observe),
         ):
             runpy.run_path(str(PROJECT / "__main__.py"))
         root: Any = pulumi.runtime.settings.get_root_resource()

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from stacks.history import Present, generation, incarnation, refusals
+from stacks.history import Present, deployed, generation, incarnation, refusals
+from stacks.transition import Standing
 
 DATA = {"gw1": "oslo-gw1-data.raw"}
 LAST: dict[str, Any] = {
@@ -26,6 +27,8 @@ def present(**changed: Any) -> Present:
         "boot": "b1",
         "in_use": ["root-a.qcow2", "seed-a.raw", DATA["gw1"]],
         "volumes": ["root-a.qcow2", "seed-a.raw", DATA["gw1"]],
+        "data_bytes": 128 << 20,
+        "pool_path": "/srv/nvme",
     }
     return Present(**(found | changed))
 
@@ -97,15 +100,18 @@ def test_taking_back_a_guest_that_did_not_start_uses_no_name_that_waits_for_its_
 def test_the_first_deployment_asks_nothing() -> None:
     nothing = present(in_use=None, volumes=[], boot=None)
     assert generation(None, nothing) == 1
-    assert refusals(None, {"gw1": nothing}, DATA) == []
+    assert refusals({}, {"gw1": nothing}, DATA) == []
 
 
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"hypervisor": "host2"}, "gw1 stands on host1, and host2 is declared."),
         ({"machine": "m2"}, "gw1 stands on host1, which was the machine m1; its URI now leads to m2."),
         ({"volumes": ["root-a.qcow2"]}, "gw1 has lost its data volume: oslo-gw1-data.raw is not on host1 any more."),
+        (
+            {"data_bytes": None},
+            "gw1 would lose its data volume: oslo-gw1-data.raw is on host1, but not in the pool that is declared.",
+        ),
     ],
 )
 def test_a_gateway_is_never_left_without_its_data(changed: dict[str, Any], said: str) -> None:
@@ -114,3 +120,22 @@ def test_a_gateway_is_never_left_without_its_data(changed: dict[str, Any], said:
 
 def test_another_host_moves_nothing() -> None:
     assert refusals({"gw1": LAST}, {"gw1": present(), "gw2": present(hypervisor="host2", machine="m2")}, DATA) == []
+
+
+def test_what_an_older_program_exported_is_completed_by_what_the_host_shows() -> None:
+    found = deployed({"gw1": LAST}, {"gw1": "10.0.0.1"}, {"gw1": present()})
+    assert found == {
+        "gw1": Standing(hypervisor="host1", address="10.0.0.1", pool_path="/srv/nvme", data_bytes=128 << 20)
+    }
+
+
+def test_what_was_exported_of_a_gateway_is_read_whatever_else_a_newer_program_added() -> None:
+    standing = Standing(hypervisor="host1", address="10.0.0.1", mac="02:00:00:00:00:01", protected=True)
+    last = LAST | {"standing": standing.known() | {"invented": [1]}, "invented": 2}
+    assert deployed({"gw1": last}, {}, {}) == {"gw1": standing}
+
+
+@pytest.mark.parametrize(("group", "size"), [("", 192), ("vg0", 130)])
+def test_a_logical_volume_is_as_large_as_it_was_declared_and_another_as_it_is(group: str, size: int) -> None:
+    last = LAST | {"standing": {"volume_group": group, "data_bytes": 130 << 20}}
+    assert deployed({"gw1": last}, {}, {"gw1": present(data_bytes=192 << 20)})["gw1"].data_bytes == size << 20

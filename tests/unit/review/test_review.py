@@ -24,6 +24,16 @@ _OSLO, _TEST, _BOTH = "Pulumi.oslo.yaml", "Pulumi.oslo-test.yaml", ("gw1", "gw2"
 _IN_TURN, _AT_ONCE = "up to 4min each, one after the other", "up to 4min each, at the same time"
 _PROTECTED, _PARALLEL = "  nordgate:protectData: true\n", "  nordgate:parallel: true\n"
 _SECOND = "    gw2:\n      hypervisor: host2\n      address: 10.81.0.12\n      pinning: *cores\n"
+_SHRUNK = "the data volume of gw1, gw2 has 20480 MiB, and 9216 MiB are declared: a data volume is never shrunk"
+_MOVED = "gw2: on host2 now, on host3 as declared, and data does not move by itself"
+_RENAMED = (
+    "gw3 is declared at the address 10.81.0.12, where gw2 stands until gw3 is proved, and then goes with its data: "
+    "take gw2 out with one deployment and add gw3 with the next"
+)
+_POOL = (
+    "the pool of gw1 on host1 is /var/lib/nordgate/lab/oslo/pool, and /var/lib/nordgate/lab/oslo/other is declared: "
+    "a pool does not move by itself"
+)
 PAGE = PROJECT / "docs/pull-requests.md"
 
 
@@ -96,14 +106,14 @@ def test_the_example_in_the_docs_is_what_the_tool_makes(
         (_OSLO, "sha256: f", "sha256: e", {"replaced": _BOTH}),
         (_OSLO, "protectData: true", "protectData: false", {"replaced": (), "checked": (), "interruption": "none"}),
         (_OSLO, _PROTECTED, _PROTECTED + _PARALLEL, {"replaced": (), "checked": (), "interruption": "none"}),
-        (_OSLO, "dataVolume: 20GiB", "dataVolume: 40GiB", {"grown": _BOTH, "shrunk": ()}),
-        (_OSLO, "dataVolume: 20GiB", "dataVolume: 20481MiB", {"grown": _BOTH, "shrunk": ()}),
-        (_OSLO, "dataVolume: 20GiB", "dataVolume: 9GiB", {"grown": (), "shrunk": _BOTH}),
-        (_OSLO, "hypervisor: host2", "hypervisor: host3", {"moved": ("gw2",), "replaced": ("gw2",)}),
+        (_OSLO, "dataVolume: 20GiB", "dataVolume: 40GiB", {"grown": _BOTH, "refused": ()}),
+        (_OSLO, "dataVolume: 20GiB", "dataVolume: 20481MiB", {"grown": _BOTH, "refused": ()}),
+        (_OSLO, "dataVolume: 20GiB", "dataVolume: 9GiB", {"grown": (), "refused": (_SHRUNK,)}),
+        (_OSLO, "hypervisor: host2", "hypervisor: host3", {"refused": (_MOVED,), "replaced": ("gw2",)}),
         (_OSLO, _SECOND, "", {"deleted": ("gw2",), "replaced": (), "interruption": "gw2 for good"}),
-        (_OSLO, "    gw2:\n", "    gw3:\n", {"created": ("gw3",), "deleted": ("gw2",), "renamed": (("gw2", "gw3"),)}),
+        (_OSLO, "    gw2:\n", "    gw3:\n", {"created": ("gw3",), "deleted": ("gw2",), "refused": (_RENAMED,)}),
         (_TEST, "budgetScale: 50", "budgetScale: 60", {"replaced": (), "checked": ("gw1",), "interruption": "none"}),
-        (_TEST, "lab/oslo/pool", "lab/oslo/other", {"hosts": ("host1",)}),
+        (_TEST, "lab/oslo/pool", "lab/oslo/other", {"hosts": ("host1",), "refused": (_POOL,)}),
         ("regions/oslo.yaml", "p99: 40ms", "p99: 30ms", {"replaced": (), "checked": _BOTH}),
         ("regions/oslo.yaml", "timeServers: [10.81.0.1]", "timeServers: [10.81.0.2]", {"replaced": _BOTH}),
         ("regions/oslo.yaml", "network:\n", "network:\n  vrrpPeers: [10.81.0.12]\n", {"replaced": _BOTH}),
@@ -162,7 +172,7 @@ def test_a_gateway_that_goes_or_is_renamed_comes_with_what_to_do(project: Path, 
     head = document.markdown(changes(unchanged, trees(project)), "main").partition("<details>")[0]
     assert "| oslo | made: gw3; deleted: gw2 | - | - | gw2 for good |" in head
     assert "- **oslo**: gw2 goes with its data volume, which is protected: `up` refuses it" in head
-    assert "- **oslo**: gw3 has the address of gw2, which `up` deletes only when gw3 is proved" in head
+    assert f"- **oslo**: `up` and `preview` refuse: {_RENAMED}" in head
 
 
 def test_a_host_that_comes_is_no_reason_to_fear_for_what_stands_on_it(
@@ -255,8 +265,8 @@ def test_a_reviewer_is_warned_of_what_an_edit_does_to_data(project: Path, unchan
     edit(project, _OSLO, "dataVolume: 20GiB", "dataVolume: 10GiB")
     edit(project, _TEST, "lab/oslo/pool", "lab/oslo/other")
     comment = document.markdown(changes(unchanged, trees(project)), "main")
-    assert "- **oslo**: the data volume of gw1, gw2 is declared smaller, which `up` refuses" in comment
-    assert "- **oslo-test**: read the preview for host1" in comment
+    assert "- **oslo**: `up` and `preview` refuse: the data volume of gw1, gw2 has 20480 MiB, and 10240" in comment
+    assert f"- **oslo-test**: `up` and `preview` refuse: {_POOL}" in comment
 
 
 def test_a_data_volume_that_grows_is_updated_in_place(project: Path, unchanged: dict[str, Tree]) -> None:
