@@ -13,6 +13,7 @@ from stacks.files import stack_file
 from stacks.image import declared, verify
 from stacks.load import load_config
 from stacks.problems import SettingsError
+from stacks.production import told, warnings
 from stacks.seed import write_seed
 
 project, stack = Path.cwd(), pulumi.get_stack()
@@ -20,6 +21,8 @@ try:
     config = pulumi.runtime.config.CONFIG.get() or pulumi.runtime.config.get_config_env()
     encrypted = [key for key in config if pulumi.runtime.is_config_secret(key)]
     settings = load_config(config, stack, project, encrypted)
+    for warning in warnings(stack, settings):
+        pulumi.log.warn(told(warning))
     image = declared(settings.image, project, str(stack_file(stack)))
     if not pulumi.runtime.is_dry_run():
         verify(image, project, str(stack_file(stack)), lambda text: pulumi.log.info(text, ephemeral=True))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from ipaddress import IPv4Network, IPv6Network
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from cloudinit.addresses import everybody
 from cloudinit.kernel import KernelSettings
-from cloudinit.model import Headers, HostName, Name, Seconds, Settings, Text
+from cloudinit.model import Headers, HostName, Name, Network, Seconds, Settings, Text
 from cloudinit.problems import Problem, raise_all
 from cloudinit.routing import Listeners, RateLimit, Readiness, Route, UpstreamGroup
 
@@ -98,7 +98,7 @@ class GatewaySettings(Settings):
         "answer, so that the cookies that it sets can come back.",
     )
     rate_limit: RateLimit | None = None
-    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = Field(
+    trusted_proxies: tuple[Network, ...] = Field(
         default=(),
         description="Networks that are believed what they say about a client: X-Forwarded-For, -Proto, -Host, -Port "
         "and others. Nobody, unless named here.",
@@ -214,9 +214,11 @@ class GatewaySettings(Settings):
         for index, network in enumerate(self.trusted_proxies):
             if network in self.trusted_proxies[:index]:
                 found.append(Problem(("trustedProxies", index), str(network), f"{network} is listed twice"))
-            if network.prefixlen == 0:
-                rule = f"{network} is everybody: anyone could pose as any client"
-                found.append(Problem(("trustedProxies", index), str(network), rule))
+        for network in everybody(self.trusted_proxies):
+            alone = network in self.trusted_proxies
+            where = ("trustedProxies", self.trusted_proxies.index(network)) if alone else ("trustedProxies",)
+            rule = f"{network}{'' if alone else ', put together,'} is everybody: anyone could pose as any client"
+            found.append(Problem(where, str(network), rule))
         found += [
             Problem(("serverNames", index), name, f'"{name}" is listed twice')
             for index, name in enumerate(self.server_names)

@@ -7,13 +7,18 @@ a control character or an nginx variable.
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
+from cloudinit.addresses import network, of_a_host, of_hosts, unreachable
+from cloudinit.keys import ca_certificates, ssh_public_key
+
 _HOST_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
+_DNS_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+"""Of what DNS can find: names of services have underscores."""
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _TOKEN = re.compile(r"[A-Za-z0-9!#%&'*+.^_`|~-]+")
 _OWN_HEADERS = {
@@ -46,11 +51,11 @@ def plain_text(value: str) -> str:
     return value
 
 
-def host_name(value: str) -> str:
+def host_name(value: str, label: re.Pattern[str] = _HOST_LABEL) -> str:
     """A lower-case DNS name; the labels and the length as DNS allows them."""
     name = value.lower()
     labels = name.split(".")
-    if len(name) > 253 or not all(_HOST_LABEL.fullmatch(label) for label in labels):
+    if len(name) > 253 or not all(map(label.fullmatch, labels)):
         raise ValueError(f'"{value}" is not a host name')
     if labels[-1].isdigit():
         raise ValueError(f'"{value}" is an address, not a host name')
@@ -93,6 +98,8 @@ def mac_address(value: str) -> str:
         raise ValueError(f'"{value}" is not a MAC address like 52:54:00:12:34:56')
     if int(mac[:2], 16) & 1:
         raise ValueError(f'"{value}" is a multicast MAC address; a network card needs a unicast one')
+    if not mac.strip("0:"):
+        raise ValueError(f'"{value}" is the MAC address that stands for none')
     return mac
 
 
@@ -113,22 +120,21 @@ def endpoint(value: str) -> str:
             raise ValueError(f'"{value}" has no IPv6 address between its brackets')
     elif not _is_address(host, IPv4Address):
         try:
-            host_name(host)
+            host_name(host, _DNS_LABEL)
         except ValueError:
             raise ValueError(f'"{value}" has neither an address nor a host name before its port') from None
+    if kind := unreachable(host):
+        raise ValueError(f"{host} is {kind}: no server is reached there")
     return value.lower()
 
 
-def ca_certificate(value: str) -> str:
-    """PEM of one certificate or several, and of nothing that is secret."""
-    if "PRIVATE KEY" in value:
-        raise ValueError("contains a private key; only the CA's certificate belongs here")
-    lines = value.strip().splitlines()
-    if not lines or lines[0] != "-----BEGIN CERTIFICATE-----" or lines[-1] != "-----END CERTIFICATE-----":
-        raise ValueError("is not a PEM certificate (-----BEGIN CERTIFICATE----- ...)")
-    if any(not line.isascii() or not line.isprintable() for line in lines):
-        raise ValueError("is not a PEM certificate: it holds characters that are not printable ASCII")
-    return "\n".join(lines) + "\n"
+def name_or_address(value: str) -> str:
+    """A host by its name, or by an address that another host can have."""
+    try:
+        address = ip_address(value)
+    except ValueError:
+        return host_name(value)
+    return str(of_a_host(_unscoped(address)))
 
 
 def _is_address(text: str, kind: type[IPv4Address] | type[IPv6Address]) -> bool:
@@ -139,7 +145,7 @@ def _is_address(text: str, kind: type[IPv4Address] | type[IPv6Address]) -> bool:
 
 
 def _unscoped(value: Any) -> Any:
-    if isinstance(value, str) and "%" in value:
+    if "%" in str(value):
         raise ValueError(f'"{value}" has a zone; only plain addresses can be used here')
     return value
 
@@ -153,7 +159,13 @@ MacAddress = Annotated[str, AfterValidator(mac_address)]
 Headers = Annotated[dict[HeaderName, Text], AfterValidator(distinct)]
 UrlPath = Annotated[str, StringConstraints(max_length=1024), AfterValidator(url_path)]
 Endpoint = Annotated[str, StringConstraints(max_length=300), AfterValidator(endpoint)]
-CaCertificate = Annotated[str, StringConstraints(max_length=100_000), AfterValidator(ca_certificate)]
-Address = Annotated[IPv4Address | IPv6Address, BeforeValidator(_unscoped)]
+CaCertificate = Annotated[str, StringConstraints(max_length=100_000), AfterValidator(ca_certificates)]
+SshPublicKey = Annotated[str, StringConstraints(max_length=8000), AfterValidator(ssh_public_key)]
+Host = Annotated[str, AfterValidator(name_or_address)]
+Address = Annotated[IPv4Address | IPv6Address, BeforeValidator(_unscoped), AfterValidator(of_a_host)]
+Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(network)]
+"""Any, loopback too."""
+HostsNetwork = Annotated[Network, AfterValidator(of_hosts)]
+"""One that other hosts are in."""
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[int, Field(ge=1, le=86400)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from math import ceil
 
 from cloudinit import headers
 from cloudinit.catalogue.nginx import FIXED
@@ -46,7 +45,7 @@ def nginx_files(guest: GuestSettings, gateway: GatewaySettings, platform: Platfo
         "always_hidden": (*headers.ALWAYS_OURS, *headers.NEVER_TOLD),
         "left_to_upstream": list(headers.defaults_of_left(gateway)),
         "hash_bucket": _bucket(max(len(name) for name in gateway.server_names)),
-        "zone_megabytes": max(1, ceil(gateway.rate_limit.clients / 16_000)) if gateway.rate_limit else 0,
+        "zone_megabytes": gateway.rate_limit.megabytes if gateway.rate_limit else 0,
         "health_check": HEALTH_CHECK,
         "grpc_ready": "grpc-ready.invalid",
         "catch_all": any(route.path == "/" and not route.exact for route in gateway.routes),

@@ -242,6 +242,11 @@ class RateLimit(Settings):
     clients: int = Field(default=160_000, ge=1000, le=10_000_000, description="Addresses remembered; 16,000 a MiB.")
     dry_run: bool = Field(default=False, description="Only log what would be refused.")
 
+    @property
+    def megabytes(self) -> int:
+        """What the table of clients takes."""
+        return max(1, ceil(self.clients / 16_000))
+
 
 class Listeners(Settings):
     """The ports of the gateway."""

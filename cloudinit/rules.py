@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+from cloudinit.addresses import is_loopback
 from cloudinit.gateway import GatewaySettings
 from cloudinit.guest import GuestSettings
 from cloudinit.platforms import Platform
@@ -19,6 +22,7 @@ def broken_rules(guest: GuestSettings, gateway: GatewaySettings, platform: Platf
         rule = "needs a DNS server to find the certificate's responder, and the guest has no resolvers"
         found.append(Problem(("tls", "ocspStapling"), True, rule))
     found += gateway.kernel.unknown_to(platform.kernel)
+    found += own_upstreams(gateway, (str(guest.address.ip),))
     versions = {guest.address.version}
     found += [
         Problem(("upstreams", name, "servers", index, "address"), server.address, "the guest has no IPv6 address")
@@ -36,4 +40,21 @@ def broken_rules(guest: GuestSettings, gateway: GatewaySettings, platform: Platf
         for index, server in enumerate(declared.servers)
         if not guest.resolvers and group(name, gateway).servers[index].is_name
     ]
+    return found
+
+
+def own_upstreams(gateway: GatewaySettings, addresses: Collection[str]) -> list[Problem]:
+    """Servers that are a listener of the gateway, or of another one that has one of the `addresses` and the same names.
+
+    Each request would come back, and go out again, until no connection is left.
+    """
+    found = []
+    for name, declared in gateway.upstreams.items():
+        for index, server in enumerate(declared.servers):
+            host, _, port = server.address.rpartition(":")
+            host, inside = host.strip("[]"), is_loopback(host)
+            listening = gateway.ports if inside else gateway.ports[:2]
+            if int(port) in listening and (inside or host in addresses or host in gateway.server_names):
+                rule = f"{server.address} is the gateway itself: every request would come back to it"
+                found.append(Problem(("upstreams", name, "servers", index, "address"), server.address, rule))
     return found

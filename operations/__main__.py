@@ -20,6 +20,7 @@ from stacks.files import stack_file
 from stacks.image import declared
 from stacks.load import load_file
 from stacks.problems import SettingsError
+from stacks.production import told, warnings
 from tools.console import Problem, phase, run_tool
 
 WRONG_USAGE = 2
@@ -90,6 +91,8 @@ def main() -> int:
 def _carry_out(verb: str, stack: str, gateway: str) -> int:
     settings = load_file(Path.cwd(), stack)
     if verb == "check":
+        for warning in warnings(stack, settings):
+            print(f"nordgate: warning: {told(warning)}", file=sys.stderr)
         return 0  # to have been loaded is to be right
     if verb == "state":
         prepare(stack, settings)

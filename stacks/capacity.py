@@ -63,9 +63,24 @@ def bodies_leave_the_memory_to_others(nginx: GatewaySettings, hardware: Hardware
         yield Problem(("nginx", "bodyBufferMegabytes"), nginx.body_buffer_megabytes, rule)
 
 
+def shared_tables_leave_the_memory_to_others(nginx: GatewaySettings, hardware: Hardware) -> Iterator[Problem]:
+    """Full ones: nginx takes their pages as they fill."""
+    sessions, most = nginx.tls.session_cache_megabytes, hardware.memory // 4 >> 20
+    clients = nginx.rate_limit.megabytes if nginx.rate_limit else 0
+    if sessions + clients > most:
+        rule = (
+            f"{sessions} MiB for TLS sessions and {clients} for the clients of a rate limit are more than a quarter of "
+            f"hardware.memory, {hardware.memory >> 20}MiB: at most {most}"
+        )
+        larger_is_sessions = sessions >= clients
+        where = ("tls", "sessionCacheMegabytes") if larger_is_sessions else ("rateLimit", "clients")
+        yield Problem(("nginx", *where), sessions if larger_is_sessions else clients, rule)
+
+
 RULES: tuple[Callable[..., Iterator[Problem]], ...] = (
     logs_fit_the_data_volume,
     the_connection_table_fits_the_memory,
     heads_fit_the_memory,
     bodies_leave_the_memory_to_others,
+    shared_tables_leave_the_memory_to_others,
 )

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from urllib.parse import parse_qsl, urlsplit
 
 _TRANSPORTS = ("ssh", "tcp", "tls", "unix")
-_PLACE = re.compile(r"([A-Za-z0-9_][A-Za-z0-9._-]*@)?([A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(:\d+)?")
+_PLACE = re.compile(r"([A-Za-z0-9_][A-Za-z0-9._-]*@)?([A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
 _EXAMPLE = "such as qemu+ssh://deploy@host1/system"
 
 PARAMETERS = (
@@ -47,13 +47,18 @@ def why_no_connection(uri: str) -> str | None:
         return f'"{uri}" is no QEMU connection {_EXAMPLE}'
     if transport and transport not in _TRANSPORTS:
         return f'"{uri}" goes by {transport}, which the provider cannot: {", ".join(_TRANSPORTS)}'
-    if "@" in parts.netloc and ":" in parts.netloc.rpartition("@")[0]:
-        return f'"{parts.hostname}" is logged in to with a password, which would stand in plain text: use an SSH key'
+    login, at, place = uri.partition("://")[2].partition("?")[0].rpartition("@")
+    if at and ":" in login:
+        host = place.partition("/")[0]
+        return f'"{host}" is logged in to with a password, which would stand in plain text: use an SSH key'
     if transport in ("ssh", "tcp", "tls") and not parts.netloc:
         return f'"{uri}" names no host {_EXAMPLE}'
     if parts.netloc and not _PLACE.fullmatch(parts.netloc):
         return f'"{uri}" has no host that every program reads alike: {parts.netloc}'
-    if transport == "ssh" and re.search(r":\d+$", parts.netloc):
+    port = re.search(r":([0-9]+)$", parts.netloc)
+    if port and not 1 <= int(port[1]) <= 65535:
+        return f'"{uri}" has no port from 1 to 65535 after its host'
+    if transport == "ssh" and port:
         return f'"{uri}" has a port, which the published libvirt plugin cannot use with SSH'
     return _why_not_these(parts.query)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, Self
+from typing import Annotated, Any, Protocol, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -18,7 +18,7 @@ from hardware import (
     profile_problems,
     shared_cores,
 )
-from stacks.units import Size
+from stacks.units import Size, at_most
 
 
 def _without_defaults(schema: dict[str, Any]) -> None:
@@ -34,8 +34,10 @@ class Hardware(Profile):
 
     profile: ProfileName = Field(description="how the guest meets the host: see docs/hardware.md")
     vcpus: int = Field(ge=1, le=64, description="virtual processors per gateway")
-    memory: Size = Field(ge=256 << 20, description="memory per gateway, such as 4GiB")
-    data_volume: Size = Field(ge=64 << 20, description="size of the volume for logs and TLS keys, fully preallocated")
+    memory: Annotated[Size, at_most("4TiB")] = Field(ge=256 << 20, description="memory per gateway, such as 4GiB")
+    data_volume: Annotated[Size, at_most("16TiB")] = Field(
+        ge=64 << 20, description="size of the volume for logs and TLS keys, fully preallocated"
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from cloudinit.problems import Problem
+from stacks.places import without_secrets
 
 _SHOWN = 60
 
@@ -23,7 +24,7 @@ class SettingsError(Exception):
 
     def __init__(self, source: str, rows: typing.Sequence[Row], *more: tuple[str, typing.Sequence[Row]]) -> None:
         self.found = [
-            (file, [(_on_one_line(setting), _on_one_line(sentence)) for setting, sentence in lines])
+            (file, [(_on_one_line(setting), without_secrets(_on_one_line(sentence))) for setting, sentence in lines])
             for file, lines in ((source, rows), *more)
             if lines
         ]

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from cloudinit import PLATFORMS, GatewaySettings, broken_rules
 from cloudinit.problems import Problem
-from stacks import capacity, promises
+from cloudinit.rules import own_upstreams
+from stacks import capacity, production, promises
 from stacks.connections import refused_in_production
 from stacks.design import guest_settings
 from stacks.files import is_test
@@ -129,6 +130,10 @@ def ports_are_free(nginx: GatewaySettings) -> Iterator[Problem]:
     return _of_nginx(nginx.port_problems())
 
 
+def gateways_are_not_their_own_upstreams(nginx: GatewaySettings, gateways: Mapping[str, Gateway]) -> Iterator[Problem]:
+    return _of_nginx(own_upstreams(nginx, [str(gateway.address) for gateway in gateways.values()]))
+
+
 def _of_nginx(problems: list[Problem]) -> Iterator[Problem]:
     """What nginx's settings have checked already, unless one of them was wrong by itself."""
     return (Problem(("nginx", *problem.where), problem.value, problem.rule) for problem in problems)
@@ -166,8 +171,7 @@ def guests_can_be_made(
 
 
 _SETTINGS_OF_GUESTS: dict[str, tuple[str | int, ...]] = {
-    "authorized_keys": ("authorizedKeys",),
-    "ntp_servers": ("network", "timeServers"),
+    "managementNetworks": ("network", "management"),
     "timezone": ("timeZone",),
 }
 """Where what becomes a guest's setting stands in the files; addresses have rules of their own above."""
@@ -184,8 +188,10 @@ RULES: tuple[Callable[..., Iterator[Problem]], ...] = (
     gateways_get_along_on_their_hosts,
     *promises.RULES,
     *capacity.RULES,
+    *production.REFUSED,
     routes_fit_the_upstreams,
     limits_on_files_are_high_enough,
     ports_are_free,
+    gateways_are_not_their_own_upstreams,
     guests_can_be_made,
 )

@@ -6,41 +6,25 @@ between settings are in stacks/rules.py.
 
 from __future__ import annotations
 
-import re
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
 from cloudinit import GatewaySettings, PackageSettings, platform_named
 from cloudinit.gateway import LogSettings
-from cloudinit.model import MacAddress, Text
+from cloudinit.model import Host, MacAddress, SshPublicKey, Text
 from cloudinit.model import Settings as Model
 from cloudinit.problems import Problem, raise_all
 from hardware import PciAddress, Pinning
 from stacks.connections import why_no_connection
 from stacks.hardware import Hardware
+from stacks.places import Device, Entry, HostAddress, HostPath, HostsNetwork, Url, VolumeGroup
 from stacks.smoke import Smoke
 from stacks.units import Duration
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
-Device = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9.-]{0,14}$")]
-_FOLDER = r"^(/[A-Za-z0-9._-]+)+$"
-
-
-def _folder(path: str) -> str:
-    # libvirt knows a volume by its path, letter by letter.
-    if not re.fullmatch(_FOLDER, path):
-        raise ValueError(
-            "must be a whole path such as /srv/nvme/nordgate: no slash at its end, none doubled, no blanks"
-        )
-    return path
-
-
-HostPath = Annotated[str, AfterValidator(_folder), WithJsonSchema({"type": "string", "pattern": _FOLDER})]
-VolumeGroup = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+.][A-Za-z0-9_+.-]{0,126}$")]
 PlatformName = Annotated[str, AfterValidator(lambda name: platform_named(name).name)]
-Endpoint = Annotated[str, StringConstraints(pattern=r"^127\.0\.0\.1:[0-9]{2,5}$")]
 
 
 class Hypervisor(Model):
@@ -93,9 +77,7 @@ class Image(Model):
     file: str | None = Field(
         default=None, description="a qcow2 file on the machine that runs Pulumi, relative to the project"
     )
-    url: Annotated[str, StringConstraints(pattern=r"^https?://[!-~]+$")] | None = Field(
-        default=None, description="where to download a qcow2 file, once; needs a checksum"
-    )
+    url: Url | None = Field(default=None, description="where to download a qcow2 file, once; needs a checksum")
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(
         default=None, description="checksum of the file; without one, the manifest beside an image that was baked here"
     )
@@ -124,12 +106,12 @@ class Image(Model):
 class Network(Model):
     """The network that the gateways of a region stand in."""
 
-    cidr: IPv4Network = Field(description="such as 10.81.0.0/24; no other region's network may overlap it")
-    router: IPv4Address | None = Field(default=None, description="default route; without one the network is closed")
-    resolvers: tuple[IPv4Address, ...] = Field(default=(), description="DNS servers")
-    time_servers: tuple[str, ...] = Field(min_length=1, description="NTP servers")
-    management: tuple[IPv4Network, ...] = Field(min_length=1, description="networks that may reach SSH")
-    vrrp_peers: tuple[IPv4Address, ...] = Field(
+    cidr: HostsNetwork = Field(description="such as 10.81.0.0/24; no other region's network may overlap it")
+    router: HostAddress | None = Field(default=None, description="default route; without one the network is closed")
+    resolvers: tuple[HostAddress, ...] = Field(default=(), description="DNS servers")
+    time_servers: tuple[Host, ...] = Field(min_length=1, description="NTP servers")
+    management: tuple[HostsNetwork, ...] = Field(min_length=1, description="networks that may reach SSH")
+    vrrp_peers: tuple[HostAddress, ...] = Field(
         default=(), description="whose VRRP advertisements the gateways' firewall lets in"
     )
 
@@ -138,9 +120,9 @@ class Gateway(Model):
     """One gateway: where it runs and where it is reached."""
 
     hypervisor: Name = Field(description="one of `hypervisors`")
-    address: IPv4Address = Field(description="inside the network's cidr")
+    address: HostAddress = Field(description="inside the network's cidr")
     mac: MacAddress | None = Field(default=None, description="without one, derived from stack and name")
-    entry: Endpoint | None = Field(
+    entry: Entry | None = Field(
         default=None,
         description="127.0.0.1:PORT that leads to the gateway's 443 where its address cannot be reached; "
         "the gateway then answers to a name below localhost too",
@@ -201,7 +183,9 @@ class Stack(Model):
         description="The gateways by name; each with hypervisor, address, and optionally mac, entry, pinning and "
         "nvmeController",
     )
-    authorized_keys: tuple[str, ...] = Field(default=(), description="SSH public keys of the guests' operators")
+    authorized_keys: tuple[SshPublicKey, ...] = Field(
+        default=(), description="SSH public keys of the guests' operators"
+    )
     budget_scale: int = Field(
         default=1,
         ge=1,

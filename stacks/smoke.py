@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from itertools import pairwise, product
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
 from cloudinit.model import CaCertificate
 from cloudinit.model import Settings as Model
 from cloudinit.problems import Problem, raise_all
+from stacks.places import why_no_url, why_secret
 from stacks.units import Duration, shown
 
-UrlPath = Annotated[str, StringConstraints(pattern=r"^/[!-~]*$")]
+
+def _asked(path: str) -> str:
+    if reason := why_secret(urlsplit(path).query):
+        raise ValueError(f'"{path}" {reason}')
+    return path
+
+
+UrlPath = Annotated[str, StringConstraints(pattern=r"^/[!-~]*$"), AfterValidator(_asked)]
 _REACH = r"^(local|hypervisor|region:[a-z][a-z0-9-]{0,30}|ssh://([A-Za-z0-9_][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9._-]*(:[0-9]+)?)$"
 VantageName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 
@@ -97,6 +106,14 @@ class Vantage(Model):
         "out, only for gateways in a lab of this machine",
     )
 
+    @field_validator("reach")
+    @classmethod
+    def _has_a_port(cls, value: str) -> str:
+        port = re.search(r":([0-9]+)$", value)
+        if port and not 1 <= int(port[1]) <= 65535:
+            raise ValueError(f'"{value}" has no port from 1 to 65535 after its host')
+        return value
+
     @property
     def region(self) -> str | None:
         """The other region that it lies in, if it says so."""
@@ -145,13 +162,8 @@ class Smoke(Model):
     @field_validator("baseline")
     @classmethod
     def _can_be_asked(cls, value: str | None) -> str | None:
-        parts = urlsplit(value or "http://h/")
-        try:
-            good = parts.port != 0 and "@" not in parts.netloc and not parts.fragment
-        except ValueError:
-            good = False
-        if not good:
-            raise ValueError(f'"{value}" is not http://HOST[:PORT]/PATH')
+        if value is not None and (reason := why_no_url(value)):
+            raise ValueError(f'"{value}" {reason}')
         return value
 
     @property

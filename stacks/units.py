@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 _SIZES = {"MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 _DURATIONS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
@@ -36,6 +36,18 @@ def shown(seconds: float) -> str:
     if seconds < 1:
         return f"{seconds * 1000:g}ms"
     return f"{seconds / 60:g}min" if seconds % 60 == 0 else f"{seconds:g}s"
+
+
+def at_most(most: str) -> AfterValidator:
+    """What no host has is a slip of the unit."""
+    bound = int(str(parse_size(most)))
+
+    def check(value: int) -> int:
+        if value > bound:
+            raise ValueError(f"is more than hosts have: {most} at most")
+        return value
+
+    return AfterValidator(check)
 
 
 Size = Annotated[

@@ -38,13 +38,9 @@ from tests.e2e.project import LAB, PORT, SOURCE, STACK, Project, leftovers
 from tests.kernel_facts import answers_wanted, questions
 
 URI = f"qemu:///system?socket=/var/lib/nordgate/lab/{LAB}/run/libvirt-sock"
-UPSTREAMS = 'servers: ["10.81.0.21:9001", "10.81.0.22:9002"]'
-BROKEN = """
-      tls:
-        serverName: api.internal
-        caCertificate: "-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----"
-"""
-"""A certificate of which only nginx sees that it is none."""
+TEMPLATE = "cloudinit/templates/nginx/log.conf.j2"
+BROKEN = "no_such_directive on;\n"
+"""A mistake of which only nginx sees that it is one."""
 
 
 @pytest.fixture(scope="module")
@@ -73,12 +69,14 @@ def checked(project: Project, *words: str) -> dict[str, Any]:
 
 
 def test_a_guest_that_cannot_get_ready_fails_the_deployment_and_says_why(project: Project) -> None:
-    project.edit(UPSTREAMS, UPSTREAMS + BROKEN)
+    template = project.folder / TEMPLATE
+    right = template.read_text()
+    template.write_text(right + BROKEN)
     ended = project.make("up")
-    project.edit(UPSTREAMS + BROKEN, UPSTREAMS)
+    template.write_text(right)
     assert ended.code != 0, ended.output
     assert "the first boot of gw1 failed" in ended.output, ended.output
-    assert 'SSL_CTX_load_verify_locations("/etc/nginx/nordgate/ca-api.pem") failed' in ended.output, ended.output
+    assert 'unknown directive "no_such_directive" in /etc/nginx/nordgate/log.conf' in ended.output, ended.output
     assert "serial console, last lines" in ended.output, ended.output
 
 

@@ -16,6 +16,8 @@ GUEST: dict[str, Any] = {
     "ntpServers": ["10.8.0.1"],
     "managementNetworks": ["10.8.0.0/24"],
 }
+SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGZvciB0ZXN0cyBvbmx5OiBub3QgYSBrZXkgdG8gdXNl someone"
+"""Made of words: nobody has the other half."""
 GATEWAY: dict[str, Any] = {
     "serverNames": ["api.example.test"],
     "upstreams": {"api": {"servers": ["10.8.0.2:8080", "10.8.0.3:8080"]}},

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from cloudinit import PATHS, PLATFORMS, SeedDocuments, checks_for, seed_documents
 from cloudinit.text import yaml_text
-from tests.unit.cloudinit.samples import gateway, guest
+from tests.unit.cloudinit.samples import SSH_KEY, gateway, guest
 
 TRIXIE = PLATFORMS["debian-13"]
 
@@ -78,7 +78,7 @@ def test_another_process_with_another_hash_seed_renders_the_same_bytes() -> None
 
 
 def test_nothing_in_the_seed_is_secret() -> None:
-    documents = seed(authorizedKeys=["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA someone"])
+    documents = seed(authorizedKeys=[SSH_KEY])
     assert not re.search(
         r"PRIVATE KEY|passwd:|password:|plain_text_passwd", documents.user_data.replace("lock_passwd", "")
     )

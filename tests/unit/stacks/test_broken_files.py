@@ -135,6 +135,20 @@ def test_plain_pulumi_says_the_same(case: Case, program: Path) -> None:
     assert "libvirt" not in preview.stdout.replace("libvirt plugin", ""), "a resource was reached"
 
 
+def test_a_warning_is_seen_in_a_check_and_in_a_preview_and_stops_neither(checkout: Project, program: Path) -> None:
+    said = "stacks/Pulumi.oslo.yaml: protectData: false: a gateway that is taken out of this file goes with its logs"
+    for folder in (checkout.folder, program):
+        copy_known(folder)
+        file = folder / "stacks/Pulumi.oslo.yaml"
+        file.write_text(file.read_text().replace("protectData: true", "protectData: false"))
+    ended = checkout.make("check", "STACK=oslo")
+    assert (ended.code, f"nordgate: warning: {said}" in ended.output) == (0, True), ended.output
+    preview = pulumi(program, "preview", "--stack", "oslo")
+    text = preview.stdout + preview.stderr
+    assert f"warning: {said}" in text, text
+    assert "preflight of oslo" in text, "what ends it is that there are no hosts"
+
+
 def pulumi(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     settings = {"PULUMI_BACKEND_URL": f"file://{folder}/state", "PULUMI_CONFIG_PASSPHRASE": "nordgate-test"}
     return subprocess.run(
