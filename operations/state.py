@@ -8,18 +8,18 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hardware import derived_uuid
 from hosts.virsh import Hypervisor
+from operations.checkpoint import STATE, clear_side_files, holder, latest, locks, place
 from stacks.design import shared_name
-from stacks.files import PROJECT
 from stacks.settings import Settings
 from tools.console import Problem, phase
 
-_STATE = Path(".nordgate/state")
 _SECONDS = 300
 """For what takes Pulumi one: it reads and writes files of this checkout."""
 _KINDS = {"domain": "dom", "network": "net-", "pool": "pool-"}
@@ -50,12 +50,17 @@ class Recorded:
 def prepare(stack: str, settings: Settings) -> None:
     """Create the stack if need be, clear the lock of a dead process, and make state and hypervisor agree.
 
-    What a killed run left on the hypervisor is deleted; what is gone from the hypervisor is forgotten.
+    What a killed run left on the hypervisor is deleted; what is gone from the hypervisor is forgotten. Raises Problem,
+    with what to type, when a file of the state is not whole or cannot be read.
     """
-    _STATE.mkdir(parents=True, exist_ok=True)
+    try:
+        STATE.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Problem(f"{STATE} must be a folder that you may write: {error.strerror}.") from None
     clear_dead_locks(stack)
     end_stray_plugins(Path.cwd())
-    if not _checkpoint(stack).exists():
+    clear_side_files()
+    if not place(stack).exists():
         _pulumi("stack", "init", stack, "--no-select")
     recorded = _recorded(stack)
     hypervisors = [Hypervisor(host.uri) for host in settings.hypervisors.values()]
@@ -74,15 +79,28 @@ def prepare(stack: str, settings: Settings) -> None:
 
 
 def clear_dead_locks(stack: str) -> None:
-    """Delete locks whose process is gone. Raises Problem for one that is held."""
-    for lock in (_STATE / ".pulumi" / "locks" / "organization" / PROJECT / stack).glob("*.json"):
-        holder = json.loads(lock.read_text() or "{}")
-        pid = holder.get("pid", 0)
-        if holder.get("hostname", socket.gethostname()) != socket.gethostname():
-            raise Problem(f"stack {stack} is locked by {holder}: wait, or run `pulumi cancel --stack {stack}`.")
+    """Delete locks whose process is gone. Raises Problem for one that is held.
+
+    One that was cut off names nobody: it is held while any pulumi is at work in this checkout.
+    """
+    for lock in locks(stack):
+        found = holder(lock)
+        pid = found.get("pid", 0) if found else _pulumi_here()
+        host = (found or {}).get("hostname", socket.gethostname())
+        if host != socket.gethostname():
+            raise Problem(f"stack {stack} is locked by {found}: wait, or run `pulumi cancel --stack {stack}`.")
         if _is_pulumi(pid):
             raise Problem(f"pulumi (process {pid}) is working on stack {stack}: wait for it, or end it.")
         lock.unlink()
+
+
+def _pulumi_here() -> int | None:
+    """The PID of a pulumi that works in this checkout."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (process / "comm").read_text() == "pulumi\n" and (process / "cwd").readlink() == Path.cwd():
+                return int(process.name)
+    return None
 
 
 def end_stray_plugins(checkout: Path) -> None:
@@ -98,21 +116,19 @@ def end_stray_plugins(checkout: Path) -> None:
             os.kill(int(process.name), signal.SIGTERM)
 
 
-def _checkpoint(stack: str) -> Path:
-    return _STATE / ".pulumi" / "stacks" / PROJECT / f"{stack}.json"
-
-
-def _is_pulumi(pid: int) -> bool:
+def _is_pulumi(pid: object) -> bool:
+    if not isinstance(pid, int):
+        return False
     try:
-        return "pulumi" in Path(f"/proc/{pid}/cmdline").read_text()
+        return b"pulumi" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
 
 
 def _recorded(stack: str) -> Recorded:
-    latest = json.loads(_checkpoint(stack).read_text())["checkpoint"].get("latest") or {}
+    state = latest(stack)
     # One that is pending replacement has been deleted: what is there by its identifier was made by the killed run.
-    resources = [found for found in latest.get("resources") or [] if not found.get("pendingReplacement")]
+    resources = [found for found in state.get("resources") or [] if not found.get("pendingReplacement")]
     identifiers = {resource.get("id", "") for resource in resources} - {""}
     marked = {
         resource["id"]
@@ -125,7 +141,7 @@ def _recorded(stack: str) -> Recorded:
     for command in commands:
         identifiers |= {str(trigger) for trigger in command.get("inputs", {}).get("triggers", [])}
         identifiers.add(command.get("outputs", {}).get("stdout", ""))
-    return Recorded(frozenset(identifiers), frozenset(marked), bool(latest.get("pending_operations")))
+    return Recorded(frozenset(identifiers), frozenset(marked), bool(state.get("pending_operations")))
 
 
 def _drop_unfinished(stack: str) -> None:
@@ -180,7 +196,7 @@ def _pulumi(*words: str, text: str | None = None) -> str:
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise Problem(
-            f"pulumi {' '.join(words[:2])} did not end within {_SECONDS} s: its state lies in {_STATE}."
+            f"pulumi {' '.join(words[:2])} did not end within {_SECONDS} s: its state lies in {STATE}."
         ) from None
     except FileNotFoundError:
         raise Problem('pulumi not found: run "make tools".') from None

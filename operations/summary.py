@@ -28,9 +28,16 @@ def outputs(stack: str) -> dict[str, Any]:
 
 def report(stack: str, folder: Path) -> str:
     """The smoke reports of the stack's gateways in `folder`, as Markdown for a job summary."""
-    found = sorted(folder.glob("*.json"))
-    reports = [path.with_suffix(".md").read_text() for path in found if json.loads(path.read_text())["stack"] == stack]
+    reports = [path.with_suffix(".md").read_text() for path in sorted(folder.glob("*.json")) if _is_of(stack, path)]
     return "\n".join(reports) or f"### Smoke check of {stack}\n\nNone ran: no gateway has changed."
+
+
+def _is_of(stack: str, path: Path) -> bool:
+    """Whether it is a report of the stack; one that was cut off is nobody's."""
+    try:
+        return bool(json.loads(path.read_bytes())["stack"] == stack) and path.with_suffix(".md").is_file()
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def summary(stack: str) -> str:

@@ -60,7 +60,7 @@ def declared(image: Image, project: Path, source: str) -> VerifiedImage:
     try:
         manifest = json.loads((project / str(image.file)).read_text())
         return VerifiedImage(manifest["file"], manifest["sha256"])
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         raise SettingsError(
             source, [("image.file", f'{image.file} is no manifest of a baked image: run "make image" first')]
         ) from None

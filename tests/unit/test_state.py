@@ -13,7 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from operations import checkpoint as checkpoints
 from operations import state
+from operations.summary import report
+from stacks.load import load_file
 from tools.console import Problem
 
 STACK = "oslo-test"
@@ -104,3 +107,168 @@ def test_a_plugin_whose_pulumi_was_killed_is_ended_and_no_other(tmp_path: Path) 
         assert bystander.poll() is None
     finally:
         bystander.kill()
+
+
+WHOLE = (Path(__file__).parents[1] / "recorded/overlay/state.json").read_bytes()
+DAMAGED: dict[str, bytes] = {
+    "empty": b"",
+    "zeroes": bytes(5000),
+    "no UTF-8": b"\xff\xfe{}",
+    "a list": b"[]",
+    "null": b"null",
+    "another document": b'{"version": 3}',
+    "another form": b'{"checkpoint": {"latest": {"resources": [1]}}}',
+    "no map": b'{"checkpoint": 1}',
+}
+
+
+def checkpoint(stack: str = STACK) -> bytes:
+    """A whole state as the engine keeps it."""
+    return json.dumps(
+        {"version": 3, "checkpoint": {"stack": stack, "latest": json.loads(WHOLE)["deployment"]}}
+    ).encode()
+
+
+@pytest.fixture
+def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of a stack's state, with a copy of it that is whole."""
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / f".nordgate/state/.pulumi/stacks/nordgate/{STACK}.json"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(checkpoint())
+    copy = tmp_path / f".nordgate/state/.pulumi/backups/nordgate/{STACK}/{STACK}.1795609893282924601.json"
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(checkpoint())
+    return file
+
+
+def told(stack: str = STACK) -> str:
+    with pytest.raises(Problem) as caught:
+        checkpoints.latest(stack)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def as_told(sentence: str) -> None:
+    """Type what the sentence says."""
+    subprocess.run(["sh", "-ec", sentence.split("`")[1]], check=True)
+
+
+@pytest.mark.parametrize("share", [*range(0, 100, 7), 99.99])
+def test_a_state_that_was_cut_off_anywhere_is_told_with_the_copy_to_put_back(stored: Path, share: float) -> None:
+    stored.write_bytes(checkpoint()[: int(len(checkpoint()) * share / 100)])
+    sentence = told()
+    assert f"the state of {STACK}, .nordgate/state/.pulumi/stacks/nordgate/{STACK}.json, is cut off" in sentence
+    assert "with 20 resources" in sentence
+    as_told(sentence)
+    assert len(checkpoints.latest(STACK)["resources"]) == 20
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_state_that_is_none_is_told_with_the_copy_to_put_back(stored: Path, damage: str) -> None:
+    stored.write_bytes(DAMAGED[damage])
+    as_told(told())
+    assert checkpoints.latest(STACK)["resources"]
+
+
+def test_a_folder_in_the_place_of_the_state_is_told_with_the_copy_to_put_back(stored: Path) -> None:
+    stored.unlink()
+    stored.mkdir()
+    as_told(told())
+    assert checkpoints.latest(STACK)["resources"]
+
+
+def test_a_copy_that_is_damaged_too_is_passed_over_for_an_older_one(stored: Path) -> None:
+    stored.with_name(f"{stored.name}.bak").write_bytes(checkpoint()[:-9])
+    stored.write_bytes(b"")
+    as_told(told())
+    assert checkpoints.latest(STACK)["resources"]
+
+
+def test_a_state_without_a_whole_copy_is_told_with_how_to_begin_anew(stored: Path) -> None:
+    stored.write_bytes(b"{")
+    shutil.rmtree(stored.parents[2] / "backups")
+    assert f"`make lab-down STACK={STACK} FORCE=1 && rm -r .nordgate/state/.pulumi/stacks" in told()
+
+
+def test_a_state_that_may_not_be_read_is_told_so(stored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    assert "cannot be read (Permission denied): `sudo chown" in told()
+    assert stored.exists()
+
+
+def test_an_empty_stack_has_a_whole_state(stored: Path) -> None:
+    stored.write_text('{"version": 3, "checkpoint": {"stack": "x"}}')
+    assert checkpoints.latest(STACK) == {}
+
+
+def test_what_lies_beside_the_state_and_is_not_whole_is_deleted(stored: Path) -> None:
+    whole, cut = stored.with_name("other.json.attrs"), stored.with_name(f"{stored.name}.attrs")
+    whole.write_text('{"md5": "x"}')
+    cut.write_text('{"md5": "')
+    version = stored.parents[2] / "meta.yaml"
+    version.write_bytes(b"")
+    checkpoints.clear_side_files()
+    assert whole.exists()
+    assert not cut.exists()
+    assert not version.exists()
+    version.write_text("version: 1\n")
+    checkpoints.clear_side_files()
+    assert version.exists()
+    assert stored.exists()
+
+
+@pytest.mark.parametrize("damage", [*DAMAGED, "cut off"])
+def test_a_lock_that_was_cut_off_is_cleared_when_nothing_works_here(locks: Path, damage: str) -> None:
+    path = locks / "one.json"
+    path.write_bytes(DAMAGED.get(damage, b'{"pid": 1'))
+    state.clear_dead_locks(STACK)
+    assert not path.exists()
+
+
+def test_a_lock_that_was_cut_off_is_respected_while_a_pulumi_works_here(locks: Path, tmp_path: Path) -> None:
+    program = tmp_path / "pulumi"
+    shutil.copy2("/bin/sleep", program)
+    running = subprocess.Popen([str(program), "60"])
+    try:
+        deadline = time.monotonic() + 10
+        while Path(f"/proc/{running.pid}/comm").read_text() != "pulumi\n" and time.monotonic() < deadline:
+            time.sleep(0.01)
+        (locks / "one.json").write_bytes(b"{")
+        with pytest.raises(Problem, match=f"process {running.pid}"):
+            state.clear_dead_locks(STACK)
+    finally:
+        running.kill()
+
+
+def test_a_folder_in_the_place_of_a_lock_is_told_with_what_to_do(locks: Path) -> None:
+    (locks / "one.json").mkdir()
+    with pytest.raises(Problem, match=r"Is a directory\. Mend that, or `rm -r .*one\.json`"):
+        state.clear_dead_locks(STACK)
+
+
+@pytest.mark.parametrize("pid", ["x\0y", "../self", -1, 1.5, None, [1]])
+def test_a_lock_that_names_no_process_is_cleared(locks: Path, pid: object) -> None:
+    path = locks / "one.json"
+    path.write_text(json.dumps({"pid": pid, "hostname": socket.gethostname()}))
+    state.clear_dead_locks(STACK)
+    assert not path.exists()
+
+
+def test_a_file_in_the_place_of_the_states_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".nordgate").mkdir()
+    (tmp_path / ".nordgate/state").write_text("")
+    with pytest.raises(Problem, match=r"\.nordgate/state must be a folder"):
+        state.prepare(STACK, load_file(Path(__file__).parents[2], STACK))
+
+
+@pytest.mark.parametrize("damage", [*DAMAGED, "cut off"])
+def test_a_smoke_report_that_was_cut_off_is_nobodys(tmp_path: Path, damage: str) -> None:
+    (tmp_path / "a.json").write_bytes(DAMAGED.get(damage, b'{"stack": "oslo'))
+    (tmp_path / "b.json").write_text('{"stack": "oslo-test"}')
+    (tmp_path / "b.md").write_text("### It passed")
+    assert report(STACK, tmp_path) == "### It passed"

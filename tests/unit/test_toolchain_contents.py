@@ -94,6 +94,27 @@ def test_a_stamp_that_lies_is_not_believed(home: Path, venv: Path) -> None:
     assert not contents.kept("python", "two", venv), "made from something else"
 
 
+@pytest.mark.parametrize(
+    "text", [b"", b'{"a": ["x", [1', b"[]", b"null", b'{"a": 1}', b'{"a": ["x", 1]}', bytes(9), b"\xff"]
+)
+def test_a_list_that_was_cut_off_is_a_reason_to_make_the_product_again(home: Path, venv: Path, text: bytes) -> None:
+    (home / "stamps/python.files").write_bytes(text)
+    assert contents.changed("python", venv) is not None
+
+
+def test_a_stamp_that_was_cut_off_is_none(home: Path) -> None:
+    (home / "stamps").mkdir()
+    for text in (b"", bytes(32), b"\xff\xfe"):
+        (home / "stamps/python").write_bytes(text)
+        assert not work.stamped("python", "one")
+
+
+def test_a_folder_in_the_place_of_a_stamp_is_told_with_what_to_do(home: Path) -> None:
+    (home / "stamps/linters").mkdir(parents=True)
+    with pytest.raises(Problem, match=r"stamps/linters: Is a directory\. Delete it"), work.told_plainly():
+        work.stamp("linters", "one")
+
+
 def test_what_python_has_compiled_is_deleted_when_it_is_not_from_the_source(venv: Path) -> None:
     good = compiled(venv).read_bytes()
     compiled(venv).write_bytes(good.replace(b"\x01", b"\x02"))

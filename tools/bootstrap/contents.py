@@ -40,9 +40,8 @@ def kept(name: str, mark: str, *places: Path) -> bool:
 
 def changed(name: str, *places: Path) -> str | None:
     """The first file at `places` that is not as it was when the product was finished; None when all are."""
-    try:
-        known: dict[str, tuple[str, Look]] = json.loads(work.read_stamp(_list(name)))
-    except ValueError:
+    known = _known(name)
+    if known is None:
         return f"the list of {name}"
     seen, fresh = {}, False
     for path, found in _walk(places):
@@ -64,6 +63,15 @@ def changed(name: str, *places: Path) -> str | None:
     if fresh:
         work.stamp(_list(name), json.dumps(seen))
     return None
+
+
+def _known(name: str) -> dict[str, tuple[str, Look]] | None:
+    """What was noted of each file; None when the list is not whole."""
+    try:
+        found = json.loads(work.read_stamp(_list(name)))
+        return {file: (str(content), list(look)) for file, (content, look) in found.items()}
+    except (ValueError, TypeError, AttributeError):
+        return None
 
 
 def say_why(name: str, mark: str, *places: Path) -> None:

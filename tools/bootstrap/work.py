@@ -62,6 +62,10 @@ def told_plainly() -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise Problem(_FULL) from error
+        if error.errno in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.EIO):
+            # Of a move, what stands in its way.
+            file = error.filename2 or error.filename
+            raise Problem(f"{file}: {error.strerror}. Delete it, and run this again.") from error
         raise
 
 
@@ -195,7 +199,7 @@ def stamped(name: str, mark: str) -> bool:
 
 def read_stamp(name: str) -> str:
     """The mark that the product `name` was finished with; empty if it never was."""
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError, UnicodeDecodeError):
         return (_STAMPS / name).read_text()
     return ""
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from tools.console import Problem, phase
 from tools.lab import dns, entries
 from tools.lab.layout import BACKEND_PORTS, LABS, MIRROR_PORT, Forward, Lab
-from tools.lab.processes import record, recorded, start_child
+from tools.lab.processes import named, record, recorded, start_child
 
 _CHECKOUT = Path(__file__).parents[2]
 _MOUNT_POINTS = LABS / "mount-points.json"
@@ -28,7 +28,9 @@ _NEEDED = ("libvirtd", "virsh", "qemu-system-x86_64", "ip", "unshare", "nsenter"
 
 def first_process(lab: Lab) -> int | None:
     """The PID, as the machine sees it, of the lab's first process; None when the lab is not running."""
-    return recorded(lab.pid_file)
+    found = recorded(lab.pid_file)
+    # Its record may have been cut off while it runs on: a second lab in the same place would harm both.
+    return found or (named("tools.lab.host", lab.name) if lab.pid_file.exists() else None)
 
 
 def up(lab: Lab, forwards: Sequence[Forward], upstreams: Sequence[str], chronyd: str) -> None:
@@ -121,21 +123,29 @@ def _lay_out(lab: Lab) -> None:
         path.write_text(text)
     missing = [str(path) for path in lab.mounts if not path.exists()]
     if missing:
-        known = json.loads(_MOUNT_POINTS.read_text()) if _MOUNT_POINTS.exists() else []
-        _MOUNT_POINTS.write_text(json.dumps(sorted({*known, *missing})))
+        draft = _MOUNT_POINTS.with_suffix(".new")
+        draft.write_text(json.dumps(sorted({*_mount_points(), *missing})))
+        draft.replace(_MOUNT_POINTS)
         for mount_point in missing:
             Path(mount_point).mkdir()
+
+
+def _mount_points() -> list[str]:
+    """The folders that were made to mount on. A list that was cut off is forgotten: empty folders stay, and no more."""
+    with suppress(OSError, ValueError):
+        found = json.loads(_MOUNT_POINTS.read_bytes())
+        return [path for path in found if isinstance(path, str)] if isinstance(found, list) else []
+    return []
 
 
 def _forget_mount_points() -> None:
     """Remove the folders that labs were mounted on, once no lab is left; what is gone or in use by now stays so."""
     if names():
         return
-    if _MOUNT_POINTS.exists():
-        for path in json.loads(_MOUNT_POINTS.read_text()):
-            with suppress(OSError):
-                Path(path).rmdir()
-        _MOUNT_POINTS.unlink()
+    for path in _mount_points():
+        with suppress(OSError):
+            Path(path).rmdir()
+    _MOUNT_POINTS.unlink(missing_ok=True)
     for folder in (LABS, LABS.parent):
         if not any(folder.iterdir()):
             folder.rmdir()

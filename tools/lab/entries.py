@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tools.console import Problem
 from tools.lab.layout import Forward, Lab
-from tools.lab.processes import end, record, recorded, start_child
+from tools.lab.processes import end, noted, record, recorded, start_child
 
 _CHECKOUT = Path(__file__).parents[2]
 _START_BOUND = 5.0
@@ -32,10 +32,10 @@ def keep(lab: Lab, forwards: Sequence[Forward]) -> None:
     """Have exactly these ways into a lab that runs. Harmless when they are there. Raises Problem: a port is taken."""
     wanted = "".join(f"{forward.port} {forward.address}:{forward.address_port}\n" for forward in forwards)
     running = recorded(lab.entries_pid_file)
-    if running and lab.entries_file.read_text() == wanted:
+    if running and noted(lab.entries_file) == wanted.strip():
         return
     if running:
-        end(lab.entries_pid_file.read_text().strip())
+        end(noted(lab.entries_pid_file))
     if not forwards:
         return
     with ExitStack() as opened:

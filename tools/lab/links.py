@@ -20,7 +20,7 @@ from tools.console import Problem, phase
 from tools.lab import control
 from tools.lab.layout import LABS, Lab
 from tools.lab.link import READY
-from tools.lab.processes import end, identity, living
+from tools.lab.processes import end, identity, living, noted
 from tools.locks import hold
 
 _CHECKOUT = Path(__file__).parents[2]
@@ -53,7 +53,7 @@ def join(one: End, other: End, round_trip: float) -> None:
     with file.open("a+") as held:
         hold(held, f"another run that links lab {one.lab.name}", 3 * _PATIENCE)
         # The labs of now: a link with one that has ended since is about to end too.
-        labs = [end.lab.pid_file.read_text().strip() for end in (one, other)]
+        labs = [noted(end.lab.pid_file) for end in (one, other)]
         wanted = f"{round_trip:g} s, {one.network} {labs[0]}, {other.network} {labs[1]}"
         held.seek(0)
         process, _, made = held.read().partition(": ")
@@ -69,13 +69,13 @@ def part(lab: Lab) -> None:
     """End every link of the lab. Harmless when there is none."""
     for file in _files(lab):
         control.check_root()
-        end(file.read_text().partition(": ")[0])
+        end(noted(file).partition(": ")[0])
         file.unlink()
 
 
 def linked(lab: Lab) -> list[str]:
     """The names of the labs that this one is linked with now."""
-    files = [file for file in _files(lab) if living(file.read_text().partition(": ")[0])]
+    files = [file for file in _files(lab) if living(noted(file).partition(": ")[0])]
     return sorted(name for file in files for name in (file.name, file.parent.parent.name) if name != lab.name)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import time
@@ -29,7 +30,7 @@ def identity(pid: int) -> str | None:
 def living(told: str) -> int | None:
     """The PID in a text that `identity` gave, if that process still lives."""
     pid = told.partition(" ")[0]
-    return int(pid) if pid.isdigit() and identity(int(pid)) == told else None
+    return int(pid) if re.fullmatch(r"[0-9]{1,10}", pid) and identity(int(pid)) == told else None
 
 
 def record(file: Path, pid: int) -> None:
@@ -39,10 +40,30 @@ def record(file: Path, pid: int) -> None:
 
 def recorded(file: Path) -> int | None:
     """The PID, as the machine sees it, of the process remembered in `file`; None when it has ended."""
+    return living(noted(file))
+
+
+def noted(file: Path) -> str:
+    """What `record` left in `file`; nothing of use when that was cut off or is gone. Raises Problem: no file."""
     try:
-        return living(file.read_text().strip())
+        return file.read_text(errors="replace").strip()
     except FileNotFoundError:
-        return None
+        return ""
+    except OSError as error:
+        raise Problem(f"{file} cannot be read: {error.strerror}. `sudo rm -r {file}`, and run this again.") from None
+
+
+def named(module: str, name: str) -> int | None:
+    """The PID of the first process of a PID namespace that runs `python -m MODULE NAME ...`; None without one."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            status = (process / "status").read_text(errors="replace")
+        except OSError:
+            continue
+        if words[1:4] == ["-m", module, name] and re.search(r"^NSpid:.*\t1$", status, re.MULTILINE):
+            return int(process.name)
+    return None
 
 
 def start_child(
