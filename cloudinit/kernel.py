@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from cloudinit.catalogue.kernel import KERNEL
 from cloudinit.catalogue.model import Disposition, Sysctl
@@ -34,10 +34,17 @@ class KernelSetting:
         return "/proc/sys/" + self.key.replace(".", "/")
 
 
+def _number_or_text(value: object) -> object:
+    # A truth value would pass as 1 or 0.
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError("must be a whole number, or several in one text")
+    return value
+
+
 class KernelSettings(Settings):
     """Values other than the catalogue's, and its options."""
 
-    sysctl: dict[str, int | str] = Field(
+    sysctl: dict[str, Annotated[int | str, BeforeValidator(_number_or_text)]] = Field(
         default_factory=dict, description="Values in place of the catalogue's; a floor stays a floor."
     )
     bbr: bool = Field(default=False, description="fq and bbr in place of the kernel's defaults: measure first.")

@@ -10,11 +10,21 @@ import re
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    StringConstraints,
+)
 from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema
 
 from cloudinit.addresses import network, of_a_host, of_hosts, unreachable
 from cloudinit.keys import ca_certificates, ssh_public_key
+from cloudinit.kinds import strict_kinds
 
 _HOST_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 _DNS_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
@@ -36,9 +46,13 @@ _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 
 class Settings(BaseModel):
-    """Frozen, strict about unknown names, `camelCase` in a stack file and `snake_case` in Python."""
+    """Frozen, strict about unknown names and about kinds, `camelCase` in a stack file and `snake_case` in Python."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return strict_kinds(handler(source))
 
 
 def plain_text(value: str) -> str:

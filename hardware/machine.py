@@ -6,13 +6,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
-from hardware.profile import Profile
+from hardware.profile import Profile, shaped
 
-Cores = tuple[Annotated[int, Field(ge=0, le=8191)], ...]
-PciAddress = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]$")]
+Cores = tuple[Annotated[StrictInt, Field(ge=0, le=8191)], ...]
+_PCI = r"[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]"
+PciAddress = Annotated[
+    str,
+    shaped(_PCI, 'must be a PCI address such as "0000:65:00.0", in lower case and in quotes'),
+    WithJsonSchema({"type": "string", "pattern": f"^{_PCI}$"}),
+]
 
 
 class Pinning(BaseModel):
@@ -33,7 +38,7 @@ class Pinning(BaseModel):
         default=(),
         description="Housekeeping cores for the I/O threads, where there are any. Gateways may share them.",
     )
-    node: int = Field(
+    node: StrictInt = Field(
         ge=0,
         le=63,
         description="The NUMA node that all of the guest's memory comes from: that of `cpus`, and best that of the "

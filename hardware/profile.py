@@ -2,15 +2,53 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    WithJsonSchema,
+)
 from pydantic.alias_generators import to_camel
 
 ProfileName = Literal["portable", "balanced", "latency"]
-MachineType = Annotated[str, StringConstraints(pattern=r"^(q35|pc-q35-[0-9]{1,2}\.[0-9]{1,2})$")]
-CpuFeature = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,40}$")]
-Queues = Literal["perVcpu"] | Annotated[int, Field(ge=1, le=64)]
+
+
+def shaped(pattern: str, rule: str) -> AfterValidator:
+    """Annotates a text that must match the whole pattern; else, `rule` says in words what it must be."""
+
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(rule)
+        return value
+
+    return AfterValidator(check)
+
+
+def _queues(value: object) -> object:
+    if value == "perVcpu" or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 64):
+        return value
+    raise ValueError("must be perVcpu, or a whole number from 1 to 64")
+
+
+_MACHINE, _FEATURE = r"(q35|pc-q35-[0-9]{1,2}\.[0-9]{1,2})", r"[a-z0-9][a-z0-9_.-]{0,40}"
+MachineType = Annotated[
+    str,
+    shaped(_MACHINE, "must be q35, or q35 with a version such as pc-q35-7.2"),
+    WithJsonSchema({"type": "string", "pattern": f"^{_MACHINE}$"}),
+]
+CpuFeature = Annotated[
+    str,
+    shaped(_FEATURE, "must be a feature's name as libvirt has it, such as avx512f"),
+    WithJsonSchema({"type": "string", "pattern": f"^{_FEATURE}$"}),
+]
+Queues = Annotated[Literal["perVcpu"] | Annotated[int, Field(ge=1, le=64)], BeforeValidator(_queues)]
 
 PAGE_BYTES = {"2MiB": 2 << 20, "1GiB": 1 << 30}
 """The huge pages of x86-64, in bytes."""
@@ -45,7 +83,7 @@ class Profile(BaseModel):
         description="Threads of each core in the topology that the guest sees. 2 only where `pinning.cpus` lists the "
         "two hyper-threads of each host core side by side; otherwise the guest's scheduler is misled.",
     )
-    require_aes: bool = Field(
+    require_aes: StrictBool = Field(
         default=True,
         description="The guest does not start on a processor without AES instructions, without which TLS costs many "
         "times as much. libvirt then checks all that QEMU made of the processor (`check='full'`), and names what is "
@@ -56,7 +94,7 @@ class Profile(BaseModel):
         description="Processor features hidden from the guest, by libvirt's names. For measurements, and for "
         "features that a processor has and does badly.",
     )
-    pinned: bool = Field(
+    pinned: StrictBool = Field(
         default=False,
         description="Every virtual processor has a host core of its own, and QEMU's other threads stay off these; "
         "each gateway then says which, under `pinning`. For hosts whose cores are set aside for guests.",
@@ -67,11 +105,11 @@ class Profile(BaseModel):
         "after the start. Reserved on the host beforehand (`vm.nr_hugepages`, `hugepagesz=1G hugepages=N`); a guest "
         "that finds too few does not start.",
     )
-    locked_memory: bool = Field(
+    locked_memory: StrictBool = Field(
         default=False,
         description="The host never swaps the guest's memory. Needs as much free memory as the guest has.",
     )
-    share_pages: bool = Field(
+    share_pages: StrictBool = Field(
         default=True,
         description="The host may merge equal pages of several guests (KSM). It saves memory, and the first write to a "
         "merged page waits for a copy.",
@@ -82,14 +120,14 @@ class Profile(BaseModel):
         description="What the firmware starts from, first to last. `network` is the card's PXE: after `root` for a "
         "guest that is to fall back to a rescue system, before it where every start is to ask one first.",
     )
-    iothreads: int = Field(
+    iothreads: StrictInt = Field(
         default=2,
         ge=0,
         le=16,
         description="Threads of QEMU that do nothing but disk I/O. They are dealt out to the disks in turn, root "
         "first; 0 leaves disk I/O to QEMU's main thread.",
     )
-    iothread_mapping: bool = Field(
+    iothread_mapping: StrictBool = Field(
         default=False,
         description="Every disk spreads its queues over all I/O threads, instead of one thread for each disk. For "
         "several queues on fast NVMe.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Protocol, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, StrictInt, model_validator
 
 from cloudinit.problems import Problem, raise_all
 from hardware import (
@@ -33,7 +33,7 @@ class Hardware(Profile):
     model_config = ConfigDict(json_schema_extra=_without_defaults)
 
     profile: ProfileName = Field(description="how the guest meets the host: see docs/hardware.md")
-    vcpus: int = Field(ge=1, le=64, description="virtual processors per gateway")
+    vcpus: StrictInt = Field(ge=1, le=64, description="virtual processors per gateway")
     memory: Annotated[Size, at_most("4TiB")] = Field(ge=256 << 20, description="memory per gateway, such as 4GiB")
     data_volume: Annotated[Size, at_most("16TiB")] = Field(
         ge=64 << 20, description="size of the volume for logs and TLS keys, fully preallocated"
@@ -43,10 +43,15 @@ class Hardware(Profile):
     @classmethod
     def _from_profile(cls, given: Any) -> Any:
         """What the stack file leaves out is as the profile has it."""
-        profile = given.get("profile") if isinstance(given, dict) else None
+        return cls.left_out(given) | given if isinstance(given, dict) else given
+
+    @classmethod
+    def left_out(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """What the fields are that are not given, by their names in the file; unknown without a known profile."""
+        profile = given.get("profile")
         if not isinstance(profile, str) or profile not in PROFILES:
-            return given
-        return PROFILES[profile].model_dump(by_alias=True) | given
+            return {}
+        return PROFILES[profile].model_dump(by_alias=True)
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

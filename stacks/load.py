@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from stacks.settings import Region, Settings, Stack
 _NAMESPACES = {PROJECT, "pulumi", "libvirt", "command"}
 """The project's own keys, and those of Pulumi and of the plugins in use."""
 
+_REGION = re.compile(rf"^\s*(?:{PROJECT}:)?region:\s*[\"']?([a-z0-9-]+)", re.MULTILINE)
+"""Where a stack file that is no YAML says whose stack it is."""
+
 
 def load_file(project: Path, stack: str) -> Settings:
     """The settings in the stack's file and its region's. Raises SettingsError with everything wrong in them."""
@@ -25,55 +29,73 @@ def load_file(project: Path, stack: str) -> Settings:
     if not (project / source).is_file():
         known = ", ".join(stack_names(project)) or "none"
         raise SettingsError(source, [("(the whole file)", f"there is no such stack; known: {known}")])
-    config = read(project, stack_file(stack)).get("config")
-    if not isinstance(config, dict):
-        raise SettingsError(source, [("config", "must be a map of the stack's settings")])
-    encrypted = [str(key) for key, value in config.items() if _is_encrypted(value)]
-    return parse({str(key): value for key, value in config.items()}, stack, project, encrypted)
+    try:
+        config, problems = _config(project, stack)
+    except SettingsError as error:
+        # What is wrong in the region's file is told too, if it can be found.
+        mentioned = _REGION.search((project / source).read_text(errors="replace"))
+        _, in_region = _region(project, mentioned[1] if mentioned else "")
+        raise SettingsError(*error.found[0], *in_region) from None
+    encrypted = [key for key, value in config.items() if _is_encrypted(value)]
+    return parse(config, stack, project, encrypted, problems)
 
 
 def load_config(config: Mapping[str, str], stack: str, project: Path, encrypted: Collection[str] = ()) -> Settings:
-    """The settings in Pulumi's configuration of the running program, where objects are JSON text.
+    """The settings in Pulumi's configuration of the running program, where all is text and objects are JSON.
 
-    `encrypted` are the keys that the stack file has encrypted; their values come in the clear.
+    What has come from the stack's file is read there: Pulumi's text no longer tells a number from a text, or 010 from
+    8. `encrypted` are the keys that the stack file has encrypted; their values come in the clear.
     """
-    return parse({key: _decoded(value) for key, value in config.items()}, stack, project, encrypted)
+    handed = {key: _decoded(value) for key, value in config.items()}
+    if not (project / stack_file(stack)).is_file():
+        return parse(handed, stack, project, encrypted)
+    written, problems = _config(project, stack)
+    unclear = {problem.where[0] for problem in problems}
+    for key, value in written.items():
+        if key in handed and key not in encrypted and (key in unclear or _decoded(_handed(value)) == handed[key]):
+            handed[key] = value
+    return parse(handed, stack, project, encrypted, [problem for problem in problems if problem.where[0] in handed])
 
 
-def parse(config: Mapping[str, Any], stack: str, project: Path, encrypted: Collection[str] = ()) -> Settings:
+def parse(
+    config: Mapping[str, Any],
+    stack: str,
+    project: Path,
+    encrypted: Collection[str] = (),
+    problems: Sequence[Problem] = (),
+) -> Settings:
     """The settings of `config`'s `nordgate:` keys and of the region that they name. Raises SettingsError.
 
-    None of them may be among the `encrypted` ones: what they say goes into guests as it is.
+    None of them may be among the `encrypted` ones: what they say goes into guests as it is. `problems` are those of
+    the file, which are told beside those of the settings.
     """
     prefix = f"{PROJECT}:"
-    values = {key.removeprefix(prefix): value for key, value in config.items() if key.startswith(prefix)}
+    values = {
+        (name := key.removeprefix(prefix)): _as_declared(name, value)
+        for key, value in config.items()
+        if key.startswith(prefix)
+    }
     secret = [key for key in values if f"{prefix}{key}" in encrypted]
     own, mistakes = valid_parts(Stack, {key: value for key, value in values.items() if key not in secret})
     region = own.get("region", "")
-    own_rows = [line for line in rows(Stack, mistakes) if line[0] not in secret]
+    own_rows = [line for line in rows(Stack, mistakes, values) if line[0] not in secret]
     stack_rows = [
         *([("(its name)", reason)] if (reason := why_not_named(stack)) else []),
         *_foreign(config),
         *((key, "is encrypted, but would stand in the guests for all to read: no setting is secret") for key in secret),
-        *(_misplaced(line, region) for line in own_rows),
+        *_beside([_of_file(problem) for problem in problems], [_misplaced(line, region) for line in own_rows]),
     ]
-    shared: dict[str, Any] = {}
-    region_rows: list[Row] = []
     if region and region not in region_names(project):
         stack_rows.append(("region", neighbours.unknown_region(region, project)))
         del own["region"]
-    elif region:
-        try:
-            document = read(project, region_file(region))
-        except SettingsError as error:
-            raise SettingsError(str(stack_file(stack)), stack_rows, *error.found) from None
-        shared, mistakes = valid_parts(Region, document)
-        region_rows = rows(Region, mistakes)
+    shared, in_region = _region(project, region)
+    region_rows = [line for _, lines in in_region for line in lines]
     parts = {**own, **shared, "stack": stack}
+    whole = not (stack_rows or region_rows)
     for problem in (
-        *rules.broken(parts, not (stack_rows or region_rows)),
-        *neighbours.collisions(project, parts),
-        *neighbours.distances(project, parts),
+        *rules.broken(parts, whole),
+        *rules.until_it_waits(neighbours.collisions(project, parts), whole),
+        *rules.until_it_waits(neighbours.distances(project, parts), whole),
     ):
         found = stack_rows if _is_own(problem) else region_rows
         place, rule = row(problem)
@@ -86,6 +108,59 @@ def parse(config: Mapping[str, Any], stack: str, project: Path, encrypted: Colle
     from_where = {vantage.region for vantage in facts.smoke.vantages.values() if vantage.region}
     origins = {name: neighbours.origin(project, stack, name) for name in sorted(from_where)}
     return Settings(**own, facts=facts, origins=origins)
+
+
+def _config(project: Path, stack: str) -> tuple[dict[str, Any], list[Problem]]:
+    """What the stack's file configures, by full keys, and what is wrong with how it is written there."""
+    document = read(project, stack_file(stack))
+    config = document.values.get("config")
+    if not isinstance(config, dict):
+        raise SettingsError(str(stack_file(stack)), [("config", "must be a map of the stack's settings")])
+    problems = [
+        Problem((_full(str(found.where[1])), *found.where[2:]), found.value, found.rule)
+        for found in document.problems
+        if found.where[:1] == ("config",) and len(found.where) > 1
+    ]
+    for key in config:
+        if (full := _full(key)) != key and full in config:
+            problems.append(Problem((full,), None, f'stands here twice, as "{key}" and as "{full}"'))
+    return {_full(key): value for key, value in config.items()}, problems
+
+
+def _region(project: Path, region: str) -> tuple[dict[str, Any], list[tuple[str, list[Row]]]]:
+    """What is right in the region's file, and what is wrong there, under the file's name. Nothing without a file."""
+    if region not in region_names(project):
+        return {}, []
+    try:
+        document = read(project, region_file(region))
+    except SettingsError as error:
+        return {}, error.found
+    shared, mistakes = valid_parts(Region, document.values)
+    lines = _beside([row(problem) for problem in document.problems], rows(Region, mistakes, document.values))
+    return shared, [(str(region_file(region)), lines)] if lines else []
+
+
+def _beside(of_file: list[Row], of_settings: list[Row]) -> list[Row]:
+    """What is wrong in how a file is written, and with its settings, unless it is said of the same setting."""
+    told = {place for place, _ in of_file}
+    return [*of_file, *(line for line in of_settings if line[0] not in told)]
+
+
+def _of_file(problem: Problem) -> Row:
+    place, rule = row(problem)
+    return place.removeprefix(f"{PROJECT}:"), rule
+
+
+def _full(key: str) -> str:
+    """The key as Pulumi knows it: without a namespace, it is the project's."""
+    return key if ":" in key else f"{PROJECT}:{key}"
+
+
+def _handed(value: Any) -> str:
+    """What Pulumi makes of a value of a stack file."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else json.dumps(value)
 
 
 def _is_own(problem: Problem) -> bool:
@@ -112,6 +187,12 @@ def _misplaced(line: Row, region: str) -> Row:
     if line[0] in {field.alias for field in Region.model_fields.values()} and line[1].startswith("unknown setting"):
         return line[0], f"is shared by the region's stacks: it belongs in {region_file(region or 'NAME')}"
     return line
+
+
+def _as_declared(name: str, value: Any) -> Any:
+    """On the first level, `pulumi config set` writes numbers and truth values in quotes, which Pulumi ignores."""
+    field = next((field for field in Stack.model_fields.values() if field.alias == name), None)
+    return _decoded(value) if isinstance(value, str) and field and field.annotation in (int, bool) else value
 
 
 def _decoded(value: str) -> Any:

@@ -15,7 +15,7 @@ from stacks.files import PROJECT, is_test, region_file, region_names, stack_file
 from stacks.latency import hypervisor_reach
 from stacks.parts import valid_parts
 from stacks.problems import SettingsError
-from stacks.settings import Origin, Region, Stack
+from stacks.settings import Hypervisor, Origin, Region, Stack
 from stacks.units import shown
 
 
@@ -54,7 +54,11 @@ def distances(project: Path, parts: Mapping[str, Any]) -> Iterator[Problem]:
             theirs = f"roundTrips.regions.{here} of {region_file(region)} is {shown(mirror)}"
             yield Problem(where, shown(expected), f"{shown(expected)}, and {theirs}: it is the same way")
     for name, vantage in getattr(parts.get("smoke"), "vantages", {}).items():
-        if vantage.region is not None and (reason := _why_not_from(project, parts, vantage.region)):
+        if (
+            hasattr(vantage, "reach")
+            and vantage.region is not None
+            and (reason := _why_not_from(project, parts, vantage.region))
+        ):
             yield Problem(("smoke", "vantages", name, "reach"), vantage.reach, f"{vantage.reach}: {reason}")
 
 
@@ -86,8 +90,9 @@ def _why_not_from(project: Path, parts: Mapping[str, Any], region: str) -> str |
 def origin(project: Path, stack: str, region: str) -> Origin | None:
     """Where `stack` is measured from in another region: by the stack of its own kind there. None without one."""
     hosts = _own_parts(project, _stack_there(stack, region)).get("hypervisors", {})
+    first = getattr(next(iter(hosts.values()), None), "uri", None)
     cidr = getattr(_region_parts(project, region).get("network"), "cidr", None)
-    return Origin(uri=next(iter(hosts.values())).uri, network=cidr) if hosts and cidr else None
+    return Origin(uri=first, network=cidr) if first and cidr else None
 
 
 def _stack_there(stack: str, region: str) -> str:
@@ -110,33 +115,39 @@ def _shared(parts: Mapping[str, Any], other: str, theirs: Mapping[str, Any]) -> 
         value: f"gateways.{name}.{key} of {stack_file(other)}"
         for name, gateway in theirs.get("gateways", {}).items()
         for key in keys
-        if (value := getattr(gateway, key)) is not None
+        if (value := getattr(gateway, key, None)) is not None
     }
     for name, gateway in parts.get("gateways", {}).items():
         for key in keys:
-            value = getattr(gateway, key)
+            value = getattr(gateway, key, None)
             if value is not None and value in taken:
                 yield Problem(("gateways", name, key), value, f"{value} is taken by {taken[value]}")
-    pools = {(host.uri, host.pool_path): name for name, host in theirs.get("hypervisors", {}).items()}
+    pools = {place: name for name, host in theirs.get("hypervisors", {}).items() if (place := _pool(host))}
     for name, host in parts.get("hypervisors", {}).items():
-        if (found := pools.get((host.uri, host.pool_path))) is not None:
+        if (place := _pool(host)) and (found := pools.get(place)) is not None:
             rule = f"{host.pool_path} is the pool of hypervisors.{found} of {stack_file(other)}: two stacks, one folder"
             yield Problem(("hypervisors", name, "poolPath"), host.pool_path, rule)
 
 
+def _pool(host: Hypervisor) -> tuple[str, str] | None:
+    """Where its pool is; None while one of the settings that say so is wrong."""
+    uri, path = getattr(host, "uri", None), getattr(host, "pool_path", None)
+    return (uri, path) if uri and path else None
+
+
 def _own_parts(project: Path, stack: str) -> dict[str, Any]:
     try:
-        config = read(project, stack_file(stack)).get("config")
+        config = read(project, stack_file(stack)).values.get("config")
     except SettingsError:
         return {}
     if not isinstance(config, dict):
         return {}
     prefix = f"{PROJECT}:"
-    return valid_parts(Stack, {str(key).removeprefix(prefix): value for key, value in config.items()})[0]
+    return valid_parts(Stack, {key.removeprefix(prefix): value for key, value in config.items()})[0]
 
 
 def _region_parts(project: Path, region: str) -> dict[str, Any]:
     try:
-        return valid_parts(Region, read(project, region_file(region)))[0]
+        return valid_parts(Region, read(project, region_file(region)).values)[0]
     except SettingsError:
         return {}

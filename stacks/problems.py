@@ -5,15 +5,14 @@ from __future__ import annotations
 import difflib
 import types
 import typing
+from collections.abc import Mapping
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from cloudinit.problems import Problem
 from stacks.places import without_secrets
-
-_SHOWN = 60
-
+from stacks.words import sentence
 
 Row = tuple[str, str]
 """A setting's path in its file, and what is wrong with it."""
@@ -42,10 +41,31 @@ def row(problem: Problem) -> Row:
     return _path(problem.where), problem.rule
 
 
-def rows(model: type[BaseModel], details: typing.Iterable[ErrorDetails]) -> list[Row]:
-    """One row per problem that pydantic found while it parsed `model`: the setting's path and a sentence."""
+def rows(model: type[BaseModel], details: typing.Iterable[ErrorDetails], values: Mapping[str, typing.Any]) -> list[Row]:
+    """One row per problem that pydantic found while it parsed `values` as a `model`: the setting's path, a sentence."""
     found = list(details)
-    return [(_path(detail["loc"]), _sentence(model, detail)) for detail in found if not _follows(detail, found)]
+    lines: dict[tuple[tuple[int | str, ...], str], Row] = {}
+    for detail in found:
+        place = _in_file(model, detail["loc"], values)
+        # Of what a value could be instead, pydantic tells every mistake: the first says enough.
+        key = (place, "" if len(place) < len(detail["loc"]) else detail["msg"])
+        if not _follows(detail, found):
+            lines.setdefault(key, (_path(place), _sentence(model, detail, values)))
+    return list(lines.values())
+
+
+def _in_file(model: type[BaseModel], location: tuple[int | str, ...], values: typing.Any) -> tuple[int | str, ...]:
+    """As much of the place as the file has: below a text or a number, there are only pydantic's own words."""
+    current: typing.Any = values
+    for depth, part in enumerate(location):
+        if not isinstance(current, dict | list):
+            # A setting's name stays: it is that of the long form, where the file has the short one.
+            return location if str(part) in _known(model, location[:depth]) else location[:depth]
+        try:
+            current = typing.cast(typing.Any, current)[part]
+        except (KeyError, IndexError, TypeError):
+            return location
+    return location
 
 
 def _follows(detail: ErrorDetails, found: list[ErrorDetails]) -> bool:
@@ -63,18 +83,27 @@ def _on_one_line(text: str) -> str:
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
 
 
-def _sentence(model: type[BaseModel], detail: ErrorDetails) -> str:
+def _sentence(model: type[BaseModel], detail: ErrorDetails, values: Mapping[str, typing.Any]) -> str:
     if detail["type"] == "extra_forbidden":
         known = _known(model, detail["loc"][:-1])
         near = difflib.get_close_matches(str(detail["loc"][-1]), known, 1)
         return f'unknown setting; did you mean "{near[0]}"?' if near else f"unknown setting; known: {', '.join(known)}"
     if detail["type"] == "missing":
         return "is required"
-    rule = detail["msg"].removeprefix("Value error, ")
-    if isinstance(detail["input"], dict | BaseModel) or detail["input"] is None:
-        return rule
-    value = str(detail["input"])
-    return rule if value in rule else f"{value[:_SHOWN]}{'…' if len(value) > _SHOWN else ''}: {rule}"
+    return sentence(detail, _given(values, detail))
+
+
+def _given(values: Mapping[str, typing.Any], detail: ErrorDetails) -> typing.Any:
+    """The value as the file has it: a size or a duration is a number by the time that its bounds are looked at."""
+    if detail["loc"][-1:] == ("[key]",):
+        return detail["input"]
+    current: typing.Any = values
+    for part in detail["loc"]:
+        try:
+            current = current[part]
+        except (KeyError, IndexError, TypeError):
+            return detail["input"]
+    return current
 
 
 def _known(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

@@ -36,13 +36,44 @@ def broken(parts: Mapping[str, Any], whole: bool) -> list[Problem]:
     for rule in RULES:
         needed = inspect.signature(rule).parameters.keys()
         if needed <= parts.keys():
-            try:
-                found += rule(**{name: parts[name] for name in needed})
-            except AttributeError:
-                # Of a part with mistakes, what is wrong is missing: a rule that needs it has to wait.
-                if whole:
-                    raise
+            found += _problems(rule, {name: parts[name] for name in needed}, whole)
     return found
+
+
+def _problems(rule: Callable[..., Iterator[Problem]], values: dict[str, Any], whole: bool) -> list[Problem]:
+    """What the rule says of those gateways, hosts and so on that have what it needs.
+
+    Of a part with mistakes, what is wrong is missing: the rule has to wait there, and not for the others.
+    """
+    while True:
+        try:
+            return list(rule(**values))
+        except AttributeError as error:
+            if whole:
+                raise
+            fewer = {name: _others(part, error.obj) for name, part in values.items() if isinstance(part, Mapping)}
+            unchanged = all(len(fewer[name]) == len(values[name]) for name in fewer)
+            if rule in _OF_ALL or unchanged or not all(fewer.values()):
+                return []
+            values |= fewer
+
+
+def _others(part: Mapping[str, Any], wrong: object) -> dict[str, Any]:
+    """The named things but for the one that is wrong, or has it."""
+    return {
+        name: item
+        for name, item in part.items()
+        if item is not wrong and not any(value is wrong for value in getattr(item, "__dict__", {}).values())
+    }
+
+
+def until_it_waits(found: Iterator[Problem], whole: bool) -> Iterator[Problem]:
+    """What can be told before something is needed that is wrong."""
+    try:
+        yield from found
+    except AttributeError:
+        if whole:
+            raise
 
 
 def the_router_is_in_the_network(network: Network) -> Iterator[Problem]:
@@ -175,6 +206,9 @@ _SETTINGS_OF_GUESTS: dict[str, tuple[str | int, ...]] = {
     "timezone": ("timeZone",),
 }
 """Where what becomes a guest's setting stands in the files; addresses have rules of their own above."""
+
+_OF_ALL = (gateways_do_not_all_fall_with_one_host,)
+"""Rules that a single gateway more may satisfy."""
 
 RULES: tuple[Callable[..., Iterator[Problem]], ...] = (
     the_time_zone_is_the_jurisdictions,

@@ -9,12 +9,13 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from cloudinit import GatewaySettings, PackageSettings, platform_named
 from cloudinit.gateway import LogSettings
 from cloudinit.model import Host, MacAddress, SshPublicKey, Text
 from cloudinit.model import Settings as Model
+from cloudinit.patterns import Pattern
 from cloudinit.problems import Problem, raise_all
 from hardware import PciAddress, Pinning
 from stacks.connections import why_no_connection
@@ -23,8 +24,12 @@ from stacks.places import Device, Entry, HostAddress, HostPath, HostsNetwork, Ur
 from stacks.smoke import Smoke
 from stacks.units import Duration
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+Name = Annotated[
+    str, Pattern(r"[a-z][a-z0-9-]{0,30}", 'must be lower-case letters, digits and "-", a letter first, 31 at most')
+]
 PlatformName = Annotated[str, AfterValidator(lambda name: platform_named(name).name)]
+Checksum256 = Annotated[str, Pattern(r"[0-9a-f]{64}", "must be 64 hexadecimal digits in lower case")]
+Checksum512 = Annotated[str, Pattern(r"[0-9a-f]{128}", "must be 128 hexadecimal digits in lower case")]
 
 
 class Hypervisor(Model):
@@ -78,10 +83,10 @@ class Image(Model):
         default=None, description="a qcow2 file on the machine that runs Pulumi, relative to the project"
     )
     url: Url | None = Field(default=None, description="where to download a qcow2 file, once; needs a checksum")
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+    sha256: Checksum256 | None = Field(
         default=None, description="checksum of the file; without one, the manifest beside an image that was baked here"
     )
-    sha512: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{128}$")] | None = Field(
+    sha512: Checksum512 | None = Field(
         default=None, description="the same, where that is what the distribution publishes"
     )
 

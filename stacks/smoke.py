@@ -8,10 +8,11 @@ from itertools import pairwise, product
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from cloudinit.model import CaCertificate
 from cloudinit.model import Settings as Model
+from cloudinit.patterns import Pattern
 from cloudinit.problems import Problem, raise_all
 from stacks.places import why_no_url, why_secret
 from stacks.units import Duration, shown
@@ -23,9 +24,25 @@ def _asked(path: str) -> str:
     return path
 
 
-UrlPath = Annotated[str, StringConstraints(pattern=r"^/[!-~]*$"), AfterValidator(_asked)]
-_REACH = r"^(local|hypervisor|region:[a-z][a-z0-9-]{0,30}|ssh://([A-Za-z0-9_][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9._-]*(:[0-9]+)?)$"
-VantageName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+UrlPath = Annotated[
+    str,
+    Pattern(r"/[!-~]*", 'must be a path of a URL: "/" first, no blanks, nothing but ASCII (%-encode the rest)'),
+    AfterValidator(_asked),
+]
+Reach = Annotated[
+    str,
+    Pattern(
+        r"local|hypervisor|region:[a-z][a-z0-9-]{0,30}"
+        r"|ssh://([A-Za-z0-9_][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9._-]*(:[0-9]+)?",
+        "must be local, hypervisor, region:NAME or ssh://USER@HOST[:PORT]",
+    ),
+]
+VantageName = Annotated[
+    str, Pattern(r"[a-z][a-z0-9-]{0,30}", 'must be lower-case letters, digits and "-", a letter first, 31 at most')
+]
+Baseline = Annotated[
+    str, Pattern(r"http://[^/\s]+/[!-~]*", "must be http://HOST:PORT/PATH, with at least a slash for the path")
+]
 
 
 class Overhead(Model):
@@ -95,7 +112,7 @@ _Stated = tuple[tuple[str, ...], Limits]
 class Vantage(Model):
     """A place to measure from."""
 
-    reach: Annotated[str, StringConstraints(pattern=_REACH)] = Field(
+    reach: Reach = Field(
         description="local, hypervisor (the gateway's own, over SSH or in its lab), region:NAME (the first hypervisor "
         "of that region's stack of the same kind), or ssh://USER@HOST[:PORT]"
     )
@@ -139,7 +156,7 @@ class Smoke(Model):
     protocols: tuple[Literal["http/1.1", "h2"], ...] = Field(
         default=("http/1.1",), min_length=1, description="each is measured by itself"
     )
-    baseline: Annotated[str, StringConstraints(pattern=r"^http://[^/\s]+/[!-~]*$")] | None = Field(
+    baseline: Baseline | None = Field(
         default=None, description="http://HOST:PORT/PATH of an upstream, seen from every vantage point"
     )
     budget: Budget

@@ -14,7 +14,7 @@ _DURATIONS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
 def parse_size(value: object) -> object:
     """`4GiB` in bytes. Raises ValueError for a size without its unit; a number of bytes passes."""
     if isinstance(value, str):
-        match = re.fullmatch(r"(\d+)\s*([A-Za-z]+)", value)
+        match = re.fullmatch(r"([0-9]{1,12}) *([A-Za-z]+)", value)
         if not match or match[2] not in _SIZES:
             raise ValueError(f"must be a whole number with a unit ({', '.join(_SIZES)}), such as 4GiB")
         return int(match[1]) * _SIZES[match[2]]
@@ -24,7 +24,7 @@ def parse_size(value: object) -> object:
 def parse_duration(value: object) -> object:
     """`30s` in seconds. Raises ValueError for a duration without its unit."""
     if isinstance(value, str):
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]+)", value)
+        match = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,12})?) *([a-z]+)", value)
         if not match or match[2] not in _DURATIONS:
             raise ValueError(f"must be a number with a unit ({', '.join(_DURATIONS)}), such as 30s")
         return float(match[1]) * _DURATIONS[match[2]]
@@ -53,13 +53,13 @@ def at_most(most: str) -> AfterValidator:
 Size = Annotated[
     int,
     BeforeValidator(parse_size),
-    WithJsonSchema({"type": "string", "pattern": rf"^[0-9]+ *({'|'.join(_SIZES)})$"}),
+    WithJsonSchema({"type": "string", "pattern": rf"^[0-9]{{1,12}} *({'|'.join(_SIZES)})$"}),
 ]
 """In bytes."""
 
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),
-    WithJsonSchema({"type": "string", "pattern": rf"^[0-9]+(\.[0-9]+)? *({'|'.join(_DURATIONS)})$"}),
+    WithJsonSchema({"type": "string", "pattern": rf"^[0-9]{{1,12}}(\.[0-9]{{1,12}})? *({'|'.join(_DURATIONS)})$"}),
 ]
 """In seconds."""

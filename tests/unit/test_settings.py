@@ -65,6 +65,13 @@ def test_a_broken_setting_is_named_with_its_value_and_its_rule(
     assert said in " ".join(broken(change).split(" "))
 
 
+def test_what_pulumi_config_set_writes_is_what_it_was_told() -> None:
+    """It puts numbers and truth values of the first level into quotes."""
+    config = GOOD | {"nordgate:budgetScale": "60", "nordgate:protectData": "false", "nordgate:parallel": "true"}
+    settings = parse(config, "oslo-test", PROJECT)
+    assert (settings.budget_scale, settings.protect_data, settings.parallel) == (60, False, True)
+
+
 def test_all_problems_of_a_file_are_reported_together() -> None:
     def change(config: dict[str, Any]) -> None:
         config["nordgate:hardware"].update(memory="4GB", memry="1GiB")
