@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
+from hosts.requests import Request
 from hosts.virsh import Hypervisor
 
 
-class Volume(BaseModel):
+class Volume(Request):
     """The volume `name` in `pool` of the libvirt at `uri`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     uri: str
     pool: str

@@ -5,16 +5,13 @@ from __future__ import annotations
 import sys
 import time
 
-from pydantic import BaseModel, ConfigDict
-
 from hosts.problems import HypervisorProblem
+from hosts.requests import Request
 from hosts.virsh import Hypervisor
 
 
-class Guest(BaseModel):
+class Guest(Request):
     """A domain, and how many seconds it may take to shut down."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     uri: str
     domain: str

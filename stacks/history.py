@@ -41,8 +41,8 @@ def generation(last: Mapping[str, Any] | None, present: Present) -> int:
     """
     if last is None:
         return 1
-    proved = present.boot is not None and present.boot == last["boot"] and not present.differs
-    return int(last["generation"]) + (not proved)
+    proved = present.boot is not None and present.boot == last.get("boot") and not present.differs
+    return int(last.get("generation", 0)) + (not proved)
 
 
 def incarnation(
@@ -100,9 +100,9 @@ def refusals(before: Mapping[str, Any], now: Mapping[str, Present], data: Mappin
     found = []
     for name, present in now.items():
         last = before.get(name)
-        if last is None or last["hypervisor"] != present.hypervisor:
+        if last is None or last.get("hypervisor") != present.hypervisor:
             continue
-        if last["machine"] != present.machine:
+        if last.get("machine", present.machine) != present.machine:
             found.append(
                 f"{name} stands on {present.hypervisor}, which was the machine {last['machine']}; its URI now leads to "
                 f"{present.machine}."

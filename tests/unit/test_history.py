@@ -139,3 +139,10 @@ def test_what_was_exported_of_a_gateway_is_read_whatever_else_a_newer_program_ad
 def test_a_logical_volume_is_as_large_as_it_was_declared_and_another_as_it_is(group: str, size: int) -> None:
     last = LAST | {"standing": {"volume_group": group, "data_bytes": 130 << 20}}
     assert deployed({"gw1": last}, {}, {"gw1": present(data_bytes=192 << 20)})["gw1"].data_bytes == size << 20
+
+
+def test_what_a_record_lacks_stops_no_deployment() -> None:
+    assert generation({}, present()) == 1
+    assert refusals({"gw1": {}}, {"gw1": present()}, DATA) == []
+    assert refusals({"gw1": {"hypervisor": "host1"}}, {"gw1": present()}, DATA) == []
+    assert incarnation({}, present(), own("a"), ("root-", "seed-")) == 0
