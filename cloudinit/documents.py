@@ -131,7 +131,8 @@ def network_config(guest: GuestSettings) -> dict[str, Any]:
         card["link-local"] = []
     if guest.gateway_address is not None:
         everywhere = "0.0.0.0/0" if guest.gateway_address.version == 4 else "::/0"
-        card["routes"] = [{"to": everywhere, "via": str(guest.gateway_address)}]
+        on_link = {"on-link": True} if guest.gateway_on_link else {}
+        card["routes"] = [{"to": everywhere, "via": str(guest.gateway_address), **on_link}]
     if guest.resolvers:
         card["nameservers"] = {"addresses": [str(address) for address in guest.resolvers]}
     if guest.mtu is not None:

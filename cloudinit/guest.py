@@ -77,6 +77,9 @@ class GuestSettings(Settings):
     address: IPv4Interface | IPv6Interface = Field(description="With the length of the prefix: 10.8.0.11/24.")
     mac: MacAddress
     gateway_address: Address | None = Field(default=None, description="Default route; none for a closed network.")
+    gateway_on_link: bool = Field(
+        default=False, description="It lies outside the guest's network, and is reached on the link all the same."
+    )
     resolvers: tuple[Address, ...] = Field(default=(), description="DNS servers.")
     ntp_servers: tuple[Host, ...] = ()
     mtu: int | None = Field(default=None, ge=576, le=9216)
@@ -115,7 +118,7 @@ class GuestSettings(Settings):
             rule = f"{self.address.ip} is the network's or the broadcast address of {network}"
             found.append(Problem(("address",), str(self.address), rule))
         gateway = self.gateway_address
-        if gateway is not None and gateway not in network:
+        if gateway is not None and gateway not in network and not self.gateway_on_link:
             found.append(Problem(("gatewayAddress",), str(gateway), f"{gateway} is outside {network}"))
         if gateway == self.address.ip:
             found.append(Problem(("gatewayAddress",), str(gateway), f"{gateway} is the guest's own address"))

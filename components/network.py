@@ -17,6 +17,7 @@ class NetworkArgs:
 
     stack: str
     cidr: str
+    mtu: int | None
     provider: libvirt.Provider
 
 
@@ -31,6 +32,7 @@ class Network(pulumi.ComponentResource):
             name=network_name,
             mode="none",
             addresses=[args.cidr],
+            mtu=args.mtu,
             dhcp=libvirt.NetworkDhcpArgs(enabled=False),
             autostart=True,
             xml=libvirt.NetworkXmlArgs(xslt=network_stylesheet(derived_uuid(args.stack, "network", network_name))),
@@ -39,7 +41,7 @@ class Network(pulumi.ComponentResource):
                 provider=args.provider,
                 delete_before_replace=True,
                 # Accepted by the provider, and never applied.
-                replace_on_changes=["addresses", "mode", "dhcp"],
+                replace_on_changes=["addresses", "mode", "dhcp", "mtu"],
             ),
         )
         self.id = network.id

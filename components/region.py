@@ -58,10 +58,9 @@ class Region(pulumi.ComponentResource):
                 BaseImageArgs(stack, args.image, host.uri, hypervisor.pool.name, host.pool_path),
                 child,
             )
-            if not (host.bridge or host.macvtap):
-                networks[host_name] = Network(
-                    f"{host_name}-network", NetworkArgs(stack, str(settings.network.cidr), hypervisor.provider), child
-                )
+            if not host.ways:
+                network = NetworkArgs(stack, str(settings.network.cidr), settings.network.mtu, hypervisor.provider)
+                networks[host_name] = Network(f"{host_name}-network", network, child)
 
         self.gateways: dict[str, Gateway] = {}
         before: list[pulumi.Resource] = []
@@ -74,7 +73,7 @@ class Region(pulumi.ComponentResource):
                     design=args.designs[gateway_name],
                     seed_disk=args.seed_disks[gateway_name],
                     image_id=images[host_name].volume_id,
-                    bridge=settings.hypervisors[host_name].bridge,
+                    bridge=settings.hypervisors[host_name].bridge or settings.hypervisors[host_name].open_vswitch,
                     macvtap=settings.hypervisors[host_name].macvtap,
                     network_id=networks[host_name].id if host_name in networks else None,
                     pool=hypervisor.pool.name,

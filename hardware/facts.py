@@ -55,6 +55,11 @@ def facts(machine: Machine) -> tuple[Fact, ...]:
         Fact("data volume serial", machine.data_serial, _text("devices/disk[2]/serial")),
         Fact("seed serial", machine.seed_serial, _text("devices/disk[3]/serial")),
         Fact("network card", machine.mac, _attribute("devices/interface/mac", "address")),
+        Fact(
+            "network port",
+            "openvswitch" if machine.open_vswitch else NONE,
+            _attribute("devices/interface/virtualport", "type"),
+        ),
         Fact("network backend", profile.network_backend, _attribute("devices/interface/driver", "name")),
         Fact("network queues", str(machine.network_queues), _queues("devices/interface/driver")),
         Fact("console log", machine.console_log, _attribute("devices/serial/log", "file")),

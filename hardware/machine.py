@@ -6,16 +6,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 from hardware.profile import Profile, shaped
 
 Cores = tuple[Annotated[StrictInt, Field(ge=0, le=8191)], ...]
-_PCI = r"[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]"
+_PCI = r"[0-9A-Fa-f]{4,8}:[0-9A-Fa-f]{2}:[01][0-9A-Fa-f]\.[0-7]"
+"""A domain has more than four digits behind a controller that hides disks from the host, such as Intel's VMD."""
 PciAddress = Annotated[
     str,
-    shaped(_PCI, 'must be a PCI address such as "0000:65:00.0", in lower case and in quotes'),
+    shaped(_PCI, 'must be a PCI address such as "0000:65:00.0", in quotes'),
+    AfterValidator(str.lower),
     WithJsonSchema({"type": "string", "pattern": f"^{_PCI}$"}),
 ]
 
@@ -67,6 +69,8 @@ class Machine:
     seed_serial: str
     pinning: Pinning | None = None
     nvme_controller: PciAddress | None = None
+    open_vswitch: bool = False
+    """Whether the bridge that it stands on is one of Open vSwitch."""
 
     @property
     def cpu_check(self) -> Literal["full", "none"]:

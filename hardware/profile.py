@@ -37,7 +37,8 @@ def _queues(value: object) -> object:
     raise ValueError("must be perVcpu, or a whole number from 1 to 64")
 
 
-_MACHINE, _FEATURE = r"(q35|pc-q35-[0-9]{1,2}\.[0-9]{1,2})", r"[a-z0-9][a-z0-9_.-]{0,40}"
+_MACHINE, _FEATURE = r"(q35|pc-q35-[a-z0-9][a-z0-9._-]{0,40})", r"[a-z0-9][a-z0-9_.-]{0,40}"
+"""Distributions have versions of their own: `pc-q35-rhel9.4.0`, `pc-q35-noble`. The host says which it has."""
 MachineType = Annotated[
     str,
     shaped(_MACHINE, "must be q35, or q35 with a version such as pc-q35-7.2"),
@@ -70,8 +71,8 @@ class Profile(BaseModel):
     machine_type: MachineType = Field(
         default="q35",
         description="The board that the guest finds itself on. `q35` is the newest that the host's QEMU has, so an "
-        "upgrade of QEMU may change it at the guest's next start; with a version, such as `pc-q35-7.2`, it stays the "
-        "same until this line is edited.",
+        "upgrade of QEMU may change it at the guest's next start; with a version, such as `pc-q35-7.2`, "
+        "`pc-q35-rhel9.4.0` or `pc-q35-noble`, it stays the same until this line is edited.",
     )
     cpu_mode: Literal["host-passthrough", "maximum"] = Field(
         default="host-passthrough",

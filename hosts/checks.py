@@ -23,7 +23,7 @@ def check(demand: HostDemand, facts: HostFacts) -> list[Finding]:
         *_memory(demand, facts),
         *_storage(demand, facts),
         Finding("security driver", facts.security, "named", State.OK),
-        *_bridge(demand, facts),
+        *_way_out(demand, facts),
         *collisions(demand, facts),
     ]
 
@@ -38,8 +38,7 @@ def _features(demand: HostDemand, facts: HostFacts) -> Iterator[Finding]:
 
 def _machine_type(demand: HostDemand, facts: HostFacts) -> Finding:
     wanted, there = demand.machine_type, facts.machine_types
-    newest = max((kind for kind in there if kind.startswith("pc-q35-")), key=version, default="no q35")
-    found = wanted if wanted in there else f"not in QEMU {facts.qemu}, whose newest is {newest}"
+    found = wanted if wanted in there else f"not in QEMU {facts.qemu}, whose newest is {facts.newest_machine}"
     return Finding("machine type", found, wanted, State.OK if wanted in there else State.FAIL)
 
 
@@ -159,10 +158,36 @@ def gibibytes(size: int) -> str:
     return f"{size / (1 << 30):.1f} GiB"
 
 
-def _bridge(demand: HostDemand, facts: HostFacts) -> Iterator[Finding]:
-    if demand.bridge:
-        # libvirt knows the interfaces only where its interface driver is installed.
-        seen = f"/sys/class/net/{demand.bridge}/bridge" in (facts.probe or {}).get("bridges", "").splitlines()
-        found = facts.bridge_type or ("bridge" if seen else "no such interface, as far as libvirt tells")
-        state = State.OK if found == "bridge" else State.FAIL
-        yield Finding(f"bridge {demand.bridge}", found, "bridge", state)
+def _way_out(demand: HostDemand, facts: HostFacts) -> Iterator[Finding]:
+    """The device that leads to the clients: it is there, of the kind that is said, and carries the largest packet."""
+    link = (facts.probe or {}).get("link", "")
+    for setting, name, wanted in (
+        ("bridge", demand.bridge, "bridge"),
+        ("openVswitch", demand.open_vswitch, "openvswitch"),
+        ("macvtap", demand.macvtap, "network card"),
+    ):
+        if not name:
+            continue
+        found, told = _kind(name, link, facts), facts.probe is not None or setting == "bridge"
+        if not found:
+            found = "no such interface" if told else "cannot be told: libvirt alone is asked here"
+        state = State.OK if found == wanted else State.FAIL if told else State.UNKNOWN
+        better = {"bridge": "bridge", "openvswitch": "openVswitch"}.get(found)
+        hint = f": say `{better}: {name}` in place of `{setting}`" if better and state is State.FAIL else ""
+        yield Finding(f"{setting} {name}", found + hint, wanted, state)
+        carries = re.search(r" mtu (\d+) ", link)
+        if demand.mtu and carries:
+            good = int(carries[1]) >= demand.mtu
+            wanted_mtu = f"network.mtu, {demand.mtu}, or more"
+            yield Finding(f"MTU of {name}", carries[1], wanted_mtu, State.OK if good else State.FAIL)
+
+
+def _kind(name: str, link: str, facts: HostFacts) -> str:
+    """What the device is; empty when there is none."""
+    seen = f"/sys/class/net/{name}/bridge" in (facts.probe or {}).get("bridges", "").splitlines()
+    if seen or facts.bridge_type == "bridge":
+        return "bridge"
+    # `ip` names the kind of whatever is no card; Open vSwitch has a device of its bridge's name.
+    if re.search(r"\\ +openvswitch ", link):
+        return "openvswitch"
+    return facts.bridge_type or ("network card" if link else "")

@@ -61,6 +61,8 @@ class HostFacts:
     probe: Mapping[str, str] | None = None
     """Sections of hosts/probe.sh; None when there was no way to run it."""
     probe_problem: str = ""
+    newest_machine: str = "no q35"
+    """What its QEMU makes of the name q35."""
     disks: tuple[str, ...] = ()
     """libvirt's names of the host's block devices."""
 
@@ -88,6 +90,7 @@ def read_facts(
         machine_types=frozenset(
             element.text or "" for element in capabilities.findall("guest/arch[@name='x86_64']//machine")
         ),
+        newest_machine=_newest(capabilities),
         aes=_aes(capabilities, probe),
         security=next((name for name in _models(capabilities) if name in _SECURITY_MODELS), "none"),
         nodes=_nodes(capabilities, listing.get("freepages", "")),
@@ -115,6 +118,11 @@ def _search(pattern: str, text: str) -> str:
 
 def _models(capabilities: Element) -> list[str]:
     return [element.text or "" for element in capabilities.findall("host/secmodel/model")]
+
+
+def _newest(capabilities: Element) -> str:
+    names = capabilities.findall("guest/arch[@name='x86_64']//machine")
+    return next((name.get("canonical", "") for name in names if name.text == "q35"), "") or "no q35"
 
 
 def _aes(capabilities: Element, probe: Mapping[str, str] | None) -> bool | None:

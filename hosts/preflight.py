@@ -79,6 +79,10 @@ class HostDemand:
     group_volumes: Mapping[str, int] = field(default_factory=dict)
     require_nvme: bool = True
     bridge: str | None = None
+    open_vswitch: str | None = None
+    macvtap: str | None = None
+    mtu: int | None = None
+    """Bytes of the largest packet that the device which leads to the clients has to carry."""
     network: Object | None = None
     """The closed network that is made where there is no bridge."""
     cidr: IPv4Network | None = None

@@ -1,5 +1,5 @@
 # What a host can be asked about its storage, processor and boot, without changing anything.
-# sh -s -- POOL-PATH VOLUME-GROUP PREFIX; "-" for what is not of interest. Read by hosts/storage.py and hosts/facts.py.
+# sh -s -- POOL-PATH VOLUME-GROUP PREFIX DEVICE; "-" for what is not of interest. Read by hosts/storage.py and hosts/facts.py.
 set -u
 PATH=$PATH:/usr/sbin:/sbin LC_ALL=C
 export PATH LC_ALL
@@ -29,6 +29,10 @@ if [ "$2" != - ]; then
 fi
 part bridges
 ls -d /sys/class/net/*/bridge
+if [ "${4:--}" != - ]; then
+    part link
+    ip -details -oneline link show dev "$4"
+fi
 part cpu
 grep -m 1 -o -w aes /proc/cpuinfo
 part boot

@@ -59,6 +59,7 @@ def _probe(demand: HostDemand) -> tuple[dict[str, str] | None, str]:
         where = commands.connection
         return None, f"{where.transport} leads to the libvirt of {where.host} only: use qemu+ssh"
     words = ["sh", "-s", "--", demand.pool_path, demand.volume_group or "-", demand.prefix]
+    words.append(demand.bridge or demand.open_vswitch or demand.macvtap or "-")
     try:
         return split(commands.run(words, PROBE.read_text(), timeout=BOUND)), ""
     except HypervisorProblem as problem:

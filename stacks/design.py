@@ -152,6 +152,7 @@ def design(settings: Settings, stack: str, name: str, image_checksum: str) -> Ga
         seed_serial=SEED_SERIAL,
         pinning=gateway.pinning,
         nvme_controller=gateway.nvme_controller,
+        open_vswitch=host.open_vswitch is not None,
     )
     stylesheet = domain_stylesheet(machine)
     # The rest of the hardware is in the stylesheet.
@@ -188,6 +189,8 @@ def guest_settings(
         address=f"{gateway.address}/{network.cidr.prefixlen}",
         mac=gateway.mac or derived_mac(stack, name),
         gateway_address=network.router,
+        gateway_on_link=network.on_link,
+        mtu=network.mtu,
         resolvers=network.resolvers,
         ntp_servers=network.time_servers,
         management_networks=network.management,

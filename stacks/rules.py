@@ -77,16 +77,19 @@ def until_it_waits(found: Iterator[Problem], whole: bool) -> Iterator[Problem]:
 
 
 def the_router_is_in_the_network(network: Network) -> Iterator[Problem]:
-    if network.router and network.router not in network.cidr:
-        yield Problem(("network", "router"), network.router, f"{network.router} is outside {network.cidr}")
+    if network.on_link and not network.router:
+        yield Problem(("network", "onLink"), True, "is about the router, and there is none: needs network.router")
+    elif network.router and network.router not in network.cidr and not network.on_link:
+        rule = f"{network.router} is outside {network.cidr}; a router that is reached there needs network.onLink: true"
+        yield Problem(("network", "router"), network.router, rule)
 
 
 def gateways_stand_in_the_network(network: Network, gateways: Mapping[str, Gateway]) -> Iterator[Problem]:
-    reserved: dict[IPv4Address | None, str] = {
-        network.cidr.network_address: f"is the address of the network {network.cidr} itself",
-        network.cidr.broadcast_address: f"is the broadcast address of {network.cidr}",
-        network.router: "is taken by network.router",
-    }
+    reserved: dict[IPv4Address | None, str] = {network.router: "is taken by network.router"}
+    # A network of two (RFC 3021) or of one has neither.
+    if network.cidr.num_addresses > 2:
+        reserved[network.cidr.network_address] = f"is the address of the network {network.cidr} itself"
+        reserved[network.cidr.broadcast_address] = f"is the broadcast address of {network.cidr}"
     for name, gateway in gateways.items():
         where = ("gateways", name, "address")
         if gateway.address not in network.cidr:
@@ -182,7 +185,7 @@ def guests_can_be_made(
 ) -> Iterator[Problem]:
     """What cloudinit asks of a guest's settings and of how nginx's fit them. The first gateway speaks for all."""
     name, gateway = next(iter(gateways.items()))
-    if gateway.address not in network.cidr or (network.router and network.router not in network.cidr):
+    if gateway.address not in network.cidr or any(the_router_is_in_the_network(network)):
         return
     try:
         guest = guest_settings(

@@ -48,8 +48,11 @@ class Hypervisor(Model):
     )
     bridge: Device | None = Field(
         default=None,
-        description="the host's bridge that leads to the clients; with neither bridge nor macvtap, the stack makes a "
-        "closed network there",
+        description="the host's bridge that leads to the clients; without it, and without openVswitch and macvtap, the "
+        "stack makes a closed network there",
+    )
+    open_vswitch: Device | None = Field(
+        default=None, description="instead of a bridge: the host's Open vSwitch bridge that leads to the clients"
     )
     macvtap: Device | None = Field(
         default=None,
@@ -67,12 +70,17 @@ class Hypervisor(Model):
             raise ValueError(reason)
         return value
 
+    @property
+    def ways(self) -> dict[str, str]:
+        """The device that leads to the clients, by its setting; nothing where the stack makes a closed network."""
+        named = {"bridge": self.bridge, "openVswitch": self.open_vswitch, "macvtap": self.macvtap}
+        return {setting: device for setting, device in named.items() if device}
+
     @model_validator(mode="after")
     def _one_way_out(self) -> Self:
-        if self.bridge and self.macvtap:
-            raise_all(
-                "Hypervisor", [Problem(("macvtap",), self.macvtap, f"bridge: {self.bridge} is set too: one of them")]
-            )
+        (first, device), *others = list(self.ways.items()) or [("", "")]
+        rule = f"{first}: {device} is set too: one of them"
+        raise_all("Hypervisor", [Problem((setting,), other, rule) for setting, other in others])
         return self
 
 
@@ -113,6 +121,17 @@ class Network(Model):
 
     cidr: HostsNetwork = Field(description="such as 10.81.0.0/24; no other region's network may overlap it")
     router: HostAddress | None = Field(default=None, description="default route; without one the network is closed")
+    on_link: bool = Field(
+        default=False,
+        description="the router lies outside `cidr` and is reached on the link all the same, as where a provider gives "
+        "out single addresses",
+    )
+    mtu: int | None = Field(
+        default=None,
+        ge=576,
+        le=9216,
+        description="largest packet, in bytes, where it is not 1500: less in a tunnel, 9000 where every switch has it",
+    )
     resolvers: tuple[HostAddress, ...] = Field(default=(), description="DNS servers")
     time_servers: tuple[Host, ...] = Field(min_length=1, description="NTP servers")
     management: tuple[HostsNetwork, ...] = Field(min_length=1, description="networks that may reach SSH")
@@ -173,7 +192,7 @@ class Stack(Model):
     hypervisors: dict[Name, Hypervisor] = Field(
         min_length=1,
         description="The region's KVM hosts by name; each with uri, poolPath, and optionally volumeGroup, requireNvme, "
-        "bridge or macvtap, and consoleLogs",
+        "bridge, openVswitch or macvtap, and consoleLogs",
     )
     image: Image = Field(
         description="The disk that guests start from; file or url with sha256 or sha512, or the manifest of an "

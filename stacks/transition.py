@@ -44,6 +44,10 @@ class Standing:
         return cls(**{name: value for name, value in record.items() if name in known})
 
 
+WAYS = {"macvtap": "card", "openVswitch": "Open vSwitch bridge"}
+"""How a way to the clients is called, where it is not as its setting is."""
+
+
 @dataclass(frozen=True)
 class Transition:
     """Sentences about what a deployment would do."""
@@ -57,13 +61,13 @@ class Transition:
 def declared(settings: Settings, design: GatewayDesign) -> Standing:
     """A gateway as its settings have it."""
     host = settings.hypervisors[design.hypervisor]
-    ways = {"bridge": host.bridge, "card": host.macvtap, "network": None if host.bridge else settings.network.cidr}
+    setting, device = next(iter(host.ways.items()), ("network", str(settings.network.cidr)))
     return Standing(
         hypervisor=design.hypervisor,
         uri=host.uri,
         pool_path=host.pool_path,
         volume_group=host.volume_group or "",
-        network=next(f"{kind} {name}" for kind, name in ways.items() if name),
+        network=f"{WAYS.get(setting, setting)} {device}",
         address=str(settings.gateways[design.name].address),
         mac=design.machine.mac.lower(),
         data_bytes=design.data_bytes,

@@ -105,6 +105,14 @@
     <serial>{{ machine.seed_serial }}</serial>
   </xsl:template>
 
+{% if machine.open_vswitch %}
+  <!-- The provider knows bridges of Linux only. -->
+  <xsl:template match="/domain/devices/interface/source">
+    <xsl:copy-of select="."/>
+    <virtualport type="openvswitch"/>
+  </xsl:template>
+
+{% endif %}
   <xsl:template match="/domain/devices/interface/model">
     <xsl:copy-of select="."/>
     <driver name="{{ profile.network_backend }}" queues="{{ machine.network_queues }}"/>

@@ -49,9 +49,9 @@ def provider_xml(settings: Settings, design: GatewayDesign, mark: str) -> etree.
     _element(domain, "devices/interface/mac").set("address", design.machine.mac.upper())
     card, source = _element(domain, "devices/interface"), _element(domain, "devices/interface/source")
     source.attrib.clear()
-    if host.bridge:
+    if switch := host.bridge or host.open_vswitch:
         card.set("type", "bridge")
-        source.set("bridge", host.bridge)
+        source.set("bridge", switch)
     elif host.macvtap:
         card.set("type", "direct")
         source.attrib.update({"dev": host.macvtap, "mode": "bridge"})

@@ -13,7 +13,7 @@ from hardware import derived_uuid
 from operations.review.domain import domain_xml
 from stacks.design import GatewayDesign, design, shared_name
 from stacks.settings import Settings
-from stacks.transition import Standing
+from stacks.transition import WAYS, Standing
 
 Tree = Mapping[str, str]
 """Texts by their paths."""
@@ -52,13 +52,14 @@ def standings(tree: Tree) -> dict[str, Standing]:
 
 
 def _standing(gateway: Mapping[str, Any], host: Mapping[str, Any]) -> Standing:
-    bridge, card = host.get("bridge"), host.get("macvtap")
+    way = next((setting for setting in ("bridge", "openVswitch", "macvtap") if host.get(setting)), "network")
+    device = host["network"]["cidr"] if way == "network" else host[way]
     return Standing(
         hypervisor=gateway["hypervisor"],
         uri=host["uri"],
         pool_path=host["pool"]["path"],
         volume_group=host.get("volumeGroup", ""),
-        network=f"bridge {bridge}" if bridge else f"card {card}" if card else f"network {host['network']['cidr']}",
+        network=f"{WAYS.get(way, way)} {device}",
         address=gateway["address"],
         mac=gateway["mac"].lower(),
         data_bytes=int(gateway["dataVolume"]["size"].removesuffix("MiB")) << 20,
@@ -84,8 +85,9 @@ def documents(seed: SeedDocuments) -> Tree:
 def _host(settings: Settings, stack: str, name: str) -> str:
     host, made = settings.hypervisors[name], shared_name(stack)
     network = {"name": made, "uuid": derived_uuid(stack, "network", made), "cidr": str(settings.network.cidr)}
-    ways = {"bridge": host.bridge, "macvtap": host.macvtap}
-    way: dict[str, object] = {key: value for key, value in ways.items() if value} or {"network": network}
+    if settings.network.mtu:
+        network["mtu"] = str(settings.network.mtu)
+    way: dict[str, object] = {**host.ways} or {"network": network}
     return _yaml(
         uri=host.uri,
         pool={"name": made, "uuid": derived_uuid(stack, "pool", made), "path": host.pool_path},

@@ -42,6 +42,15 @@ def test_the_schema_of_debian_13_takes_every_sample(schema: etree.RelaxNG, name:
     assert complaints(schema, domain_xml(SAMPLES[name], way)) == []
 
 
+def test_a_port_of_open_vswitch_is_one_to_libvirt_and_is_read_back(schema: etree.RelaxNG) -> None:
+    made = machine(open_vswitch=True)
+    text = domain_xml(made, "bridge")
+    assert complaints(schema, text) == []
+    assert "<virtualport type=" not in domain_xml(machine(), "bridge")
+    port = next(fact for fact in facts(made) if fact.what == "network port")
+    assert port.read(ElementTree.fromstring(text)) == port.declared == "openvswitch"
+
+
 @pytest.mark.parametrize("field", CHANGES)
 def test_the_schema_takes_every_field(schema: etree.RelaxNG, field: str) -> None:
     assert complaints(schema, domain_xml(machine(**{field: CHANGES[field]}))) == []

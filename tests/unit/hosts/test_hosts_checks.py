@@ -13,6 +13,16 @@ from hosts.facts import HostFacts, NumaNode, Taken, cpu_set
 from hosts.preflight import Finding, GuestDemand, HostDemand, Hugepages, Object, Requirement, State
 from tests.unit.hosts.test_hosts_storage import NVME, device, group, sections
 
+
+def link(name: str, kind: str, mtu: int = 1500) -> str:
+    """What `ip -details -oneline link` says of a device."""
+    return (
+        f"5: {name}: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu {mtu} qdisc noqueue state UNKNOWN mode DEFAULT group "
+        "default qlen 1000\\    link/ether 7a:31:c2:0d:aa:4f brd ff:ff:ff:ff:ff:ff promiscuity 1  allmulti 0 minmtu 68 "
+        f"maxmtu 65535 \\    {kind}addrgenmode eui64 numtxqueues 1 numrxqueues 1"
+    )
+
+
 GUEST = GuestDemand("oslo-gw1", "uuid-gw1", "52:54:00:aa:bb:cc", IPv4Address("10.8.0.11"))
 DEMAND = HostDemand(
     host="host1", uri="qemu:///system", prefix="oslo", pool=Object("nordgate-oslo", "uuid-pool"), pool_path="/srv/nvme",
@@ -24,7 +34,7 @@ FACTS = HostFacts(
     libvirt="9.0.0", qemu="7.2.22", offers_kvm=True, aes=True, security="apparmor",
     machine_types=frozenset({"q35", "pc-q35-7.2", "pc-q35-7.1", "pc-i440fx-7.2"}),
     nodes={0: NumaNode(frozenset(range(4)), {2048: 512}), 1: NumaNode(frozenset(range(4, 8)), {2048: 0})},
-    bridge_type=None, taken=(), probe=PROBE,
+    newest_machine="pc-q35-7.2", bridge_type=None, taken=(), probe=PROBE,
 )  # fmt: skip
 
 
@@ -51,6 +61,28 @@ NEEDS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     ),
     "no bridge": ({"bridge": "br0", "network": None}, {}, "no such interface"),
     "no real bridge": ({"bridge": "eth0", "network": None}, {"bridge_type": "ethernet"}, "ethernet"),
+    "a board of another distribution": (
+        {"machine_type": "pc-q35-7.2"}, {"machine_types": frozenset({"q35", "pc-q35-rhel9.4.0", "pc-q35-rhel7.6.0"}),
+        "newest_machine": "pc-q35-rhel9.4.0"}, "whose newest is pc-q35-rhel9.4.0"
+    ),
+    "a board of a release by name": (
+        {"machine_type": "pc-q35-7.2"}, {"machine_types": frozenset({"q35", "pc-q35-noble", "pc-q35-jammy"}),
+        "newest_machine": "pc-q35-noble"}, "whose newest is pc-q35-noble"
+    ),
+    "an Open vSwitch bridge as a bridge": (
+        {"bridge": "ovs_br0", "network": None}, {"probe": PROBE | {"link": link("ovs_br0", "openvswitch ")}},
+        "openvswitch: say `openVswitch: ovs_br0` in place of `bridge`",
+    ),
+    "a bridge as one of Open vSwitch": (
+        {"open_vswitch": "br0", "network": None}, {"probe": PROBE | {"link": link("br0", "bridge forward_delay 1500 ")}
+        | {"bridges": "/sys/class/net/br0/bridge"}}, "bridge: say `bridge: br0` in place of `openVswitch`",
+    ),
+    "no Open vSwitch bridge": ({"open_vswitch": "ovs_br0", "network": None}, {}, "no such interface"),
+    "no network card": ({"macvtap": "eno1.100", "network": None}, {}, "no such interface"),
+    "packets that are too large": (
+        {"bridge": "br0", "network": None, "mtu": 9000}, {"bridge_type": "bridge", "probe": PROBE | {"link": link("br0",
+        "bridge forward_delay 1500 ")}}, "1500",
+    ),
     "full": ({"volumes": {"oslo-gw1-data.raw": 9 << 30}}, {}, "5.0 GiB free"),
     "turning": ({}, {"probe": PROBE | sections(device("sda", tran="sas"), number="sda")}, "sda is a sas disk"),
     "no way to look": ({}, {"probe": None, "probe_problem": "tls leads to libvirt only"}, "tls leads to libvirt only"),
@@ -71,6 +103,29 @@ def test_a_bridge_is_seen_where_libvirt_has_no_interface_driver() -> None:
     demand = dataclasses.replace(DEMAND, bridge="br0", network=None)
     probe = PROBE | {"bridges": "/sys/class/net/br0/bridge\n/sys/class/net/br1/bridge"}
     assert failing(demand, dataclasses.replace(FACTS, probe=probe)) == []
+
+
+WAYS: list[tuple[dict[str, Any], str, int]] = [
+    ({"open_vswitch": "ovs_br0"}, "openvswitch ", 1500),
+    ({"open_vswitch": "ovs.br0", "mtu": 9000}, "openvswitch ", 9000),
+    ({"bridge": "br_lan.5", "mtu": 1400}, "bridge forward_delay 1500 ", 1500),
+    ({"macvtap": "eno1"}, "", 1500),
+    ({"macvtap": "bond0.100"}, "vlan protocol 802.1Q id 100 <REORDER_HDR> ", 1500),
+]
+
+
+@pytest.mark.parametrize(("demand", "kind", "mtu"), WAYS, ids=[str(way[0]) for way in WAYS])
+def test_every_way_to_the_clients_is_known_as_what_it_is(demand: dict[str, Any], kind: str, mtu: int) -> None:
+    name = next(iter(demand.values()))
+    probe = PROBE | {"link": link(name, kind, mtu)}
+    probe |= {"bridges": f"/sys/class/net/{name}/bridge"} if kind.startswith("bridge") else {}
+    assert failing(dataclasses.replace(DEMAND, network=None, **demand), dataclasses.replace(FACTS, probe=probe)) == []
+
+
+def test_an_open_vswitch_bridge_that_cannot_be_asked_for_is_a_doubt() -> None:
+    demand = dataclasses.replace(DEMAND, open_vswitch="ovsbr0", network=None, require_nvme=False)
+    found = failing(demand, dataclasses.replace(FACTS, probe=None, probe_problem="tls leads to libvirt only"))
+    assert [finding.state for finding in found if finding.subject == "openVswitch ovsbr0"] == [State.UNKNOWN]
 
 
 def test_space_is_asked_for_what_is_not_there_yet() -> None:

@@ -1,4 +1,4 @@
-"""What would do harm is refused, or told to whoever may mean it; what is secret is not repeated."""
+"""What the world has is taken. What would do harm is refused, or told to whoever may mean it; no secret is repeated."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
+from operations.preflight import demands
+from operations.review.rendered import rendered
 from stacks.files import region_file, stack_file, stack_names
+from stacks.image import VerifiedImage
 from stacks.load import load_file
 from stacks.places import without_secrets
 from stacks.problems import SettingsError
@@ -38,6 +41,7 @@ class Case:
         return self.at or self.set
 
 
+WORLD = [Case(**row) for row in yaml.safe_load(Path(__file__).with_name("world.yaml").read_text())]
 CASES = [Case(**row) for row in yaml.safe_load(Path(__file__).with_name("harm.yaml").read_text())]
 
 
@@ -67,7 +71,16 @@ def put(project: Path, stack: str, place: str, value: Any) -> None:
     file.write_text(yaml.safe_dump(document, sort_keys=False))
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.said], ids=named)
+@pytest.mark.parametrize("case", [case for case in WORLD if not case.said], ids=named)
+def test_what_the_world_has_is_taken_and_can_be_deployed(case: Case, project: Path) -> None:
+    for place, value in {case.set: case.to, **case.also}.items():
+        put(project, case.stack, place, value)
+    settings = load_file(project, case.stack)
+    assert rendered(settings, case.stack)
+    assert demands(case.stack, settings, VerifiedImage("a.qcow2", "0" * 64), project)
+
+
+@pytest.mark.parametrize("case", [case for case in [*CASES, *WORLD] if case.said], ids=named)
 def test_harm_is_refused_where_it_stands_and_no_secret_is_repeated(case: Case, project: Path) -> None:
     for place, value in {case.set: case.to, **case.also}.items():
         put(project, case.stack, place, value)
