@@ -42,6 +42,8 @@ class Connection:
     ssh_options: tuple[str, ...]
     known_hosts: str
     """The file that the host's key is looked up in."""
+    socket: str = ""
+    """The path of libvirt's socket there, where the URI names one."""
     parameters: frozenset[str] = frozenset()
     """Names of those that the URI has."""
 
@@ -70,7 +72,10 @@ def read_uri(uri: str) -> Connection:
     options = _options(checking, known_hosts, values.get("keyfile", ""))
     options += ["-p", str(parts.port)] if parts.port else []
     login = f"{parts.username}@{host}" if parts.username else host
-    return Connection(uri, "ssh", host, login, tuple(options), known_hosts or "~/.ssh/known_hosts", frozenset(values))
+    return Connection(
+        uri, "ssh", host, login, tuple(options), known_hosts or "~/.ssh/known_hosts", values.get("socket", ""),
+        frozenset(values),
+    )  # fmt: skip
 
 
 def pinned(known_hosts: Path, keyfile: Path) -> list[str]:

@@ -65,6 +65,8 @@ class HostFacts:
     """What its QEMU makes of the name q35."""
     disks: tuple[str, ...] = ()
     """libvirt's names of the host's block devices."""
+    system: str = ""
+    """The UUID of the machine itself, as its firmware has it."""
 
     @property
     def boot(self) -> str | None:
@@ -104,11 +106,17 @@ def read_facts(
         probe=probe,
         probe_problem=probe_problem,
         disks=tuple(listing.get("disks", "").split()),
+        system=system_uuid(listing.get("computer", "")),
     )
 
 
 def _xml(text: str) -> Element:
     return ElementTree.fromstring(text) if text.startswith("<") else Element("nothing")  # noqa: S314 - libvirt wrote it
+
+
+def system_uuid(computer: str) -> str:
+    """The UUID of the machine in libvirt's node device `computer`; "" when there is none."""
+    return (_xml(computer).findtext("capability/hardware/uuid") or "").strip()
 
 
 def _search(pattern: str, text: str) -> str:

@@ -28,6 +28,7 @@ def survey(demand: HostDemand) -> HostFacts:
             "capabilities": "capabilities",
             "freepages": "freepages --all",
             "disks": "nodedev-list storage",
+            "computer": "nodedev-dumpxml computer",
             "domain": "list --all --uuid",
             "network": "net-list --all --uuid",
             "pool": "pool-list --all --uuid",

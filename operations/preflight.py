@@ -15,6 +15,7 @@ from hosts.checks import check
 from hosts.kvm import boots
 from hosts.preflight import Finding, GuestDemand, HostDemand, Hugepages, Object, Requirement, State
 from hosts.problems import HypervisorProblem
+from hosts.provider import plugin, reached
 from hosts.survey import survey
 from hosts.virsh import Hypervisor
 from stacks.design import GatewayDesign, design, image_name, shared_name
@@ -124,6 +125,7 @@ def _host(demand: HostDemand, stack: str, project: Path | None) -> list[Finding]
     try:
         facts = survey(demand)
         findings = check(demand, facts)
+        findings.insert(1, reached(plugin(), demand.uri, facts.system))
         if project and demand.accelerator == "kvm" and not failures({demand.host: findings}):
             findings.append(_kvm(demand, stack, project / _PROVED, facts.boot))
     except HypervisorProblem as problem:

@@ -52,8 +52,14 @@ class Server:
         found, last = [], [self.process]
         while last:
             last = [child for parent in last for child in _children(parent)]
-            found += [one for one in last if "sshd" in Path(f"/proc/{one}/comm").read_text()]
+            found += [one for one in last if "sshd" in _name(one)]
         return found
+
+
+def _name(process: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{process}/comm").read_text()
+    return ""  # it has just ended
 
 
 def _children(process: int) -> list[int]:
@@ -63,11 +69,15 @@ def _children(process: int) -> list[int]:
 
 
 @contextlib.contextmanager
-def ssh_server(folder: Path) -> Iterator[Server]:
-    """One that runs until the block ends; keys and configuration lie in `folder`."""
+def ssh_server(folder: Path, settings: str = "", key_options: str = "") -> Iterator[Server]:
+    """One that runs until the block ends; keys and configuration lie in `folder`.
+
+    `settings` are lines for sshd_config, before all others: sshd takes the first. `key_options` stand before the key in
+    authorized_keys.
+    """
     for name in ("host", "user", "other"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
-    (folder / "authorized").write_text((folder / "user.pub").read_text())
+    (folder / "authorized").write_text(f"{key_options} {(folder / 'user.pub').read_text()}".lstrip())
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
@@ -75,7 +85,8 @@ def ssh_server(folder: Path) -> Iterator[Server]:
     (folder / "passwd").write_text(Path("/etc/passwd").read_text() + account)
     programs = {setting: _PACKAGES / path for setting, path in _PROGRAMS.items()}
     (folder / "sshd_config").write_text(
-        f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized\n"
+        f"{settings}\nListenAddress 127.0.0.1\nPort {port}\n"
+        f"HostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized\n"
         "StrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin prohibit-password\nPidFile none\n"
         + "".join(f"{setting} {path}\n" for setting, path in programs.items() if path.exists())
     )

@@ -14,14 +14,17 @@ from hosts.checks import check
 from hosts.kvm import BOUND, boots
 from hosts.preflight import GuestDemand, HostDemand, Object, State
 from hosts.problems import HypervisorProblem
+from hosts.provider import reached
 from hosts.survey import survey
 from hosts.virsh import Hypervisor
 from tests.e2e.storage_guest import SOURCE
 from tests.sshd import Server, ssh_server
+from tools.bootstrap.plugins import PLUGINS
 from tools.lab import control
 from tools.lab.layout import Lab
 
 LAB = Lab("storage-hosts")
+PLUGIN = next(plugin.installed for plugin in PLUGINS if plugin.name == "libvirt")
 PACKAGES = SOURCE / ".nordgate/packages"
 LOCAL = HostDemand(
     host="host1", uri=LAB.uri, prefix="oslo", pool=Object("nordgate-oslo", "00000000-0000-4000-8000-000000000001"),
@@ -72,7 +75,10 @@ def test_a_look_at_a_host_takes_less_than_a_second() -> None:
 
 
 def test_ssh_shows_the_same_host(server: Server) -> None:
-    local, remote = survey(LOCAL), survey(over_ssh(server))
+    demand = over_ssh(server)
+    local, remote = survey(LOCAL), survey(demand)
+    # The URI's netcat is virsh's: the provider is led to the socket by sshd itself.
+    assert reached(PLUGIN, demand.uri, remote.system).state is State.OK
     assert remote.probe is not None, remote.probe_problem
     assert remote.boot == local.boot
     assert remote.libvirt == local.libvirt

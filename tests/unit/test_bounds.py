@@ -21,6 +21,7 @@ A_PERSONS = "a session of the person who typed it"
 A_SERVICE = "serves a lab for as long as it lives, and ends with it"
 EXCUSED = {
     ("hosts/kvm.py", "_listen", "subprocess.Popen"): "read with select until the probe's deadline, then ended",
+    ("hosts/provider.py", "_started", "subprocess.Popen"): "read with select until a bound, then ended",
     ("hosts/survey.py", "survey", "result"): "the probe's own bound ends it",
     ("operations/access.py", "ssh", "subprocess.run"): A_PERSONS,
     ("operations/access.py", "console", "subprocess.run"): A_PERSONS,

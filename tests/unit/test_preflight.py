@@ -20,8 +20,15 @@ from stacks.load import load_file, parse
 from stacks.settings import Settings
 from tests.unit.test_settings import GOOD, PROJECT
 
+CONNECTED = Finding("provider", "connected", "connected", State.OK)
 IMAGE = VerifiedImage("images/fake.qcow2", "0" * 64)
 FACTS = HostFacts("9.0.0", "7.2.22", True, frozenset({"q35"}), True, "none", {}, None, (), probe={"boot": "b1"})
+
+
+@pytest.fixture(autouse=True)
+def provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gets to every host. What it cannot do is in tests/unit/hosts/test_provider.py."""
+    monkeypatch.setattr(module, "reached", lambda *_: CONNECTED)
 
 
 def two_hosts(**hardware: Any) -> Settings:
@@ -93,6 +100,25 @@ def test_a_host_that_booted_a_guest_is_not_asked_again_until_its_next_boot(
     seen = dataclasses.replace(FACTS, probe={"boot": "b2"})
     preflight("x", settings, IMAGE, tmp_path, boot=True)
     assert len(booted) == 4
+
+
+def test_a_host_that_the_provider_does_not_reach_stops_the_deployment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though virsh and ssh have found all well."""
+    asked: list[tuple[str, str]] = []
+
+    def reached(_: Path, uri: str, system: str) -> Finding:
+        asked.append((uri, system))
+        return dataclasses.replace(CONNECTED, found="forbidden", state=State.FAIL)
+
+    monkeypatch.setattr(module, "survey", lambda _: dataclasses.replace(FACTS, system="u-1"))
+    monkeypatch.setattr(module, "check", lambda *_: [Finding("connection", "", "", State.OK)])
+    monkeypatch.setattr(module, "reached", reached)
+    report = preflight("x", two_hosts(), IMAGE, tmp_path, boot=True)
+    assert failures(report) == 2
+    assert ("qemu+ssh://h2/system", "u-1") in asked
+    assert [finding.subject for finding in report["host2"]] == ["connection", "provider"]
 
 
 def test_a_preview_boots_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,8 @@ from tests.unit.sources import PROJECT, sources
 PROGRAMS = {"ssh", "scp", "sftp", "rsync", "ssh-keyscan", "ssh-copy-id", "virsh", "virt-xml", "virt-copy-in"}
 STARTED = {
     ("hosts/commands.py", "run", "ssh"),
+    # It prints its settings and connects to nothing.
+    ("hosts/provider.py", "_ssh_settings", "ssh"),
     ("hosts/virsh.py", "command", "ssh"),
     ("hosts/virsh.py", "command", "virsh"),
     ("operations/access.py", "ssh", "ssh"),
