@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from hosts.collisions import collisions
 from hosts.facts import HostFacts
+from hosts.placement import placement_findings
 from hosts.preflight import Finding, HostDemand, State
 from hosts.storage import StorageFinding, folder_finding, group_finding
 
@@ -20,7 +21,7 @@ def check(demand: HostDemand, facts: HostFacts) -> list[Finding]:
         *_features(demand, facts),
         _machine_type(demand, facts),
         *_processor(demand, facts),
-        *_memory(demand, facts),
+        *placement_findings(demand, facts),
         *_storage(demand, facts),
         Finding("security driver", facts.security, "named", State.OK),
         *_way_out(demand, facts),
@@ -55,36 +56,6 @@ def _processor(demand: HostDemand, facts: HostFacts) -> Iterator[Finding]:
             found = {True: "aes", False: "no aes", None: "cannot be told: libvirt does not list it"}[facts.aes]
             state = {True: State.OK, False: State.FAIL, None: State.UNKNOWN}[facts.aes]
             yield Finding("processor", found, "aes", state)
-    present = frozenset(cpu for node in facts.nodes.values() for cpu in node.cpus)
-    marks = {guest.uuid for guest in demand.guests}
-    for cpu in demand.pinned:
-        owners = [taken.name for taken in facts.taken if cpu in taken.cpus and taken.uuid not in marks]
-        if cpu not in present:
-            yield Finding(f"processor {cpu}", f"the host has {_span(present)}", "present", State.FAIL)
-        elif owners:
-            yield Finding(f"processor {cpu}", f"bound to {', '.join(owners)}", "free", State.FAIL)
-        else:
-            yield Finding(f"processor {cpu}", f"free, on node {_node_of(cpu, facts)}", "free", State.OK)
-
-
-def _span(cpus: frozenset[int]) -> str:
-    return f"{min(cpus)} to {max(cpus)}" if cpus else "none that libvirt tells of"
-
-
-def _node_of(cpu: int, facts: HostFacts) -> int:
-    return next(number for number, node in facts.nodes.items() if cpu in node.cpus)
-
-
-def _memory(demand: HostDemand, facts: HostFacts) -> Iterator[Finding]:
-    marks = {guest.uuid for guest in demand.guests}
-    for pages in demand.hugepages:
-        node = facts.nodes.get(pages.node)
-        # What the stack's own guests hold is free again when they are replaced.
-        held = sum(taken.hugepages.get((pages.node, pages.size), 0) for taken in facts.taken if taken.uuid in marks)
-        free = held + (node.free_pages.get(pages.size, 0) if node else 0)
-        subject = f"hugepages of {pages.size} KiB on node {pages.node}"
-        state = State.OK if free >= pages.count else State.FAIL
-        yield Finding(subject, f"{free} free" if node else "no such node", f"{pages.count} free", state)
 
 
 def _storage(demand: HostDemand, facts: HostFacts) -> Iterator[Finding]:

@@ -8,17 +8,10 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Interface, ip_address
 from xml.etree import ElementTree
 
+from hosts.topology import NumaNode, Pins, read_nodes, read_pages, read_pins
+
 Element = ElementTree.Element
-_KIB = {"KiB": 1, "k": 1, "MiB": 1 << 10, "M": 1 << 10, "GiB": 1 << 20, "G": 1 << 20}
 _SECURITY_MODELS = ("apparmor", "selinux")
-
-
-@dataclass(frozen=True)
-class NumaNode:
-    """A NUMA node: its processors, and its free pages by size in KiB."""
-
-    cpus: frozenset[int]
-    free_pages: Mapping[int, int]
 
 
 @dataclass(frozen=True)
@@ -31,10 +24,10 @@ class Taken:
     macs: frozenset[str] = frozenset()
     addresses: frozenset[str] = frozenset()
     networks: tuple[IPv4Interface, ...] = ()
-    cpus: frozenset[int] = frozenset()
-    """Host processors that its virtual ones are bound to."""
-    hugepages: Mapping[tuple[int, int], int] = field(default_factory=dict)
-    """Pages that it holds while it runs, by NUMA node and size in KiB."""
+    pins: Pins = field(default_factory=Pins)
+    """Host processors that its threads are bound to."""
+    hugepages: Mapping[tuple[int | None, int], int] = field(default_factory=dict)
+    """Pages that it holds while it runs, by NUMA node (None: of any) and size in KiB."""
     path: str = ""
     """A pool's folder."""
     group: str = ""
@@ -95,7 +88,7 @@ def read_facts(
         newest_machine=_newest(capabilities),
         aes=_aes(capabilities, probe),
         security=next((name for name in _models(capabilities) if name in _SECURITY_MODELS), "none"),
-        nodes=_nodes(capabilities, listing.get("freepages", "")),
+        nodes=read_nodes(capabilities, listing.get("freepages", "")),
         bridge_type=interface.get("type"),
         taken=tuple(_taken(details)),
         volumes={
@@ -140,23 +133,6 @@ def _aes(capabilities: Element, probe: Mapping[str, str] | None) -> bool | None:
     return None if probe is None else probe.get("cpu") == "aes"
 
 
-def _nodes(capabilities: Element, freepages: str) -> dict[int, NumaNode]:
-    free: dict[int, dict[int, int]] = {}
-    node = 0
-    for line in freepages.splitlines():
-        if match := re.match(r"Node (\d+):", line):
-            node = int(match[1])
-        elif match := re.match(r"(\d+)KiB: (\d+)", line.strip()):
-            free.setdefault(node, {})[int(match[1])] = int(match[2])
-    return {
-        int(cell.get("id", "0")): NumaNode(
-            frozenset(int(cpu.get("id", "0")) for cpu in cell.findall("cpus/cpu")),
-            free.get(int(cell.get("id", "0")), {}),
-        )
-        for cell in capabilities.findall("host/topology/cells/cell")
-    }
-
-
 def _taken(details: Mapping[str, str]) -> list[Taken]:
     found = []
     for section, text in details.items():
@@ -174,8 +150,8 @@ def _taken(details: Mapping[str, str]) -> list[Taken]:
                 macs=frozenset(macs - {""}),
                 addresses=frozenset(_addresses(tree)),
                 networks=tuple(_networks(tree)) if kind == "network" else (),
-                cpus=_pinned(tree),
-                hugepages=_held(tree),
+                pins=read_pins(tree),
+                hugepages=read_pages(tree),
                 path=tree.findtext("target/path") or "" if kind == "pool" else "",
                 group=tree.findtext("source/name") or "" if tree.get("type") == "logical" else "",
             )
@@ -204,28 +180,3 @@ def _networks(tree: Element) -> list[IPv4Interface]:
             mask = element.get("prefix") or element.get("netmask") or "32"
             found.append(IPv4Interface(f"{element.get('address')}/{mask}"))
     return found
-
-
-def _pinned(tree: Element) -> frozenset[int]:
-    return frozenset(cpu for pin in tree.findall("cputune/vcpupin") for cpu in cpu_set(pin.get("cpuset", "")))
-
-
-def _held(tree: Element) -> dict[tuple[int, int], int]:
-    """Hugepages of a running domain; libvirt gives a domain that does not run no id."""
-    backing, memory = tree.find("memoryBacking/hugepages"), tree.find("memory")
-    if backing is None or memory is None or tree.get("id") is None:
-        return {}
-    page, place = backing.find("page"), tree.find("numatune/memory")
-    size = int(page.get("size", "2048")) * _KIB[page.get("unit", "KiB")] if page is not None else 2048
-    node = min(cpu_set(place.get("nodeset", "0") if place is not None else "0"), default=0)
-    return {(node, size): int(memory.text or 0) * _KIB[memory.get("unit", "KiB")] // size}
-
-
-def cpu_set(text: str) -> frozenset[int]:
-    """`0-3,^2,8` as libvirt means it: 0, 1, 3, 8."""
-    chosen: set[int] = set()
-    for part in filter(None, text.split(",")):
-        first, _, last = part.lstrip("^").partition("-")
-        span = set(range(int(first), int(last or first) + 1))
-        chosen = chosen - span if part.startswith("^") else chosen | span
-    return frozenset(chosen)

@@ -52,10 +52,23 @@ class GuestDemand(Object):
 
 
 @dataclass(frozen=True)
-class Hugepages:
-    """Pages that guests take from the host, in KiB each; `node` is the NUMA node."""
+class Placement:
+    """Host processors that one guest has for itself (`cpus`), those of its other threads, and the memory's node."""
 
-    node: int
+    gateway: str
+    cpus: tuple[int, ...]
+    emulator: tuple[int, ...] = ()
+    iothreads: tuple[int, ...] = ()
+    node: int = 0
+    threads_per_core: int = 1
+    """Of the cores that the guest sees."""
+
+
+@dataclass(frozen=True)
+class Hugepages:
+    """Pages that a guest takes from the host, in KiB each; `node` is the NUMA node, None where any will do."""
+
+    node: int | None
     size: int
     count: int
 
@@ -91,6 +104,7 @@ class HostDemand:
     cpu_mode: str = "host-passthrough"
     require_aes: bool = True
     requirements: tuple[Requirement, ...] = ()
-    pinned: tuple[int, ...] = ()
-    """Host processors that guests have for themselves."""
+    placements: tuple[Placement, ...] = ()
+    """Of the guests that are pinned."""
     hugepages: tuple[Hugepages, ...] = ()
+    """One entry a guest."""

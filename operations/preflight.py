@@ -13,7 +13,7 @@ from hardware import derived_uuid, requires
 from hardware.profile import PAGE_BYTES
 from hosts.checks import check
 from hosts.kvm import boots
-from hosts.preflight import Finding, GuestDemand, HostDemand, Hugepages, Object, Requirement, State
+from hosts.preflight import Finding, GuestDemand, HostDemand, Hugepages, Object, Placement, Requirement, State
 from hosts.problems import HypervisorProblem
 from hosts.provider import plugin, reached
 from hosts.survey import survey
@@ -97,17 +97,27 @@ def demands(stack: str, settings: Settings, image: VerifiedImage, project: Path)
                 cpu_mode=profile.cpu_mode,
                 require_aes=profile.require_aes,
                 requirements=tuple(Requirement(row.feature, row.libvirt, row.qemu) for row in requires(profile)),
-                pinned=tuple(core for gateway in there if (own := gateway.machine.pinning) for core in own.cpus),
+                placements=_placements(there),
                 hugepages=_hugepages(there),
             )
         )
     return found
 
 
+def _placements(gateways: Sequence[GatewayDesign]) -> tuple[Placement, ...]:
+    return tuple(
+        Placement(
+            gateway.name, own.cpus, own.emulator, own.iothreads, own.node, gateway.machine.profile.threads_per_core
+        )
+        for gateway in gateways
+        if (own := gateway.machine.pinning)
+    )
+
+
 def _hugepages(gateways: Sequence[GatewayDesign]) -> tuple[Hugepages, ...]:
     return tuple(
         Hugepages(
-            machine.pinning.node if machine.pinning else 0,
+            machine.pinning.node if machine.pinning else None,
             PAGE_BYTES[machine.profile.hugepages] >> 10,
             machine.memory // PAGE_BYTES[machine.profile.hugepages],
         )

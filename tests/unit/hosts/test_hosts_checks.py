@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from hosts.checks import check, version
-from hosts.facts import HostFacts, NumaNode, Taken, cpu_set
-from hosts.preflight import Finding, GuestDemand, HostDemand, Hugepages, Object, Requirement, State
+from hosts.facts import HostFacts, Taken
+from hosts.preflight import Finding, GuestDemand, HostDemand, Hugepages, Object, Placement, Requirement, State
+from hosts.topology import NumaNode, Pins, cpu_set
 from tests.unit.hosts.test_hosts_storage import NVME, device, group, sections
 
 
@@ -55,9 +56,11 @@ NEEDS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "newer board": ({"machine_type": "pc-q35-9.2"}, {}, "not in QEMU 7.2.22, whose newest is pc-q35-7.2"),
     "hugepages": ({"hugepages": (Hugepages(1, 2048, 8),)}, {}, "0 free"),
     "no such node": ({"hugepages": (Hugepages(7, 2048, 8),)}, {}, "no such node"),
-    "no such processor": ({"pinned": (9,)}, {}, "the host has 0 to 7"),
+    "no such processor": ({"placements": (Placement("gw1", (9,)),)}, {}, "the host has 0-7"),
     "bound processor": (
-        {"pinned": (2,)}, {"taken": (Taken("domain", "db", "u", cpus=frozenset({2, 3})),)}, "bound to db"
+        {"placements": (Placement("gw1", (2,)),)},
+        {"taken": (Taken("domain", "db", "u", pins=Pins(frozenset({2, 3}))),)},
+        "2 is shared with the domain db",
     ),
     "no bridge": ({"bridge": "br0", "network": None}, {}, "no such interface"),
     "no real bridge": ({"bridge": "eth0", "network": None}, {"bridge_type": "ethernet"}, "ethernet"),
@@ -179,8 +182,9 @@ def test_guests_that_ask_for_no_kvm_need_none() -> None:
 
 
 def test_processors_bound_to_our_own_guest_are_free_for_it() -> None:
-    ours = Taken("domain", "oslo-gw1", "uuid-gw1", cpus=frozenset({2}))
-    assert failing(dataclasses.replace(DEMAND, pinned=(2,)), dataclasses.replace(FACTS, taken=(ours,))) == []
+    ours = Taken("domain", "oslo-gw1", "uuid-gw1", pins=Pins(frozenset({2})))
+    demand = dataclasses.replace(DEMAND, placements=(Placement("gw1", (2,)),))
+    assert failing(demand, dataclasses.replace(FACTS, taken=(ours,))) == []
 
 
 def test_hugepages_of_our_own_guest_are_free_for_the_next_one() -> None:

@@ -59,7 +59,7 @@ def test_a_host_is_read_as_it_is(scenario: Scenario) -> None:
     domain, network, pool = facts.taken
     assert domain.name == "db"
     assert domain.macs == {"52:54:00:aa:bb:cc"}
-    assert domain.cpus == {2, 3}
+    assert domain.pins.cpus == {2, 3}
     assert domain.hugepages == {(1, 1 << 20): 2}
     assert network.addresses == {"10.8.0.1", "10.8.0.11"}
     assert "52:54:00:00:00:02" in network.macs
