@@ -64,6 +64,8 @@ def demands(stack: str, settings: Settings, image: VerifiedImage, project: Path)
     found = []
     for name, host in settings.hypervisors.items():
         there = [gateway for gateway in gateways if gateway.hypervisor == name]
+        # A host may stand in the file under two names: what its guests take is compared as one.
+        beside = [gateway for gateway in gateways if settings.hypervisors[gateway.hypervisor].uri == host.uri]
         data = {gateway.data_name: gateway.data_bytes for gateway in there}
         image_file = {image_name(stack, image): _size(project / image.file)}
         found.append(
@@ -80,7 +82,7 @@ def demands(stack: str, settings: Settings, image: VerifiedImage, project: Path)
                         gateway.machine.mac,
                         settings.gateways[gateway.name].address,
                     )
-                    for gateway in there
+                    for gateway in beside
                 ),
                 volumes=image_file if host.volume_group else image_file | data,
                 volume_group=host.volume_group,
@@ -97,8 +99,8 @@ def demands(stack: str, settings: Settings, image: VerifiedImage, project: Path)
                 cpu_mode=profile.cpu_mode,
                 require_aes=profile.require_aes,
                 requirements=tuple(Requirement(row.feature, row.libvirt, row.qemu) for row in requires(profile)),
-                placements=_placements(there),
-                hugepages=_hugepages(there),
+                placements=_placements(beside),
+                hugepages=_hugepages(beside),
             )
         )
     return found
