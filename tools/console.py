@@ -5,6 +5,7 @@ Standard library only: it runs before the virtual environment exists.
 
 from __future__ import annotations
 
+import errno
 import sys
 import threading
 import time
@@ -12,6 +13,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _WIDTH = 58
+_OF_THE_DISK = {
+    errno.EACCES: "permission denied; run this as its owner, or with sudo.",
+    errno.EPERM: "permission denied; run this as its owner, or with sudo.",
+    errno.EISDIR: "a folder stands where a file belongs; delete it, and run this again.",
+    errno.ENOTDIR: "a file stands where a folder belongs; delete it, and run this again.",
+    errno.EEXIST: "stands where a folder belongs; delete it, and run this again.",
+    errno.EROFS: "the file system is read-only.",
+    errno.ENOSPC: "the disk is full; free some space, and run this again.",
+    errno.EDQUOT: "the disk quota is used up; free some space, and run this again.",
+    errno.EIO: "the disk cannot read or write it; see the kernel's messages (dmesg).",
+}
 
 
 class Problem(Exception):
@@ -62,11 +74,20 @@ def phase(title: str, usually: str = "") -> Iterator[None]:
 
 
 def run_tool(main: Callable[[], int | None]) -> None:
-    """Run a tool's `main` and leave with its exit code; a `Problem` becomes one line on the error output."""
+    """Run a tool's `main` and leave with its exit code.
+
+    A `Problem`, and what is wrong with a file or the disk, becomes one line on the error output.
+    """
     try:
         sys.exit(main() or 0)
     except Problem as problem:
         print(f"nordgate: {problem}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in _OF_THE_DISK or not error.filename:
+            raise
+        # Of a move, what stands in its way.
+        print(f"nordgate: {error.filename2 or error.filename}: {_OF_THE_DISK[error.errno]}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print("\nnordgate: stopped; the next run goes on from here.", file=sys.stderr)

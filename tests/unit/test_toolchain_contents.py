@@ -12,7 +12,7 @@ import pytest
 
 from tools.bootstrap import __main__ as bootstrap
 from tools.bootstrap import contents, go, linters, packages, plugins, pulumi, python, work
-from tools.console import Problem
+from tools.console import Problem, run_tool
 
 
 @pytest.fixture
@@ -109,10 +109,25 @@ def test_a_stamp_that_was_cut_off_is_none(home: Path) -> None:
         assert not work.stamped("python", "one")
 
 
-def test_a_folder_in_the_place_of_a_stamp_is_told_with_what_to_do(home: Path) -> None:
+def test_a_folder_in_the_place_of_a_stamp_is_told_with_what_to_do(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (home / "stamps/linters").mkdir(parents=True)
-    with pytest.raises(Problem, match=r"stamps/linters: Is a directory\. Delete it"), work.told_plainly():
-        work.stamp("linters", "one")
+    with pytest.raises(SystemExit):
+        run_tool(lambda: work.stamp("linters", "one"))
+    assert "stamps/linters: a folder stands where a file belongs; delete it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", [PermissionError(13, "x", "/a"), OSError(28, "x", "/a"), OSError(5, "x", "/a")])
+def test_what_is_wrong_with_the_disk_is_one_line(kind: OSError, capsys: pytest.CaptureFixture[str]) -> None:
+    def main() -> None:
+        raise kind
+
+    with pytest.raises(SystemExit):
+        run_tool(main)
+    said = capsys.readouterr().err
+    assert said.startswith("nordgate: /a: ")
+    assert said.count("\n") == 1
 
 
 def test_what_python_has_compiled_is_deleted_when_it_is_not_from_the_source(venv: Path) -> None:

@@ -62,10 +62,6 @@ def told_plainly() -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise Problem(_FULL) from error
-        if error.errno in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.EIO):
-            # Of a move, what stands in its way.
-            file = error.filename2 or error.filename
-            raise Problem(f"{file}: {error.strerror}. Delete it, and run this again.") from error
         raise
 
 
