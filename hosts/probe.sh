@@ -9,6 +9,8 @@ part lsblk
 lsblk --json --bytes --output NAME,KNAME,MAJ:MIN,TYPE,TRAN,ROTA,MODEL,SIZE
 part transports
 grep -H . /sys/block/nvme*/device/transport /sys/block/nvme*/device/nvme*/transport
+part identities
+grep -H . /sys/block/nvme*/device/model /sys/block/nvme*/device/device/vendor /sys/block/nvme*/device/nvme*/device/vendor
 part btrfs
 ls -d /sys/fs/btrfs/*/devices/*
 if [ "$1" != - ]; then

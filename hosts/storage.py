@@ -8,24 +8,26 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from hosts.disks import Device, disk_objection, layer_objection, shown
+
 _MEMORY = ("tmpfs", "ramfs", "devtmpfs")
-_NETWORK = ("nfs", "nfs4", "cifs", "smb3", "9p", "virtiofs", "ceph", "glusterfs", "fuse.sshfs", "fuse.glusterfs")
-
-
-@dataclass(frozen=True)
-class Device:
-    """A block device: a disk, or a layer that stands on others."""
-
-    name: str
-    number: str
-    """Major and minor, as in `259:1`."""
-    kind: str
-    """As lsblk calls it: disk, part, lvm, raid1, crypt, mpath, loop."""
-    transport: str
-    rotational: bool
-    model: str
-    below: tuple[str, ...]
-    """Kernel names of what it stands on; empty for a disk."""
+_NETWORK = (
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "9p",
+    "virtiofs",
+    "ceph",
+    "glusterfs",
+    "fuse.sshfs",
+    "fuse.glusterfs",
+    "fuse.ceph",
+    "lustre",
+    "beegfs",
+    "gpfs",
+    "afs",
+)
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def folder_finding(path: str, sections: Mapping[str, str]) -> StorageFinding:
         found = _btrfs_members(found, sections)
     if not found:
         return refused(f"{source} is no block device that lsblk knows", certain=False)
-    return _finding(path, (top,), found, devices, free, _fabrics(sections))
+    return _finding(path, (top,), found, devices, free)
 
 
 def group_finding(group: str, sections: Mapping[str, str]) -> StorageFinding:
@@ -99,7 +101,7 @@ def group_finding(group: str, sections: Mapping[str, str]) -> StorageFinding:
         return StorageFinding(
             place, ("LVM",), (), free, ("one of its physical volumes is missing, or no block device",), False
         )
-    return _finding(place, ("LVM",), members, devices, free, _fabrics(sections))
+    return _finding(place, ("LVM",), members, devices, free)
 
 
 def _finding(
@@ -108,7 +110,6 @@ def _finding(
     start: Iterable[str],
     devices: Mapping[str, Device],
     free: int | None,
-    fabrics: Mapping[str, str],
 ) -> StorageFinding:
     chain, disks, layer = list(top), [], list(start)
     seen: set[str] = set()
@@ -119,32 +120,13 @@ def _finding(
         if upper:
             chain.append(" and ".join(f"{devices[name].name} ({devices[name].kind})" for name in upper))
         layer = list(dict.fromkeys(below for name in upper for below in devices[name].below))
-    objections = [why for name in sorted(disks) if (why := _objection(devices[name], fabrics.get(name, "pcie")))]
+    objections = [
+        *(why for name in sorted(seen) if (why := layer_objection(name, devices[name]))),
+        *(why for name in sorted(disks) if (why := disk_objection(name, devices[name]))),
+    ]
     return StorageFinding(
-        place, tuple(chain), tuple(_shown(devices[name]) for name in sorted(disks)), free, tuple(objections)
+        place, tuple(chain), tuple(shown(devices[name]) for name in sorted(disks)), free, tuple(objections)
     )
-
-
-def _shown(disk: Device) -> str:
-    return f"{disk.name} ({', '.join(filter(None, [disk.transport or 'unknown transport', disk.model]))})"
-
-
-def _objection(disk: Device, fabric: str) -> str | None:
-    name = disk.name
-    if disk.kind == "loop":
-        return f"{name} is a loop device, a file"
-    if name.startswith(("zram", "ram")):
-        return f"{name} is memory"
-    if disk.transport == "virtio":
-        return f"{name} is a virtio disk: this host is itself a virtual machine"
-    if disk.transport != "nvme":
-        words = ["a", *(["rotating"] if disk.rotational else []), *([disk.transport] if disk.transport else []), "disk"]
-        return f"{name} is {' '.join(words)}, not NVMe"
-    if disk.rotational:
-        return f"{name} rotates"
-    if fabric != "pcie":
-        return f"{name} is NVMe over {fabric}, not a disk of this host"
-    return None
 
 
 def _devices(sections: Mapping[str, str]) -> dict[str, Device]:
@@ -162,6 +144,7 @@ def _devices(sections: Mapping[str, str]) -> dict[str, Device]:
             walk(node.get("children", ()), name)
 
     walk(json.loads(sections.get("lsblk") or "{}").get("blockdevices", ()), None)
+    fabrics, vendors, models = (_told(sections, what) for what in ("transport", "vendor", "model"))
     return {
         name: Device(
             name=str(node["name"]),
@@ -169,8 +152,10 @@ def _devices(sections: Mapping[str, str]) -> dict[str, Device]:
             kind=str(node["type"]),
             transport=_transport(name, node.get("tran")),
             rotational=node.get("rota") in (True, 1, "1"),
-            model=str(node.get("model") or "").strip(),
+            model=str(node.get("model") or min(models.get(name, {""}))).strip(),
             below=tuple(below[name]),
+            fabrics=frozenset(fabrics.get(name, ())),
+            vendor=min(vendors.get(name, {""})),
         )
         for name, node in raw.items()
     }
@@ -200,10 +185,14 @@ def _btrfs_members(found: list[str], sections: Mapping[str, str]) -> list[str]:
     return next((names for names in members.values() if set(found) & set(names)), found)
 
 
-def _fabrics(sections: Mapping[str, str]) -> dict[str, str]:
-    """How each NVMe controller is attached: /sys/block/nvme0n1/device/transport:pcie."""
-    lines = (line.rpartition(":") for line in sections.get("transports", "").splitlines())
-    return {PurePosixPath(path).parts[3]: fabric for path, _, fabric in lines}
+def _told(sections: Mapping[str, str], what: str) -> dict[str, set[str]]:
+    """What the kernel says of every NVMe disk's controllers, as in /sys/block/nvme0n1/device/transport:pcie."""
+    found: dict[str, set[str]] = {}
+    for line in f"{sections.get('transports', '')}\n{sections.get('identities', '')}".splitlines():
+        path, _, value = line.partition(":")
+        if path.endswith(f"/{what}"):
+            found.setdefault(PurePosixPath(path).parts[3], set()).add(value.strip())
+    return found
 
 
 def _number(value: object) -> int | None:

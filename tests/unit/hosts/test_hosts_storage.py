@@ -30,7 +30,45 @@ def sections(
     *devices: dict[str, Any], fstype: str = "ext4", source: str = "", number: str = "", **more: str
 ) -> dict[str, str]:
     mount = {"target": "/srv", "source": source, "fstype": fstype, "maj:min": number, "avail": 5 << 30}
+    nvme = [found["kname"] for found in devices if found["tran"] == "nvme" or found["kname"].startswith("nvme")]
+    more.setdefault("transports", "\n".join(f"/sys/block/{name}/device/transport:pcie" for name in nvme))
     return {"lsblk": json.dumps({"blockdevices": devices}), "findmnt": json.dumps({"filesystems": [mount]}), **more}
+
+
+def on(disk: dict[str, Any], /, **more: str) -> dict[str, str]:
+    """A file system on that disk."""
+    return sections(disk, number=disk["kname"], **more)
+
+
+def nvme(model: str, vendor: str = "", fabric: str = "pcie") -> dict[str, str]:
+    """A file system on a disk that shows as nvme0n1."""
+    there = "/sys/block/nvme0n1/device"
+    told = {"transports": f"{there}/transport:{fabric}" if fabric else "", "identities": f"{there}/model:{model}   "}
+    told["identities"] += f"\n{there}/device/vendor:{vendor}" if vendor else ""
+    return on(device("nvme0n1", tran="nvme", model=None), **told)
+
+
+def mirror(second: dict[str, Any]) -> dict[str, str]:
+    """A file system on a mirror of NVMe and another disk."""
+    both = device("md0", "raid1")
+    first = device("nvme0n1", "disk", both, **NVME)
+    return sections(first, second | {"children": [both]}, number="md0")
+
+
+LOCAL = {
+    "a disk": nvme("SAMSUNG MZQL21T9HCJR-00A07", "0x144d"),
+    "a disk of a vendor that nobody listed": nvme("Brand New 9000", "0xffff"),
+    "a cloud's own disk on bare metal": nvme("Amazon EC2 NVMe Instance Storage", "0x1d0f"),
+    "Google's local disk": nvme("nvme_card0", "0x1ae0"),
+    "Azure's local disk": nvme("Microsoft NVMe Direct Disk v2", "0x1414"),
+    "a mirror of two": mirror(device("nvme1n1", **NVME)),
+}
+
+
+@pytest.mark.parametrize("case", LOCAL)
+def test_a_disk_in_the_host_is_known_by_what_it_says_of_itself(case: str) -> None:
+    found = folder_finding("/srv", LOCAL[case])
+    assert found.nvme, found.objections
 
 
 PLAIN: dict[str, tuple[dict[str, str], str]] = {
@@ -48,6 +86,52 @@ PLAIN: dict[str, tuple[dict[str, str], str]] = {
         sections(device("nvme0n1", **NVME), number="nvme0n1", transports="/sys/block/nvme0n1/device/transport:tcp"),
         "nvme0n1 is NVMe over tcp, not a disk of this host",
     ),
+    "fabric behind one of two controllers": (
+        sections(
+            device("nvme0n1", **NVME),
+            number="nvme0n1",
+            transports="/sys/block/nvme0n1/device/nvme0/transport:tcp\n/sys/block/nvme0n1/device/nvme1/transport:pcie",
+        ),
+        "nvme0n1 is NVMe over tcp",
+    ),
+    "rdma": (nvme("Linux", fabric="rdma"), "nvme0n1 is NVMe over rdma"),
+    "no transport": (nvme("SAMSUNG MZQL2", fabric=""), "nvme0n1 does not tell how it is attached"),
+    "no model": (nvme(""), "nvme0n1 tells no model"),
+    "EBS": (
+        nvme("Amazon Elastic Block Store", "0x1d0f"),
+        'nvme0n1 ("Amazon Elastic Block Store") is Amazon EBS, storage on the network',
+    ),
+    "Google PD": (nvme("nvme_card-pd", "0x1ae0"), "is a Google Persistent Disk or Hyperdisk, storage on the network"),
+    "Azure": (nvme("MSFT NVMe Accelerator v1.0", "0x1414"), "is an Azure managed disk, storage on the network"),
+    "Alibaba": (nvme("Alibaba Cloud Elastic Block Storage"), "is an Alibaba Cloud disk, storage on the network"),
+    "a cloud's disk of another name": (nvme("EBS Next", "0x1d0f"), "has a controller of 0x1d0f, Amazon's"),
+    "a card's": (nvme("Bluefield NVMe SNAP Controller", "0x15b3"), "made by a network card (NVMe SNAP)"),
+    "a card's of another name": (nvme("NVMe Emu", "0x15b3"), "a network card's (NVIDIA Mellanox)"),
+    "emulated by QEMU": (nvme("QEMU NVMe Ctrl", "0x1b36"), "is emulated: this host is itself a virtual machine"),
+    "emulated by VMware": (nvme("VMware Virtual NVMe Disk"), "is emulated: this host is itself a virtual machine"),
+    "emulated under another name": (nvme("Fast Disk", "0x1b36"), "0x1b36, QEMU's: this host is itself a virtual"),
+    "DRBD on NVMe": (
+        sections(device("nvme0n1", "disk", device("drbd0"), **NVME), number="drbd0"),
+        "drbd0 is a DRBD device: each write waits for another host",
+    ),
+    "LVM on DRBD on NVMe": (
+        sections(
+            device("nvme0n1", "disk", device("drbd10", "disk", device("dm-0", "lvm", name="vg-data")), **NVME),
+            number="dm-0",
+        ),
+        "drbd10 is a DRBD device",
+    ),
+    "DRBD without a disk of its own": (on(device("drbd1")), "drbd1 is a DRBD device"),
+    "Ceph": (on(device("rbd0")), "rbd0 is a Ceph RBD image, storage on the network"),
+    "NBD": (on(device("nbd0")), "nbd0 is a network block device (NBD)"),
+    "a mirror over the network": (mirror(device("nbd1")), "nbd1 is a network block device (NBD)"),
+    "a mirror with a cloud's disk": (
+        mirror(device("nvme1n1", tran="nvme", model="Amazon Elastic Block Store")), "is Amazon EBS",
+    ),
+    "iSCSI": (on(device("sda", tran="iscsi")), "sda is an iSCSI disk, storage on the network"),
+    "Fibre Channel": (on(device("sda", tran="fc")), "sda is a Fibre Channel disk, storage on the network"),
+    "ZFS volume": (on(device("zd16")), "zd16 is a ZFS volume"),
+    "Lustre": (sections(fstype="lustre", source="mgs@tcp:/fs"), "mgs@tcp:/fs is on the network (lustre)"),
     "unknown": (sections(source="/dev/root", number="0:1"), "/dev/root is no block device that lsblk knows"),
 }  # fmt: skip
 
