@@ -74,8 +74,9 @@ def _login(where: Connection, ssh: Mapping[str, str]) -> str:
             f"{where.host}/... in the URI"
         )
     return (
-        f"the login {where.login} is refused: it offers the agent's keys, `keyfile=` of the URI and `IdentityFile` of "
-        "~/.ssh/config, and knows no certificates and no keys with a passphrase"
+        f"the login {where.login} is refused; of an agent's keys (SSH_AUTH_SOCK) and `keyfile=` it tries the first "
+        "alone: write `sshauth=privkey` into the URI where the key is a file. Of several `IdentityFile` it tries the "
+        "first alone, and it knows no certificates and no keys with a passphrase"
     )
 
 

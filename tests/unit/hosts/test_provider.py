@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cache
@@ -59,9 +60,34 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str,
         yield server
 
 
+@pytest.fixture
+def agent(tmp_path: Path) -> Iterator[Callable[[Server, str], str]]:
+    """An ssh-agent, to be given one of the server's keys, or "empty"."""
+    path = tmp_path / "agent"
+    process = subprocess.Popen(["ssh-agent", "-D", "-a", str(path)], stdout=subprocess.DEVNULL)
+
+    def holds(server: Server, key: str) -> str:
+        end = time.monotonic() + 10
+        while not path.exists():
+            assert time.monotonic() < end, "ssh-agent did not open its socket within 10 s"
+            time.sleep(0.02)
+        if key != "empty":
+            add = ["ssh-add", "-q", str(server.folder / key)]
+            subprocess.run(add, env={"SSH_AUTH_SOCK": str(path)}, stderr=subprocess.DEVNULL, check=True)
+        return str(path)
+
+    yield holds
+    process.kill()
+    process.wait(5)
+
+
 @pytest.mark.parametrize("name", VARIANTS)
 def test_what_ssh_can_do_and_the_provider_cannot_is_found_and_named(
-    name: str, servers: Callable[[str, str], Server], home: Path
+    name: str,
+    servers: Callable[[str, str], Server],
+    home: Path,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     given = VARIANTS[name]
     server = servers(given.get("server", ""), given.get("key", ""))
@@ -83,6 +109,8 @@ def test_what_ssh_can_do_and_the_provider_cannot_is_found_and_named(
     (home / ".ssh/config").write_text(text("client") + "\n")
     (home / ".ssh/more").write_text(text("more") + "\n")
     uri = text("uri", PLAIN)
+    if "agent" in given:
+        monkeypatch.setenv("SSH_AUTH_SOCK", request.getfixturevalue("agent")(server, given["agent"]))
     assert HostCommands(uri).run(["echo", "there"]) == "there\n", "the ssh client gets there"
     found = reached(PLUGIN, uri, UUID)
     if said := text("said"):
