@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from hosts.collisions import collisions
+from hosts.controllers import controller_findings
 from hosts.facts import HostFacts
 from hosts.placement import placement_findings
 from hosts.preflight import Finding, HostDemand, State
@@ -22,6 +23,7 @@ def check(demand: HostDemand, facts: HostFacts) -> list[Finding]:
         _machine_type(demand, facts),
         *_processor(demand, facts),
         *placement_findings(demand, facts),
+        *controller_findings(demand, facts),
         *_storage(demand, facts),
         Finding("security driver", facts.security, "named", State.OK),
         *_way_out(demand, facts),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Interface, ip_address
 from xml.etree import ElementTree
@@ -28,6 +28,8 @@ class Taken:
     """Host processors that its threads are bound to."""
     hugepages: Mapping[tuple[int | None, int], int] = field(default_factory=dict)
     """Pages that it holds while it runs, by NUMA node (None: of any) and size in KiB."""
+    controllers: frozenset[str] = frozenset()
+    """PCI addresses of the host's devices that it is given."""
     path: str = ""
     """A pool's folder."""
     group: str = ""
@@ -152,11 +154,22 @@ def _taken(details: Mapping[str, str]) -> list[Taken]:
                 networks=tuple(_networks(tree)) if kind == "network" else (),
                 pins=read_pins(tree),
                 hugepages=read_pages(tree),
+                controllers=frozenset(_controllers(tree)),
                 path=tree.findtext("target/path") or "" if kind == "pool" else "",
                 group=tree.findtext("source/name") or "" if tree.get("type") == "logical" else "",
             )
         )
     return found
+
+
+def _controllers(tree: Element) -> Iterator[str]:
+    """A device of PCI is passed on as it is, or as a disk of the type nvme."""
+    for path in ("devices/hostdev[@type='pci']/source/address", "devices/disk[@type='nvme']/source/address"):
+        for address in tree.findall(path):
+            domain, bus, slot, function = (
+                int(address.get(part, "0"), 16) for part in ("domain", "bus", "slot", "function")
+            )
+            yield f"{domain:04x}:{bus:02x}:{slot:02x}.{function:x}"
 
 
 def _addresses(tree: Element) -> set[str]:

@@ -106,5 +106,7 @@ class HostDemand:
     requirements: tuple[Requirement, ...] = ()
     placements: tuple[Placement, ...] = ()
     """Of the guests that are pinned."""
+    controllers: Mapping[str, str] = field(default_factory=dict)
+    """The NVMe controller that a gateway is given whole: its PCI address by the gateway's name."""
     hugepages: tuple[Hugepages, ...] = ()
     """One entry a guest."""

@@ -6,11 +6,19 @@ export PATH LC_ALL
 part() { printf '\n%%%%nordgate %s%%%%\n' "$1"; }
 {
 part lsblk
-lsblk --json --bytes --output NAME,KNAME,MAJ:MIN,TYPE,TRAN,ROTA,MODEL,SIZE
+lsblk --json --bytes --output NAME,KNAME,MAJ:MIN,TYPE,TRAN,ROTA,MODEL,SIZE,MOUNTPOINT
 part transports
 grep -H . /sys/block/nvme*/device/transport /sys/block/nvme*/device/nvme*/transport
 part identities
 grep -H . /sys/block/nvme*/device/model /sys/block/nvme*/device/device/vendor /sys/block/nvme*/device/nvme*/device/vendor
+grep -H . /sys/block/nvme*/device/address /sys/block/nvme*/device/nvme*/address
+part controllers
+for class in /sys/bus/pci/devices/*/class; do
+    device=${class%/class}
+    case $(cat "$class") in
+    0x0108*) echo "${device##*/} node $(cat "$device/numa_node") group $(basename "$(readlink "$device/iommu_group")")" ;;
+    esac
+done
 part btrfs
 ls -d /sys/fs/btrfs/*/devices/*
 if [ "$1" != - ]; then

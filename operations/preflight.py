@@ -100,6 +100,9 @@ def demands(stack: str, settings: Settings, image: VerifiedImage, project: Path)
                 require_aes=profile.require_aes,
                 requirements=tuple(Requirement(row.feature, row.libvirt, row.qemu) for row in requires(profile)),
                 placements=_placements(beside),
+                controllers={
+                    gateway.name: address for gateway in beside if (address := gateway.machine.nvme_controller)
+                },
                 hugepages=_hugepages(beside),
             )
         )
