@@ -14,13 +14,15 @@ from stacks.transition import Standing, transition
 
 _ADVICE = "Nothing was changed: see docs/operations.md, data volumes."
 
+_STATE_ADVICE = "Nothing was changed: see docs/operations.md, where state lives."
+
 # A state in a folder is read while the engine writes it: for an instant the file beside it is empty.
 _HALF_WRITTEN = "failed to load checkpoint: EOF"
 _PATIENCE = 5.0  # seconds
 
 
 def own_outputs() -> dict[str, Any]:
-    """What the stack exported in its last successful deployment; a first one has nothing."""
+    """What the stack exported in its last successful deployment; a first one has nothing. Raises RunError."""
     name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
     deadline = time.monotonic() + _PATIENCE
     while True:
@@ -29,7 +31,8 @@ def own_outputs() -> dict[str, Any]:
             found = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": name}).value or {}
         except Exception as error:  # the SDK raises nothing narrower
             if not str(error).endswith(_HALF_WRITTEN) or time.monotonic() > deadline:
-                raise
+                why = str(error).strip().rpartition("\n")[2]
+                raise pulumi.RunError(f"{name} cannot be asked what it exported last: {why}. {_STATE_ADVICE}") from None
             time.sleep(0.1)
         else:
             return found.get("outputs") or {}

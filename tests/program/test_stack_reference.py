@@ -8,6 +8,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pulumi as pulumi_sdk
+import pytest
+
+from components.history import own_outputs
 from tests.program.recording import PROJECT, run_program
 from tools.bootstrap.paths import pulumi_environment
 from tools.bootstrap.pulumi import command
@@ -42,6 +46,17 @@ def test_a_stack_reads_its_own_outputs_while_the_engine_writes_its_state(tmp_pat
     pulumi(project, "up", "--yes", "--skip-preview", "--stack", "own", PYTHONPATH=str(PROJECT))
     pulumi(project, "up", "--yes", "--skip-preview", "--stack", "own", PYTHONPATH=str(PROJECT))
     assert json.loads(pulumi(project, "stack", "output", "--json", "--stack", "own")) == {"before": {"before": {}}}
+
+
+def test_a_state_that_cannot_be_read_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("invoke failed:\nfailed to load checkpoint: unexpected EOF")
+
+    monkeypatch.setattr("pulumi.runtime.invoke", broken)
+    with pytest.raises(
+        pulumi_sdk.RunError, match=r"exported last: failed to load checkpoint: unexpected EOF\. Nothing"
+    ):
+        own_outputs()
 
 
 def test_a_second_program_reads_a_stacks_outputs(tmp_path: Path) -> None:
