@@ -6,8 +6,9 @@ import pulumi
 
 from components.region import Region, RegionArgs
 from hosts.problems import Problem
+from operations.invocation import refuse_parts
 from operations.preflight import doubts, failures, preflight, summary
-from operations.present import now, rebuild
+from operations.present import now, rebuild, undeclared
 from stacks.design import describe, design, versions
 from stacks.files import stack_file
 from stacks.image import declared, verify
@@ -18,6 +19,7 @@ from stacks.seed import write_seed
 
 project, stack = Path.cwd(), pulumi.get_stack()
 try:
+    refuse_parts()
     config = pulumi.runtime.config.CONFIG.get() or pulumi.runtime.config.get_config_env()
     encrypted = [key for key in config if pulumi.runtime.is_config_secret(key)]
     settings = load_config(config, stack, project, encrypted)
@@ -32,7 +34,7 @@ try:
     if doubts(report):
         pulumi.log.warn(summary(stack, report))
     designs = {name: design(settings, stack, name, image.checksum) for name in settings.gateways}
-    present, anew = now(settings, designs), rebuild(designs)
+    present, others, anew = now(settings, designs), undeclared(settings, stack), rebuild(designs)
     for name, found in present.items():
         if found.differs and name not in anew:
             said = "; ".join(found.differs)
@@ -49,6 +51,7 @@ region = Region(
         designs=designs,
         seed_disks={name: write_seed(found, project) for name, found in designs.items()},
         present=present,
+        undeclared=others,
         rebuild=anew,
     ),
 )

@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 
 from stacks.design import GatewayDesign
-from stacks.history import Present, deployed, generation, incarnation, refusals
+from stacks.history import Present, deployed, generation, incarnation, refusals, unfinished
 from stacks.transition import Standing, transition
 
 _ADVICE = "Nothing was changed: see docs/operations.md, data volumes."
@@ -46,17 +46,20 @@ class History:
         now: Mapping[str, Present],
         data: Mapping[str, str],
         declared: Mapping[str, Standing],
+        undeclared: Mapping[str, str],
         rebuild: Collection[str] = (),
     ) -> None:
         """By gateway, `now` is what is found on the hosts, `data` names the data volume, and `declared` is to stand.
 
-        `rebuild` names the gateways whose guests are made anew although they are the declared ones. Raises RunError
-        when the deployment would take a gateway's data or address, and warns of what it cannot take back.
+        `undeclared` are the hosts of the stack's guests that stand and are not declared, `rebuild` names gateways
+        whose guests are made anew although they are the declared ones. Raises RunError when the deployment would take
+        a gateway's data or address, and warns of what it cannot take back.
         """
         outputs = own_outputs()
         before = outputs.get("history") or {}
         change = transition(deployed(before, outputs.get("addresses") or {}, now), declared)
-        if said := [*refusals(before, now, data), *(f"{sentence}." for sentence in change.refused)]:
+        failed = unfinished(before, now, undeclared)
+        if said := [*refusals(before, now, data), *(f"{sentence}." for sentence in change.refused), *failed]:
             raise pulumi.RunError("\n".join([*said, _ADVICE]))
         for sentence in change.warned:
             pulumi.log.warn(f"{sentence}.")

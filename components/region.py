@@ -34,6 +34,8 @@ class RegionArgs:
     designs: Mapping[str, GatewayDesign]
     seed_disks: Mapping[str, str]
     present: Mapping[str, Present]
+    undeclared: Mapping[str, str]
+    """The hosts of the stack's guests that stand and are not declared."""
     rebuild: Collection[str] = ()
 
 
@@ -46,7 +48,7 @@ class Region(pulumi.ComponentResource):
         stack, settings = args.stack, args.settings
         data = {name: design.data_name for name, design in args.designs.items()}
         standing = {name: declared(settings, design) for name, design in args.designs.items()}
-        history = History(args.present, data, standing, args.rebuild)
+        history = History(args.present, data, standing, args.undeclared, args.rebuild)
         hypervisors: dict[str, Hypervisor] = {}
         images: dict[str, BaseImage] = {}
         networks: dict[str, Network] = {}

@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
+from hardware import derived_uuid
 from hosts.agent import GuestAgent
 from hosts.observe import Observed, observe
 from hosts.problems import Problem
@@ -34,6 +35,27 @@ def now(settings: Settings, designs: Mapping[str, GatewayDesign]) -> dict[str, P
             gateway: _present(design, seen[design.hypervisor], differ[gateway].result())
             for gateway, design in designs.items()
         }
+
+
+def undeclared(settings: Settings, stack: str) -> dict[str, str]:
+    """The stack's guests that are defined on its hosts and that it does not declare: by gateway, the host.
+
+    Raises HypervisorProblem.
+    """
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        found = {
+            name: pool.submit(_undeclared, host.uri, settings, stack) for name, host in settings.hypervisors.items()
+        }
+        return {gateway: host for host, there in found.items() for gateway in there.result()}
+
+
+def _undeclared(uri: str, settings: Settings, stack: str) -> list[str]:
+    hypervisor = Hypervisor(uri)
+    domains = [name for name in hypervisor.virsh("list", "--all", "--name").split() if name.startswith(f"{stack}-")]
+    others = [name for name in domains if name.removeprefix(f"{stack}-") not in settings.gateways]
+    # Another stack's name may begin like this one's.
+    ours = [name for name in others if hypervisor.virsh("domuuid", name).strip() == derived_uuid(stack, "domain", name)]
+    return [name.removeprefix(f"{stack}-") for name in ours]
 
 
 def rebuild(designs: Mapping[str, GatewayDesign]) -> Collection[str]:

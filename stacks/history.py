@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from stacks.transition import Standing
+from stacks.transition import Standing, listed
 
 _MOST = 1000
 """More guests of one mark than ever lie on a host."""
@@ -90,6 +90,26 @@ def deployed(
             standing = replace(standing, pool_path=present.pool_path, data_bytes=size)
         found[name] = standing
     return found
+
+
+def unfinished(before: Collection[str], now: Mapping[str, Present], undeclared: Mapping[str, str]) -> Iterator[str]:
+    """A sentence for each guest of a deployment that failed, beside which new ones would be made.
+
+    `before` names the gateways of the last successful deployment, `undeclared` has the hosts of guests that stand and
+    are not declared. Nobody knows such a guest's address; when the others are proved it is deleted, data and all.
+    """
+    new = [name for name, present in now.items() if name not in before and present.in_use is None]
+    for name, host in undeclared.items():
+        if new and name not in before:
+            remedy = (
+                f"deploy without {listed(new)} first, which deletes {name}, and add {listed(new)} with the next"
+                if len(new) < len(now)
+                else f"declare {name} again, or begin anew after `pulumi destroy`"
+            )
+            yield (
+                f"{name} stands on {host}, from a deployment that failed, and is not declared any more: its address "
+                f"may be that of {listed(new)}, and it would be deleted with its data: {remedy}."
+            )
 
 
 def refusals(before: Mapping[str, Any], now: Mapping[str, Present], data: Mapping[str, str]) -> list[str]:

@@ -101,12 +101,14 @@ def run_program(
     edit: Sequence[tuple[str, str]] = (),
     before: Mapping[str, Any] | None = None,
     observe: Callable[..., Observed] = lambda *_: Observed("machine", {}, {}, frozenset()),
+    undeclared: Mapping[str, str] | None = None,
     preview: bool = True,
 ) -> Recorded:
     """Run `__main__.py` for the stack in the folder `project`; its image and its hosts are pretended to be there.
 
     `host` and `hardware` are settings of its hypervisors and gateways to change, and `edit` what is replaced in its
-    file. `report` is what the preflight finds, `observe` what the hosts show, `before` what the stack exported last.
+    file. `report` is what the preflight finds, `observe` and
+    `undeclared` what the hosts show, `before` what the stack exported last.
     """
     shutil.copytree(PROJECT / "stacks", project / "stacks", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     file = project / "stacks" / f"Pulumi.{stack}.yaml"
@@ -139,6 +141,7 @@ def run_program(
             contextlib.chdir(project),
             patch("operations.preflight.preflight", return_value=report or {}),
             patch("operations.present.observe", observe),
+            patch("operations.present.undeclared", lambda *_: undeclared or {}),
         ):
             runpy.run_path(str(PROJECT / "__main__.py"))
         root: Any = pulumi.runtime.settings.get_root_resource()

@@ -115,3 +115,10 @@ def test_a_stack_of_an_older_program_is_kept_from_the_same(name: str, tmp_path: 
     }
     said = program(case, tmp_path / "run", exported=outputs)
     assert said.refused[0].startswith(case["refused"])
+
+
+def test_a_rename_after_a_first_deployment_that_failed_is_refused_too(tmp_path: Path) -> None:
+    with pytest.raises(
+        pulumi.RunError, match=r"gw9 stands on host1, from a deployment that failed.*may be that of gw1"
+    ):
+        run_program("oslo-test", tmp_path, undeclared={"gw9": "host1"})

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stacks.history import Present, deployed, generation, incarnation, refusals
+from stacks.history import Present, deployed, generation, incarnation, refusals, unfinished
 from stacks.transition import Standing
 
 DATA = {"gw1": "oslo-gw1-data.raw"}
@@ -146,3 +146,24 @@ def test_what_a_record_lacks_stops_no_deployment() -> None:
     assert refusals({"gw1": {}}, {"gw1": present()}, DATA) == []
     assert refusals({"gw1": {"hypervisor": "host1"}}, {"gw1": present()}, DATA) == []
     assert incarnation({}, present(), own("a"), ("root-", "seed-")) == 0
+
+
+def test_no_guest_is_made_beside_one_of_a_deployment_that_failed() -> None:
+    new = present(in_use=None)
+    (said,) = unfinished({"gw1": LAST}, {"gw1": present(), "gw3": new}, {"gw2": "host1"})
+    assert said == (
+        "gw2 stands on host1, from a deployment that failed, and is not declared any more: its address may be that of "
+        "gw3, and it would be deleted with its data: deploy without gw3 first, which deletes gw2, and add gw3 with the "
+        "next."
+    )
+    (said,) = unfinished({}, {"gw3": new}, {"gw2": "host1"})
+    assert said.endswith("declare gw2 again, or begin anew after `pulumi destroy`.")
+
+
+def test_what_is_taken_out_after_a_failure_goes_and_what_stood_before_is_known() -> None:
+    assert not list(unfinished({"gw1": LAST}, {"gw1": present()}, {"gw2": "host1"}))
+    assert not list(
+        unfinished({"gw1": LAST, "gw2": LAST}, {"gw1": present(), "gw3": present(in_use=None)}, {"gw2": "host1"})
+    )
+    # It failed too, and is tried again.
+    assert not list(unfinished({}, {"gw3": present()}, {"gw2": "host1"}))

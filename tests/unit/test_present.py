@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from hardware import derived_uuid
 from hosts.agent import GuestAgent
 from hosts.observe import Observed
 from hosts.problems import AgentSilent
-from operations.present import REBUILD, now, rebuild
+from hosts.virsh import Hypervisor as Libvirt
+from operations.present import REBUILD, now, rebuild, undeclared
 from stacks.design import GatewayDesign, design
 from stacks.load import load_file
 from stacks.problems import SettingsError
@@ -63,3 +65,17 @@ def test_a_gateway_to_make_anew_must_be_one_of_the_stacks(
     monkeypatch.setenv(REBUILD, "gw7")
     with pytest.raises(SettingsError, match='there is no gateway "gw7"; the stack has gw1'):
         rebuild({"gw1": declared})
+
+
+def test_guests_of_the_stack_that_it_does_not_declare_are_known_by_their_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+    uuids = {
+        "oslo-test-gw1": derived_uuid("oslo-test", "domain", "oslo-test-gw1"),
+        "oslo-test-gw2": derived_uuid("oslo-test", "domain", "oslo-test-gw2"),
+        "oslo-test-test-gw1": derived_uuid("oslo-test-test", "domain", "oslo-test-test-gw1"),
+        "oslo-test-foreign": "0",
+        "else": "1",
+    }
+    monkeypatch.setattr(
+        Libvirt, "virsh", lambda _, verb, *words: "\n".join(uuids) if verb == "list" else uuids[words[0]]
+    )
+    assert undeclared(SETTINGS, "oslo-test") == {"gw2": "host1"}
