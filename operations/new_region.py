@@ -10,6 +10,7 @@ from pathlib import Path
 from stacks.files import is_test, region_file, region_names, stack_file, stack_names
 from stacks.load import load_file
 from stacks.problems import SettingsError
+from stacks.scalars import meaning
 from stacks.settings import Settings
 from tools.console import Problem
 
@@ -28,6 +29,8 @@ def new_region(project: Path, name: str, like: str) -> list[Path]:
     if not _NAME.fullmatch(name) or name.endswith("-test"):
         rule = 'lower-case letters, digits and "-", a letter first, 20 at most, no "-test"'
         raise Problem(f'"{name}" is no name for a region: {rule}.')
+    if meaning(name) != name:
+        raise Problem(f'"{name}" is no name for a region: YAML takes the word for something else than text.')
     models = [region_file(like), stack_file(like), stack_file(f"{like}-test")]
     made = [region_file(name), stack_file(name), stack_file(f"{name}-test")]
     for path in made:

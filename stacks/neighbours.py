@@ -80,8 +80,8 @@ def _why_not_from(project: Path, parts: Mapping[str, Any], region: str) -> str |
     if not is_test(parts["stack"]) and (refused := next(refused_in_production(found.uri), None)):
         return f"its host, {found.uri} in {there}, is not reached as production is: {refused}"
     reach, network = hypervisor_reach(found.uri), parts.get("network")
-    if reach.startswith("lab:") and network and network.router != network.cidr[1]:
-        return f"needs network.router to be {network.cidr[1]}, the address that a lab has in its guests' network"
+    if reach.startswith("lab:") and network and network.router != (first := network.cidr.network_address + 1):
+        return f"needs network.router to be {first}, the address that a lab has in its guests' network"
     if reach == "local":
         return f"its host, {found.uri} in {there}, is reached neither over SSH nor in a lab"
     return None

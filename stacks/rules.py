@@ -183,32 +183,45 @@ def guests_can_be_made(
     nginx: GatewaySettings,
     image: Image,
 ) -> Iterator[Problem]:
-    """What cloudinit asks of a guest's settings and of how nginx's fit them. The first gateway speaks for all."""
-    name, gateway = next(iter(gateways.items()))
-    if gateway.address not in network.cidr or any(the_router_is_in_the_network(network)):
+    """What cloudinit asks of a guest's settings and of how nginx's fit them, of which the first speaks for all."""
+    if any(the_router_is_in_the_network(network)):
         return
-    try:
-        guest = guest_settings(
-            stack, name, gateway, network, authorized_keys, time_zone, unattended_upgrades, image.packages
-        )
-    except ValidationError as error:
-        found: dict[tuple[str | int, ...], Problem] = {}
-        for detail in error.errors():
-            first, *rest = detail["loc"]
-            where = _SETTINGS_OF_GUESTS.get(str(first), ("gateways", name))
-            where = (*where, *(part for part in rest if isinstance(part, int)))
-            # Of the kinds that a value could be, the first says enough.
+    guests = []
+    for name, gateway in gateways.items():
+        if gateway.address not in network.cidr:
+            continue
+        try:
+            guest = guest_settings(
+                stack, name, gateway, network, authorized_keys, time_zone, unattended_upgrades, image.packages
+            )
+        except ValidationError as error:
+            yield from _of_guest(name, error)
+        else:
+            guests.append(guest)
+    if guests:
+        yield from _of_nginx(broken_rules(guests[0], nginx, PLATFORMS[image.platform]))
+
+
+def _of_guest(name: str, error: ValidationError) -> Iterator[Problem]:
+    """What is wrong with the gateway's guest, where it stands in the files, once for each place."""
+    found: dict[tuple[str | int, ...], Problem] = {}
+    for detail in error.errors():
+        first, *rest = detail["loc"]
+        where = _SETTINGS_OF_GUESTS.get(str(first), ("gateways", name))
+        where = (*where, *(part for part in rest if isinstance(part, int)))
+        if str(first) not in _TOLD_ELSEWHERE:
             found.setdefault(where, Problem(where, None, detail["msg"].removeprefix("Value error, ")))
-        yield from found.values()
-        return
-    yield from _of_nginx(broken_rules(guest, nginx, PLATFORMS[image.platform]))
+    yield from found.values()
 
 
 _SETTINGS_OF_GUESTS: dict[str, tuple[str | int, ...]] = {
     "managementNetworks": ("network", "management"),
     "timezone": ("timeZone",),
 }
-"""Where what becomes a guest's setting stands in the files; addresses have rules of their own above."""
+"""Where what becomes a guest's setting stands in the files."""
+
+_TOLD_ELSEWHERE = ("packages", "address", "gatewayAddress")
+"""By the image, and by the rules about addresses above."""
 
 _OF_ALL = (gateways_do_not_all_fall_with_one_host,)
 """Rules that a single gateway more may satisfy."""

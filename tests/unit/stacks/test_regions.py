@@ -151,6 +151,40 @@ def test_a_fourth_region_is_valid_too(project: Path) -> None:
     assert str(load_file(project, "leeds").network.cidr) == "10.84.0.0/24"
 
 
+@pytest.mark.parametrize("name", ["no", "yes", "on", "y", "off", "inf", "e1"])
+def test_a_region_may_have_a_name_that_older_yaml_took_for_something_else(project: Path, name: str) -> None:
+    new_region(project, name, "oslo")
+    assert [load_file(project, stack).region for stack in (name, f"{name}-test")] == [name, name]
+    new_region(project, "bergen", name)
+    assert load_file(project, "bergen").region == "bergen"
+
+
+@pytest.mark.parametrize("name", ["null", "true", "false"])
+def test_a_region_cannot_have_a_name_that_yaml_takes_for_something_else(project: Path, name: str) -> None:
+    with pytest.raises(Problem, match="YAML takes the word for something else than text"):
+        new_region(project, name, "oslo")
+    assert name not in region_names(project)
+
+
+@pytest.mark.parametrize(("cidr", "router"), [("10.81.0.10/31", "10.81.0.10"), ("10.81.0.11/32", None)])
+def test_the_two_ends_of_a_link_are_a_network(project: Path, cidr: str, router: str | None) -> None:
+    file = project / "stacks/regions/oslo.yaml"
+    text = file.read_text().replace("cidr: 10.81.0.0/24", f"cidr: {cidr}")
+    file.write_text(text.replace("  router: 10.81.0.1\n", f"  router: {router}\n" if router else ""))
+    settings = load_file(project, "oslo-test")
+    made = design(settings, "oslo-test", "gw1", "0" * 64)
+    assert f"10.81.0.11/{settings.network.cidr.prefixlen}" in made.seed.network_config
+
+
+def test_both_ends_of_a_link_that_are_taken_are_told(project: Path) -> None:
+    file = project / "stacks/regions/oslo.yaml"
+    file.write_text(
+        file.read_text().replace("10.81.0.0/24\n  router: 10.81.0.1\n", "10.81.0.10/31\n  router: 10.81.0.11\n")
+    )
+    with pytest.raises(SettingsError, match=r"gateways\.gw1\.address +10\.81\.0\.11 is taken by network\.router"):
+        load_file(project, "oslo-test")
+
+
 @pytest.mark.parametrize("name", ["oslo", "Bergen", "ber gen", "../x", "bergen-test", "a" * 21, "1st", ""])
 def test_a_region_that_cannot_be_made_leaves_no_file(project: Path, name: str) -> None:
     before = sorted(project.rglob("*"))
