@@ -31,6 +31,13 @@ def shaped(pattern: str, rule: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _number(value: object) -> object:
+    # Python takes true for 1.
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError("must be 1 or 2")
+    return value
+
+
 def _queues(value: object) -> object:
     if value == "perVcpu" or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 64):
         return value
@@ -79,7 +86,7 @@ class Profile(BaseModel):
         description="`host-passthrough` shows the guest the host's own processor, AES-NI and all that blocks live "
         "migration included, and needs kvm; `maximum` is all that the emulator can do.",
     )
-    threads_per_core: Literal[1, 2] = Field(
+    threads_per_core: Annotated[Literal[1, 2], BeforeValidator(_number)] = Field(
         default=1,
         description="Threads of each core in the topology that the guest sees. 2 only where `pinning.cpus` lists the "
         "two hyper-threads of each host core side by side; otherwise the guest's scheduler is misled.",

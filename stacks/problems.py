@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from cloudinit.problems import Problem
 from stacks.places import without_secrets
-from stacks.words import sentence
+from stacks.words import sentence, shortened
 
 Row = tuple[str, str]
 """A setting's path in its file, and what is wrong with it."""
@@ -38,7 +38,7 @@ class SettingsError(Exception):
 
 def row(problem: Problem) -> Row:
     """A broken rule as a line of the list."""
-    return _path(problem.where), problem.rule
+    return _path(problem.where), shortened(problem.rule, problem.value)
 
 
 def rows(model: type[BaseModel], details: typing.Iterable[ErrorDetails], values: Mapping[str, typing.Any]) -> list[Row]:

@@ -17,16 +17,22 @@ def sentence(detail: ErrorDetails, given: Any) -> str:
     """What is wrong with the value `given`, of which pydantic says `detail`."""
     kind = detail["type"]
     if kind in ("rule", "value_error"):
-        rule = detail["msg"].removeprefix("Value error, ")
-        return (
-            rule if given is None or isinstance(given, dict) or _stands_in(given, rule) else f"{_value(given)}: {rule}"
-        )
-    rule = _rule(kind, detail.get("ctx", {}), given) or detail["msg"]
+        rule = shortened(detail["msg"].removeprefix("Value error, "), given)
+        # Rules of a whole section name what they are about.
+        if _stands_in(given, rule) or (kind == "rule" and isinstance(given, dict | None)):
+            return rule
+    else:
+        rule = _rule(kind, detail.get("ctx", {}), given) or detail["msg"]
     return f"is empty: {rule}" if given is None else f"{_value(given)}: {rule}"
 
 
+def shortened(rule: str, given: Any) -> str:
+    """The rule with as much of a long value in it as a line has room for."""
+    return rule.replace(given, _cut(given)) if isinstance(given, str) else rule
+
+
 def _stands_in(given: Any, rule: str) -> bool:
-    text = str(given)
+    text = _cut(str(given))
     return re.search(rf"(?<![\w.:/-]){re.escape(text)}(?!\w|[.:/-]\w)", rule) is not None if text else '""' in rule
 
 
@@ -38,6 +44,10 @@ def _value(given: Any) -> str:
         text = json.dumps(given, ensure_ascii=False, default=str)
     else:
         text = str(given)
+    return _cut(text)
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
 
 
