@@ -46,7 +46,7 @@ def reached(program: Path, uri: str, system: str, bound: float = BOUND) -> Findi
     Reads only. Where the two UUIDs differ, everything else that was found out is another host's.
     """
     if not program.exists():
-        return Finding(_SUBJECT, f"not installed in {program.parent}: make toolchain", _WANTED, State.UNKNOWN)
+        return Finding(_SUBJECT, f"not installed in {program.parent}: make tools", _WANTED, State.UNKNOWN)
     try:
         with _started(program, bound) as provider:
             if said := provider.configure(uri, bound):
@@ -70,7 +70,8 @@ class _Provider:
         from pulumi.runtime.proto import provider_pb2_grpc
 
         self._failure, self._too_late = grpc.RpcError, grpc.StatusCode.DEADLINE_EXCEEDED
-        self._channel = grpc.insecure_channel(f"127.0.0.1:{port}")
+        # A proxy of the environment is for what lies outside, and would be asked for this too.
+        self._channel = grpc.insecure_channel(f"127.0.0.1:{port}", [("grpc.enable_http_proxy", 0)])
         self._provider = provider_pb2_grpc.ResourceProviderStub(self._channel)
 
     def configure(self, uri: str, bound: float) -> str:
@@ -147,7 +148,7 @@ def _port(output: IO[bytes], bound: float) -> int:
             raise HypervisorProblem(f"the plugin did not start within {bound:.0f} s")
         part = os.read(output.fileno(), 64)
         if not part:
-            raise HypervisorProblem("the plugin ended at once: `make toolchain` looks after it")
+            raise HypervisorProblem("the plugin ended at once: `make tools` looks after it")
         text += part
     return int(text)
 

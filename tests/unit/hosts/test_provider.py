@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -26,7 +27,7 @@ from tools.bootstrap.plugins import PLUGINS
 
 PLUGIN = next(plugin.installed for plugin in PLUGINS if plugin.name == "libvirt")
 UUID = "4c4c4544-0042-4a10-8054-b3c04f4e3033"
-VARIANTS: dict[str, dict[str, str]] = yaml.safe_load(Path(__file__).with_name("ssh_variants.yaml").read_text())
+VARIANTS: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("ssh_variants.yaml").read_text())
 PLAIN = "qemu+ssh://root@127.0.0.1:{port}/system?socket={folder}/libvirt&{query}"
 
 
@@ -81,7 +82,9 @@ def agent(tmp_path: Path) -> Iterator[Callable[[Server, str], str]]:
     process.wait(5)
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] if VARIANTS[name].get("long") else []) for name in VARIANTS]
+)
 def test_what_ssh_can_do_and_the_provider_cannot_is_found_and_named(
     name: str,
     servers: Callable[[str, str], Server],
@@ -101,7 +104,7 @@ def test_what_ssh_can_do_and_the_provider_cannot_is_found_and_named(
     }  # fmt: skip
 
     def text(key: str, default: str = "") -> str:
-        filled = given.get(key, default)
+        filled = str(given.get(key, default))
         for word, value in words.items():
             filled = filled.replace(f"{{{word}}}", str(value))
         return filled
@@ -132,6 +135,13 @@ def test_a_host_of_the_same_name_that_is_another_is_no_answer(local: str) -> Non
     found = reached(PLUGIN, local, UUID.replace("4c4c", "5a5a"))
     assert found.state is State.FAIL
     assert f"reaches another host than ssh and virsh do: UUID {UUID}" in found.found
+
+
+def test_a_proxy_of_the_environment_is_not_asked(local: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "grpc_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert reached(PLUGIN, local, UUID).state is State.OK
 
 
 def test_a_host_that_tells_no_uuid_is_taken_as_it_is(local: str) -> None:
