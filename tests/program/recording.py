@@ -128,6 +128,8 @@ def run_program(
 
     # Pulumi's mocks take the thread's event loop, and whoever used asyncio.run before has left none.
     asyncio.set_event_loop(asyncio.new_event_loop())
+    # The stack of whatever program ran before would be the parent of this one's resources.
+    pulumi.runtime.settings.ROOT.set(None)
     monitor = _Monitor(before or {})
     mocks.set_mocks(_Answers(before or {}), project="nordgate", stack=stack, preview=preview, monitor=monitor)
     set_all_config(config)

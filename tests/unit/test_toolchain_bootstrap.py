@@ -233,11 +233,11 @@ def test_a_user_who_may_not_install_is_told_what_is_missing(machine: Path, monke
 @pytest.mark.parametrize(
     ("version", "host", "usable"),
     [
-        ("v3.250.0", True, True),
-        ("v3.251.0-alpha.1", True, True),
+        ("v3.272.0", True, True),
+        ("v3.273.0-alpha.1", True, True),
         ("v4.0.0", True, True),
-        ("v3.249.9", True, False),
-        ("v3.250.0", False, False),
+        ("v3.271.9", True, False),
+        ("v3.272.0", False, False),
         ("", True, False),
     ],
 )
@@ -256,13 +256,13 @@ def test_a_pulumi_that_was_updated_is_asked_again(machine: Path) -> None:
     _program(machine, "pulumi-language-python", "")
     _program(machine, "pulumi", "echo v3.100.0")
     assert not pulumi._on_path()
-    _program(machine, "pulumi", "echo v3.2500.0")
+    _program(machine, "pulumi", "echo v3.2720.0")
     assert pulumi._on_path()
 
 
 @pytest.mark.parametrize(
     ("version", "usable"),
-    [("go1.25.11", True), ("go1.26", True), ("go1.25.10", False), ("go1.19.8", False), ("not Go", False)],
+    [("go1.26.6", True), ("go1.27", True), ("go1.26.5", False), ("go1.19.8", False), ("not Go", False)],
 )
 def test_go_is_used_if_it_is_new_enough(
     machine: Path, monkeypatch: pytest.MonkeyPatch, version: str, usable: bool

@@ -16,7 +16,7 @@ from tools.bootstrap.paths import GO_MODULES, HOME, VENV
 from tools.bootstrap.work import Job, fingerprint, needs_space, run, workshop
 from tools.console import Problem, phase
 
-_NEEDED = (1, 25, 11)
+_NEEDED = (1, 26, 6)
 _PINS = Path(__file__).with_name("go-requirements.txt")
 _CACHES_MIB = 6000
 _WARM_MIB = 1000

@@ -15,13 +15,13 @@ from tools.bootstrap import contents, go
 from tools.bootstrap.paths import BIN, GO_MODULES, pulumi_environment, search_path
 from tools.bootstrap.work import read_stamp, run, stamp, workshop
 
-_NEEDED = (3, 250, 0)
+_NEEDED = (3, 272, 0)
 _CLI = go.Program(
     module="pulumi-cli",
     package="github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
     title="the Pulumi CLI",
     usually="5 min; the official installer, see README, is faster",
-    variables=("github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v3.250.0",),
+    variables=("github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v3.274.1",),
 )
 _HOST = go.Program(
     module="language-host",
