@@ -11,6 +11,7 @@ from typing import Any
 
 from hosts.problems import AgentProblem, AgentSilent, DomainStopped, GuestFileMissing, HypervisorProblem
 from hosts.virsh import Hypervisor
+from hosts.words import Said, agent_failure
 
 _CHUNK = 256 * 1024
 _SEEK_END = 2
@@ -96,16 +97,17 @@ class GuestAgent:
 def _translated(said: str, command: str, domain: str, problem: HypervisorProblem) -> Exception:
     """libvirt's words, sorted by what the caller can do about them."""
     agent, words = f"the guest agent of {domain}", said.rsplit(": ", 1)[-1]
-    if "has been disabled" in said or "not allowed" in said:
+    if Said.AGENT_REFUSES.within(said):
         return AgentProblem(f"{agent} refuses {command}: {words}.")
-    if "agent is not configured" in said:
+    if Said.NO_AGENT_CHANNEL.within(said):
         return AgentProblem(f"the domain {domain} has no guest agent channel.")
-    if "Guest agent is not responding" in said or "not available for now" in said:
+    if Said.AGENT_SILENT.within(said):
         return AgentSilent(f"{agent} does not answer: {words}.")
-    if "domain is not running" in said:
+    if Said.DOMAIN_STOPPED.within(said):
         return DomainStopped(f"the domain {domain} does not run.")
-    _, ours, reason = said.partition(f"unable to execute QEMU agent command '{command}': ")
-    if not ours:
+    reason = agent_failure(said, command)
+    if not reason:
         return problem
-    kind = GuestFileMissing if command == "guest-file-open" and "No such file" in reason else AgentProblem
+    missing = command == "guest-file-open" and Said.NO_GUEST_FILE.within(reason)
+    kind = GuestFileMissing if missing else AgentProblem
     return kind(f"{agent} fails {command}: {reason.rstrip('.')}.")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 from collections.abc import Sequence
 
 from hosts.connection import SILENT_SECONDS, Connection, read_uri
 from hosts.problems import HypervisorProblem
+from hosts.words import ENGLISH, Said, ssh_reason
 
 SSH_FAILED = 255
 """ssh's own exit code, when it is the connection that failed: ssh(1)."""
@@ -37,8 +39,9 @@ class HostCommands:
         place = where.host or "this machine"
         try:
             done = subprocess.run(
-                words, input=stdin, capture_output=True, text=True, errors="replace", timeout=timeout, check=False
-            )
+                words, input=stdin, capture_output=True, text=True, errors="replace", timeout=timeout, check=False,
+                env={**os.environ, **ENGLISH},
+            )  # fmt: skip
         except FileNotFoundError:
             raise HypervisorProblem(f"{words[0]} is not on PATH of this machine.") from None
         except subprocess.TimeoutExpired:
@@ -53,29 +56,22 @@ class HostCommands:
         )
 
 
-def went_silent(stderr: str) -> bool:
-    """Whether ssh says that the server left its keep-alives unanswered."""
-    return "Timeout, server" in stderr and "not responding" in stderr
-
-
 def ssh_sentence(where: Connection, stderr: str) -> str:
     """What ssh said about a connection that failed, as a sentence with what to do."""
     host = where.host
-    if "REMOTE HOST IDENTIFICATION HAS CHANGED" in stderr:
+    if Said.HOST_KEY_CHANGED.within(stderr):
         return (
             f"{host} shows another SSH host key than the one in {where.known_hosts}: "
             f"find out why; if the host was installed anew, replace its line there."
         )
-    if "Host key verification failed" in stderr:
+    if Said.HOST_KEY_UNKNOWN.within(stderr):
         return (
             f"the SSH host key of {host} is not in {where.known_hosts}: "
             f"compare `ssh-keyscan {host}` with the host's own /etc/ssh/*.pub and add the line."
         )
-    if "Permission denied" in stderr:
+    if Said.LOGIN_REFUSED.within(stderr):
         remedy = "put the key into its authorized_keys, or `keyfile=` into the URI"
         return f"{host} refuses the SSH login {where.login}: {remedy}."
-    if went_silent(stderr):
+    if Said.SERVER_SILENT.within(stderr):
         return f"{host} has gone silent: its SSH server answered nothing for {SILENT_SECONDS} s."
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    reason = (lines[-1] if lines else "ssh said nothing").rpartition("ssh: ")[2]
-    return f"{host} cannot be reached by SSH: {reason.removesuffix(': Connection reset by peer').rstrip('.')}."
+    return f"{host} cannot be reached by SSH: {ssh_reason(stderr)}."

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 from hosts.agent import GuestAgent
 from hosts.problems import HypervisorProblem, Problem
 from hosts.virsh import Hypervisor
+from hosts.words import Said
 
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
@@ -78,6 +79,6 @@ def _volumes(hypervisor: Hypervisor, pool: str) -> list[str]:
         hypervisor.refresh_pool(pool, within=60)
         return [line.split()[0] for line in hypervisor.virsh("vol-list", pool).splitlines() if line.strip()]
     except HypervisorProblem as problem:
-        if "failed to get pool" in str(problem) or "is not active" in str(problem):
+        if Said.NO_POOL.within(problem) or Said.POOL_INACTIVE.within(problem):
             return []
         raise

@@ -8,6 +8,7 @@ import time
 from hosts.problems import HypervisorProblem
 from hosts.requests import Request
 from hosts.virsh import Hypervisor
+from hosts.words import Said
 
 
 class Guest(Request):
@@ -23,7 +24,7 @@ def state(hypervisor: Hypervisor, domain: str) -> str | None:
     try:
         return hypervisor.virsh("domstate", domain).strip()
     except HypervisorProblem as problem:
-        if "failed to get domain" in str(problem):
+        if Said.NO_DOMAIN.within(problem):
             return None
         raise
 

@@ -16,9 +16,10 @@ from urllib.parse import quote as url_quote
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
-from hosts.commands import HostCommands, ssh_sentence, went_silent
+from hosts.commands import HostCommands, ssh_sentence
 from hosts.connection import read_uri
 from hosts.problems import DomainStopped, HypervisorProblem
+from hosts.words import ENGLISH, Said, libvirt_message
 
 AGENT_CHANNEL = "org.qemu.guest_agent.0"
 _TAIL_BYTES = 65536
@@ -53,7 +54,7 @@ class Hypervisor:
         libvirt ignores what the URI of `qemu+ssh` says about host keys, and its ssh asks the terminal. Ours does as
         `knownhosts` and `known_hosts_verify` say, and never asks; libvirt passes no environment on, so it is a file.
         """
-        environment = {**os.environ, "LC_ALL": "C"}  # the messages are read
+        environment = {**os.environ, **ENGLISH}
         uri = self.uri
         if uri and (where := read_uri(uri)).transport == "ssh" and "command" not in where.parameters:
             self._folder = self._folder or TemporaryDirectory(prefix="nordgate-ssh-")
@@ -77,9 +78,9 @@ class Hypervisor:
             raise HypervisorProblem(f"{self.label} does not answer virsh within {timeout:.0f} s.") from None
         if done.returncode == 0:
             return done.stdout
-        said = _libvirt_words(done.stderr)
-        unreached = "failed to connect to the hypervisor" in said
-        of_ssh = went_silent(done.stderr) or (unreached and "Cannot recv data" in said)
+        said = libvirt_message(done.stderr)
+        unreached = Said.UNREACHED.within(said)
+        of_ssh = Said.SERVER_SILENT.within(done.stderr) or (unreached and Said.LINE_BROKEN.within(said))
         if of_ssh and (where := read_uri(self.label)).transport == "ssh":
             raise HypervisorProblem(ssh_sentence(where, done.stderr))
         if unreached:
@@ -94,7 +95,7 @@ class Hypervisor:
                 self.virsh("pool-refresh", pool, timeout=60)
                 return
             except HypervisorProblem as problem:
-                if "asynchronous jobs running" not in str(problem):
+                if not Said.POOL_WRITTEN.within(problem):
                     raise
                 if time.monotonic() > deadline:
                     raise HypervisorProblem(
@@ -108,7 +109,7 @@ class Hypervisor:
         try:
             xml = self.virsh("vol-dumpxml", name, "--pool", pool)
         except HypervisorProblem as problem:
-            if "failed to get vol" in str(problem) or "failed to get pool" in str(problem):
+            if Said.NO_VOLUME.within(problem) or Said.NO_POOL.within(problem):
                 return None
             raise
         return ElementTree.fromstring(xml)  # noqa: S314 - libvirt wrote it
@@ -118,7 +119,7 @@ class Hypervisor:
         try:
             out = self.virsh(f"domstate --domain {quote(domain)} --reason; dumpxml --domain {quote(domain)}")
         except HypervisorProblem as problem:
-            if "failed to get domain" in str(problem):
+            if Said.NO_DOMAIN.within(problem):
                 raise DomainStopped(f"there is no domain {domain} at {self.label}.") from None
             raise
         state, _, xml = out.partition("<domain")
@@ -168,8 +169,3 @@ def _console_log(tree: ElementTree.Element) -> str | None:
         if path:
             return path
     return None
-
-
-def _libvirt_words(stderr: str) -> str:
-    lines = dict.fromkeys(line.removeprefix("error:").strip() for line in stderr.splitlines())
-    return ": ".join(line for line in lines if line) or "virsh failed and said nothing."

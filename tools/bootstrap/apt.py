@@ -9,11 +9,12 @@ from pathlib import Path
 
 from tools.bootstrap.work import run
 from tools.console import Problem
+from tools.words import Said
 
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _OURS = "#!/bin/sh\n# nordgate, while it installs packages: no service may start.\nexit 101\n"
 _UNITS = Path("/etc/systemd/system")
-_QUIET = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8", "NEEDRESTART_SUSPEND": "1"}
+_QUIET = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_SUSPEND": "1"}
 _DPKG = ("-o", "Dpkg::Options::=--force-confold", "-o", "DPkg::Lock::Timeout=300")
 
 
@@ -35,7 +36,7 @@ def install(names: list[str], lock: int) -> None:
         try:
             run("apt-get install", command, env=_QUIET, lock=lock)
         except Problem as problem:
-            if "dpkg was interrupted" not in str(problem):
+            if not Said.DPKG_INTERRUPTED.within(problem):
                 raise
             run("dpkg --configure -a", ["dpkg", "--configure", "-a", "--force-confold"], env=_QUIET, lock=lock)
             run("apt-get install", command, env=_QUIET, lock=lock)

@@ -22,18 +22,11 @@ from types import TracebackType
 from tools.bootstrap.paths import HOME
 from tools.console import Problem, duration
 from tools.locks import hold
+from tools.words import ENGLISH, Said
 
 _STAMPS = HOME / "stamps"
 _LOGS = HOME / "log"
 _BEGUN = HOME / "begun"
-_NO_NETWORK = (
-    "Temporary failure",
-    "Name or service not known",
-    "Network is unreachable",
-    "no such host",
-    "onnection refused",
-    "i/o timeout",
-)
 _BOUND = 3600.0
 """Seconds for any tool: a build takes ten minutes on a slow machine, and downloads end by themselves or not at all."""
 _TO_END = 10.0
@@ -101,7 +94,7 @@ class Job:
         try:
             self._process = subprocess.Popen(
                 words,
-                env=os.environ | (env or {}),
+                env={**os.environ, **ENGLISH, **(env or {})},
                 cwd=cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=self._output,
@@ -164,7 +157,7 @@ def run(
 
 def failure(title: str, output: str) -> Problem:
     """One sentence for a tool that failed; all that it said is kept in a file beside."""
-    if "No space left on device" in output or "Disk quota exceeded" in output:
+    if Said.DISK_FULL.within(output):
         return Problem(_FULL)
     log = _LOGS / f"{re.sub('[^a-z0-9]+', '-', title.lower()).strip('-')}.txt"
     _LOGS.mkdir(parents=True, exist_ok=True)
@@ -172,7 +165,7 @@ def failure(title: str, output: str) -> Problem:
     said = [line.strip() for line in output.splitlines() if line.strip()] or ["it said nothing"]
     # apt and pip mark the line that matters; other tools end with it.
     why = next((line for line in said if re.match(r"(E|ERROR|error):", line)), said[-1])
-    if any(words in output for words in _NO_NETWORK):
+    if Said.NO_NETWORK.within(output):
         why = "it cannot reach what it downloads from; is there a network?"
     return Problem(f"{title} failed: {why} (all of it: {log})")
 

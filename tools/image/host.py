@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tools.console import Problem, duration, phase
+from tools.words import ENGLISH, Said
 
 # Command -> Debian package. None of these packages starts a service.
 TOOLS = {
@@ -32,7 +33,7 @@ _APT_SETTINGS = ("Acquire::http", "Acquire::https", "Acquire::Check-Valid-Until"
 def run(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, stdin: str | None = None) -> str:
     """Run a tool and return what it printed. The tool dies with us; a failure is a `Problem`."""
     words = ["setpriv", "--pdeathsig", "KILL", *map(str, command)]
-    environment = {"LC_ALL": "C.UTF-8", "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin", **(env or {})}
+    environment = {**ENGLISH, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin", **(env or {})}
     try:
         done = subprocess.run(
             words, env=environment, input=stdin, text=True, errors="replace", capture_output=True, timeout=_BOUND
@@ -44,7 +45,7 @@ def run(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, 
     if done.returncode == 0:
         return done.stdout
     output = (done.stdout + done.stderr).strip()
-    if "No space left on device" in output:
+    if Said.DISK_FULL.within(output):
         raise Problem("the disk is full; free some space and bake again.")
     tail = "\n    ".join(output.splitlines()[-12:])
     raise Problem(f"{words[3]} failed with code {done.returncode}; its last words:\n    {tail}")
