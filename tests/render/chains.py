@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
@@ -60,8 +60,12 @@ def issued(
     days: tuple[int, int] = (-1, 90),
     usage: x509.ObjectIdentifier | None = ExtendedKeyUsageOID.SERVER_AUTH,
     key: Key | None = None,
+    responder: str = "",
 ) -> Issued:
-    """Signed by `issuer`, or by itself; `alternatives` are names or addresses, `days` from now."""
+    """Signed by `issuer`, or by itself; `alternatives` are names or addresses, `days` from now.
+
+    `responder` is the URL of an OCSP responder that the certificate names.
+    """
     key, now = key or usual_ec(), datetime.now(UTC)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     builder = (
@@ -80,6 +84,9 @@ def issued(
         )
     if usage is not None and not authority:
         builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+    if responder:
+        place = x509.AccessDescription(AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(responder))
+        builder = builder.add_extension(x509.AuthorityInformationAccess([place]), critical=False)
     signer = issuer.key if issuer else key
     return Issued(builder.sign(signer, hashes.SHA256()), key)
 
