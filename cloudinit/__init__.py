@@ -16,6 +16,7 @@ from cloudinit.packages import packages
 from cloudinit.platforms import PLATFORMS, Platform, platform_named
 from cloudinit.routing import Route, UpstreamGroup, UpstreamServer
 from cloudinit.rules import broken_rules
+from cloudinit.substance import substance
 
 __all__ = [
     "PATHS",
@@ -36,4 +37,5 @@ __all__ = [
     "packages",
     "platform_named",
     "seed_documents",
+    "substance",
 ]

@@ -14,6 +14,7 @@ from cloudinit.packages import package_config, source_files
 from cloudinit.platforms import Platform
 from cloudinit.problems import raise_all
 from cloudinit.rules import broken_rules
+from cloudinit.substance import substance
 from cloudinit.system import system_files
 from cloudinit.text import yaml_text
 
@@ -36,8 +37,9 @@ _MODULES = (
 class SeedDocuments:
     """What goes on a guest's seed disk.
 
-    `content_hash` changes with anything that the guest is made from; it ends the instance-id, and boot.json repeats
-    it. `config_hash` is what nginx itself answers at 127.0.0.1:<status port>/config-hash.
+    `content_hash` changes with anything that counts of what the guest is made from, which comments do not; it ends the
+    instance-id, and boot.json repeats it. `config_hash` is what nginx itself answers at
+    127.0.0.1:<status port>/config-hash.
     """
 
     user_data: str
@@ -62,9 +64,13 @@ def seed_documents(
     identity = {"instance": guest.instance or guest.name, "hostname": guest.hostname or guest.name}
     content_hash = hash_of(
         {
-            "user-data": user_data,
+            "user-data": yaml_text(cloud_config(guest, {})),
             "network-config": network,
             **identity,
+            **{
+                f"file {path}": f"{file.mode} {file.owner} {file.deferred}\n{substance(path, file.content)}"
+                for path, file in files.items()
+            },
             **{f"made of {index}": text for index, text in enumerate(made_of)},
         }
     )

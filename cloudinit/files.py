@@ -35,6 +35,8 @@ class Paths:
     declared_upstreams: str = "/etc/nordgate/upstreams"
     watched: str = "/etc/nordgate/upstreams.json"
     library: str = "/usr/local/lib/nordgate"
+    rotate: str = "/usr/local/lib/nordgate/rotate"
+    rotation: str = "/etc/nordgate/logrotate.conf"
     boot: str = "/usr/local/sbin/nordgate-boot"
     kernel: str = "/etc/nordgate/kernel"
 

@@ -44,7 +44,13 @@ class LogSettings(Settings):
     buffer_kilobytes: int = Field(default=64, ge=4, le=4096)
     flush_seconds: Seconds = Field(default=5, description="Longest time that a line waits in the buffer.")
     audit: bool = Field(default=False, description="A second log, written at once, line by line.")
-    rotate_megabytes: int = Field(default=256, ge=1, le=102_400, description="A log that is larger is rotated.")
+    rotate_megabytes: int | None = Field(
+        default=None,
+        ge=1,
+        le=102_400,
+        description="A log that is larger is rotated. Default: what lets all that are kept fill three quarters of the "
+        "data volume, found out in the guest at each look.",
+    )
     rotate_keep: int = Field(default=8, ge=1, le=1000, description="Rotated files that are kept of each log.")
 
     @field_validator("file")

@@ -13,6 +13,7 @@ from cloudinit.guest import GuestSettings
 from cloudinit.locations import HEALTH_CHECK
 from cloudinit.platforms import Platform
 from cloudinit.routing import BODY_BUFFERS
+from cloudinit.substance import substance
 from cloudinit.text import rendered
 from cloudinit.upstreams import ca_file, group, list_texts, most_servers, watched
 from cloudinit.watcher.table import server_lines
@@ -59,7 +60,7 @@ def nginx_files(guest: GuestSettings, gateway: GatewaySettings, platform: Platfo
             texts[ca_files[name]] = declared.tls.ca_certificate
     status = f"{PATHS.nginx}/status.conf"
     texts[status] = rendered("nginx/status.conf.j2", config_hash="", **values)
-    config_hash = hash_of(texts)
+    config_hash = hash_of({path: substance(path, text) for path, text in texts.items()})
     texts[status] = rendered("nginx/status.conf.j2", config_hash=config_hash, **values)
     deferred = guest.packages.mode == "install"
     return {path: GuestFile(text, deferred=deferred) for path, text in texts.items()}, config_hash

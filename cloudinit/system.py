@@ -32,9 +32,8 @@ def system_files(guest: GuestSettings, gateway: GatewaySettings, platform: Platf
         f"{_UNITS}/nordgate-logrotate.service": GuestFile(_LOGROTATE_SERVICE),
         f"{_UNITS}/nordgate-logrotate.timer": GuestFile(_LOGROTATE_TIMER),
         f"{_UNITS}/multi-user.target.d/nordgate.conf": GuestFile(_wanted_units(guest)),
-        "/etc/nordgate/logrotate.conf": _template(
-            "logrotate.conf", gateway=gateway, platform=platform, rotate_minutes=_ROTATE_MINUTES
-        ),
+        PATHS.rotation: _template("logrotate.conf", gateway=gateway, platform=platform, rotate_minutes=_ROTATE_MINUTES),
+        PATHS.rotate: _template("rotate.sh", mode="0755", gateway=gateway),
         "/etc/chrony/chrony.conf": _template("chrony.conf", guest=guest, platform=platform),
         "/etc/ssh/sshd_config.d/10-nordgate.conf": GuestFile(_SSHD),
         "/etc/systemd/journald.conf.d/nordgate.conf": GuestFile(
@@ -161,7 +160,7 @@ ConditionPathExists=/run/nordgate/prepared
 Type=oneshot
 # A worker that died has left its bodies where the living need the room. One that is still open loses only its name.
 ExecStartPre=-/usr/bin/setpriv --reuid=33 --regid=33 --clear-groups find {PATHS.bodies} -type f -mmin +60 -delete
-ExecStart=/usr/sbin/logrotate --state /run/nordgate/rotated /etc/nordgate/logrotate.conf
+ExecStart={PATHS.rotate}
 Nice=19
 IOSchedulingClass=idle
 """

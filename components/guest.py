@@ -11,6 +11,7 @@ import pulumi_libvirt as libvirt
 
 from components.commands import HOSTS
 from components.root import flat_root, overlay_root
+from hardware import settled
 from stacks.design import GatewayDesign
 
 
@@ -123,7 +124,7 @@ class Guest(pulumi.ComponentResource):
                 )
             ],
             consoles=[libvirt.DomainConsoleArgs(type="pty", target_port="0", target_type="serial")],
-            xml=libvirt.DomainXmlArgs(xslt=design.stylesheet),
+            xml=libvirt.DomainXmlArgs(xslt=settled(design.stylesheet)),
             opts=options(
                 delete_before_replace=True,
                 retain_on_delete=True,

@@ -36,6 +36,12 @@ class Hypervisor(pulumi.ComponentResource):
             type="dir",
             target=libvirt.PoolTargetArgs(path=args.settings.pool_path),
             xml=libvirt.PoolXmlArgs(xslt=pool_stylesheet(derived_uuid(args.stack, "pool", pool_name))),
-            opts=pulumi.ResourceOptions(parent=self, provider=self.provider, delete_before_replace=True),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                provider=self.provider,
+                delete_before_replace=True,
+                # It says the UUID alone, which comes of the names: no blank in it is worth a pool.
+                ignore_changes=["xml"],
+            ),
         )
         self.register_outputs({"pool": self.pool.name})

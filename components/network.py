@@ -40,6 +40,8 @@ class Network(pulumi.ComponentResource):
                 parent=self,
                 provider=args.provider,
                 delete_before_replace=True,
+                # It says the UUID, which comes of the names, and what no network of ours has: no blank is worth one.
+                ignore_changes=["xml"],
                 # Accepted by the provider, and never applied.
                 replace_on_changes=["addresses", "mode", "dhcp", "mtu"],
             ),

@@ -5,7 +5,7 @@ from hardware.identity import derived_mac, derived_uuid
 from hardware.machine import Machine, PciAddress, Pinning, pinning_problems, shared_cores
 from hardware.profile import PROFILES, Profile, ProfileName, profile_problems
 from hardware.requirements import Requirement, requires
-from hardware.stylesheet import domain_stylesheet, network_stylesheet, pool_stylesheet
+from hardware.stylesheet import domain_stylesheet, network_stylesheet, pool_stylesheet, settled
 
 __all__ = [
     "PROFILES",
@@ -25,5 +25,6 @@ __all__ = [
     "pool_stylesheet",
     "profile_problems",
     "requires",
+    "settled",
     "shared_cores",
 ]

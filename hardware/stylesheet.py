@@ -1,7 +1,6 @@
 """The XSLT stylesheets that add to libvirt's XML what the provider has no argument for.
 
-They are rendered from templates that escape every value, and byte-stable: the provider replaces a guest when a
-single space of its stylesheet changes.
+They are rendered from templates that escape every value, and byte-stable.
 """
 
 from __future__ import annotations
@@ -43,6 +42,21 @@ def domain_stylesheet(machine: Machine) -> str:
         page_kib=PAGE_BYTES[profile.hugepages] >> 10 if profile.hugepages else None,
         pci=pci_parts(machine.nvme_controller) if machine.nvme_controller else None,
     )
+
+
+def settled(text: str) -> str:
+    """What counts of a stylesheet, and what the provider gets: no comments, no empty lines, indented as elements lie.
+
+    The provider replaces a guest when a single space of its stylesheet changes.
+    """
+    lines, depth = [], 0
+    for line in re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL).splitlines():
+        bare = line.strip()
+        if bare:
+            lines.append("  " * (depth - bare.startswith("</")) + bare)
+        opened = re.findall(r"<[A-Za-z][^>]*[^/>]>|<[A-Za-z]>", bare)
+        depth += len(opened) - bare.count("</")
+    return "\n".join(lines)
 
 
 def pci_parts(address: str) -> dict[str, str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cloudinit import Check
+from cloudinit import Check, substance
 from hosts.agent import GuestAgent
 from smoke import clock
 from smoke.evidence import recorded_errors
@@ -45,12 +46,16 @@ def prove(reading: Reading, promises: GuestPromises) -> list[Line]:
     """One line for every promise, and one for the files."""
     lines = [_line_of(check, reading.value(check)) for check in promises.checks]
     if promises.files:
-        there = {line.strip() for line in reading.text("files").splitlines()}
-        other = [path for path, digest in promises.files.items() if f"{digest}  {path}" not in there]
+        other = [path for path, digest in promises.files.items() if _digest(path, reading.file(path)) != digest]
         count = len(promises.files)
         found = f"{count - len(other)} as rendered" + (f"; not: {', '.join(other)}" if other else "")
         lines.append(Line.judged("files on disk", found, f"{count} as rendered", not other))
     return lines
+
+
+def _digest(path: str, text: str | None) -> str:
+    """Of what counts of the file, as a plan has it; nothing of one that was not read."""
+    return "" if text is None else hashlib.sha256(substance(path, text).encode()).hexdigest()
 
 
 def settled(agent: GuestAgent, promises: GuestPromises, reading: Reading, within: float) -> list[Line]:

@@ -68,7 +68,7 @@ class GuestPromises(Model):
 
     checks: tuple[Check, ...] = ()
     files: dict[GuestPath, Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]] = Field(default_factory=dict)
-    """SHA-256 of files that must be as they were rendered."""
+    """SHA-256 of what counts of files that must be as they were rendered: cloudinit.substance."""
     access_log: GuestPath | None = None
     """Where nginx logs its requests as JSON; with it, the reuse of upstream connections is proved."""
     synchronised: bool = True

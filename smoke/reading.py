@@ -22,6 +22,9 @@ echo "$((${up%.*} - stat[21] / 100))"
 
 _MARK = "\x1e"
 
+_MOST = 1 << 18
+"""Bytes of one file: of more than a guest is given, something else has been made."""
+
 _TOOLS = r"""
 set +e; export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin; exec 2>/dev/null
 section() { printf '\036%s\n' "$1"; }
@@ -92,6 +95,11 @@ class Reading:
         """The SHA-256 of the certificate that lies in the guest, as hexadecimal digits; empty when it was not read."""
         found = re.search(r"Fingerprint=([0-9A-F:]+)", self.text("certificate"))
         return found[1].replace(":", "").lower() if found else ""
+
+    def file(self, path: str) -> str | None:
+        """What stands in one of the files; None when it was not read."""
+        _, mark, rest = ("\n" + self.sections.get("files", "")).partition(f"\n==> {path} <==\n")
+        return re.split(r"\n==> /.+ <==\n", rest, maxsplit=1)[0] if mark else None
 
     def text(self, section: str) -> str:
         return self.sections.get(section, "").strip()
@@ -226,7 +234,7 @@ def script(promises: GuestPromises, versions: bool = True) -> str:
     if promises.synchronised:
         lines.append(f"section chrony{CHRONY}")
     if promises.files:
-        lines.append(f"section files; sha256sum -- {' '.join(map(quote, promises.files))}")
+        lines.append(f"section files; head --verbose --bytes={_MOST} -- {' '.join(map(quote, promises.files))}")
     return "\n".join(lines) + "\n"
 
 

@@ -9,16 +9,16 @@ from cloudinit.gateway import LogSettings
 from cloudinit.kernel import CONNTRACK
 from cloudinit.problems import Problem
 from stacks.hardware import Hardware
-from stacks.settings import rotated_megabytes
 
 _FOR_THE_REST = 192 << 20
 """Bytes that a guest needs beside its table of connections: its kernel, nginx and the services of the system."""
 
 
 def logs_fit_the_data_volume(nginx: GatewaySettings, hardware: Hardware) -> Iterator[Problem]:
+    """Of a stated size. The guest finds one that fits by itself."""
     log: LogSettings = nginx.log
-    fits = rotated_megabytes(log, hardware.data_volume)
-    if "rotate_megabytes" in log.model_fields_set and log.rotate_megabytes > fits:
+    fits = max(1, hardware.data_volume * 3 // 4 // (log.logs * (log.rotate_keep + 1)) >> 20)
+    if log.rotate_megabytes and log.rotate_megabytes > fits:
         rule = (
             f"{log.rotate_megabytes} MiB, kept {log.rotate_keep} times, do not fit hardware.dataVolume of "
             f"{hardware.data_volume >> 20}MiB: at most {fits}, or leave it out"

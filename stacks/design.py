@@ -18,7 +18,7 @@ from cloudinit import (
     SeedDocuments,
     seed_documents,
 )
-from hardware import Machine, derived_mac, derived_uuid, domain_stylesheet
+from hardware import Machine, derived_mac, derived_uuid, domain_stylesheet, settled
 from stacks.files import stack_file
 from stacks.image import VerifiedImage, declared
 from stacks.plan import gateway_settings, smoke_plan
@@ -59,7 +59,7 @@ class GatewayDesign:
     stylesheet: str
     seed: SeedDocuments
     fingerprint: str
-    """A hash of everything the guest is made from: with another one, the guest is another."""
+    """A hash of all that counts of what the guest is made from: with another one, the guest is another."""
     smoke_plan: dict[str, Any]
     """What `python -m smoke` is told."""
 
@@ -157,7 +157,7 @@ def design(settings: Settings, stack: str, name: str, image_checksum: str) -> Ga
     stylesheet = domain_stylesheet(machine)
     # The rest of the hardware is in the stylesheet.
     by_provider = [machine.vcpus, machine.memory, hardware.accelerator, hardware.root, hardware.machine_type]
-    made_from = [seed.content_hash, image_checksum, stylesheet, *by_provider]
+    made_from = [seed.content_hash, image_checksum, settled(stylesheet), *by_provider]
     return GatewayDesign(
         stack=stack,
         name=name,

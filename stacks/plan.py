@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 from typing import Any
 
-from cloudinit import PATHS, PLATFORMS, GatewaySettings, GuestSettings, SeedDocuments, checks_for
+from cloudinit import PATHS, PLATFORMS, GatewaySettings, GuestSettings, SeedDocuments, checks_for, substance
 from cloudinit.answers import answer_headers
 from cloudinit.headers import NEVER_TOLD
 from cloudinit.locations import answering
@@ -63,7 +63,10 @@ def smoke_plan(
                 )
                 if check.probe != "cpu-flag" or settings.hardware.require_aes
             ],
-            "files": {path: hashlib.sha256(file.content.encode()).hexdigest() for path, file in seed.files.items()},
+            "files": {
+                path: hashlib.sha256(substance(path, file.content).encode()).hexdigest()
+                for path, file in seed.files.items()
+            },
             "accessLog": f"{PATHS.log}/{settings.nginx.log.file}",
             "synchronised": bool(settings.network.time_servers),
         },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -13,7 +14,9 @@ _FOLDER = Path(".nordgate/seeds")
 
 def write_seed(design: GatewayDesign, project: Path) -> str:
     """Write the disk, unless a run before has; its path, relative to the project."""
-    path = _FOLDER / f"{design.domain}-{design.mark}.raw"
+    # Comments are not in the mark, and a guest that is made anew has those of today.
+    written = hashlib.sha256(design.seed.user_data.encode()).hexdigest()[:8]
+    path = _FOLDER / f"{design.domain}-{design.mark}-{written}.raw"
     target = project / path
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)

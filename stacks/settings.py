@@ -12,7 +12,6 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from cloudinit import GatewaySettings, PackageSettings, platform_named
-from cloudinit.gateway import LogSettings
 from cloudinit.model import Host, MacAddress, SshPublicKey, Text
 from cloudinit.model import Settings as Model
 from cloudinit.patterns import Pattern
@@ -244,19 +243,9 @@ class Settings(Stack):
 
     @property
     def nginx(self) -> GatewaySettings:
-        """The region's, with logs that fit this stack's data volume unless the region states their size."""
-        nginx = self.facts.nginx
-        if "rotate_megabytes" in nginx.log.model_fields_set:
-            return nginx
-        largest = min(rotated_megabytes(nginx.log, self.hardware.data_volume), 102_400)
-        return nginx.model_copy(update={"log": nginx.log.model_copy(update={"rotate_megabytes": largest})})
+        return self.facts.nginx
 
     @property
     def smoke(self) -> Smoke:
         """The region's, with the budget that this stack is held to."""
         return self.facts.smoke.scaled(self.budget_scale, self.facts.round_trips.regions)
-
-
-def rotated_megabytes(log: LogSettings, data_volume: int) -> int:
-    """The largest size of one log, in MiB, at which all kept ones fill three quarters of a volume of so many bytes."""
-    return max(1, data_volume * 3 // 4 // (log.logs * (log.rotate_keep + 1)) >> 20)

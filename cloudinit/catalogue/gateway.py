@@ -126,8 +126,8 @@ NGINX: tuple[Row, ...] = (
     _nginx(
         "access log",
         _SET,
-        f"JSON, buffer={_LOG['buffer_kilobytes']}k flush={_LOG['flush_seconds']}s, rotated at "
-        f"{_LOG['rotate_megabytes']}M, {_LOG['rotate_keep']} kept",
+        f"JSON, buffer={_LOG['buffer_kilobytes']}k flush={_LOG['flush_seconds']}s, {_LOG['rotate_keep']} old ones "
+        "kept, rotated at the size at which all of them fill three quarters of the data volume",
         says="buffer=64k flush=5m, favicon/robots off (A16, A18)",
         sources=("A16", "A18"),
         why="on the data volume; in a crash at most one buffer for each worker is lost",

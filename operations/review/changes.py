@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cloudinit import substance
+from hardware import settled
 from operations.review.rendered import ALL_AT_ONCE, Tree, standings
 from stacks.transition import listed, transition
 from stacks.units import shown
@@ -48,6 +50,8 @@ class StackChange:
     created: tuple[str, ...]
     replaced: tuple[str, ...]
     deleted: tuple[str, ...]
+    commented: tuple[str, ...]
+    """Gateways that stay as they are: of their files only comments and blanks are others."""
     checked: tuple[str, ...]
     """Gateways that stay as they are and are proved again."""
     hosts: tuple[str, ...]
@@ -88,7 +92,8 @@ def stack_change(stack: str, before: Tree, after: Tree) -> StackChange | None:
     both = [name for name in are if name in were]
     created, deleted = [name for name in are if name not in were], [name for name in were if name not in are]
     passage = transition(standings(before), standings(after))
-    replaced = [name for name in both if "image.yaml" in paths or touched.get(name, set()) - _IN_PLACE]
+    counting = {name: {path for path in touched.get(name, ()) if _counts(name, path, before, after)} for name in both}
+    replaced = [name for name in both if "image.yaml" in paths or counting[name]]
     return StackChange(
         stack=stack,
         files=tuple(_file_changes(paths, before, after)),
@@ -97,6 +102,7 @@ def stack_change(stack: str, before: Tree, after: Tree) -> StackChange | None:
         created=tuple(created),
         replaced=tuple(replaced),
         deleted=tuple(deleted),
+        commented=tuple(name for name in both if name not in replaced and touched.get(name, set()) - _IN_PLACE),
         checked=tuple(name for name in both if name not in replaced and "smoke.json" in touched.get(name, set())),
         hosts=_hosts(paths, before),
         new_hosts=tuple(name for name in _hosts(paths, after) if name not in _hosts(paths, before)),
@@ -106,6 +112,18 @@ def stack_change(stack: str, before: Tree, after: Tree) -> StackChange | None:
         parallel=any(_value(after, name, "updated") == ALL_AT_ONCE for name in are),
         ready_within=max((_ready_within(after, name) for name in replaced), default=0),
     )
+
+
+def _counts(name: str, path: str, before: Tree, after: Tree) -> bool:
+    """Whether a change of the gateway's text makes it another guest."""
+    if path in _IN_PLACE:
+        return False
+    texts = [tree[f"gateways/{name}/{path}"] for tree in (before, after) if f"gateways/{name}/{path}" in tree]
+    if path.startswith("files/"):
+        texts = [substance(path.removeprefix("files"), text) for text in texts]
+    elif path == "domain.xslt":
+        texts = [settled(text) for text in texts]
+    return len(texts) == 1 or texts[0] != texts[1]
 
 
 def _gateways(tree: Tree) -> list[str]:

@@ -68,6 +68,7 @@ def _row(change: StackChange) -> tuple[str, ...]:
     replaced += [f"deleted: {listed(change.deleted)}"] if change.deleted else []
     replaced += [f"pool, network or connection of {listed(change.hosts)}"] if change.hosts else []
     in_place = [f"smoke check of {listed(change.checked)}"] if change.checked else []
+    in_place += [f"nothing on {listed(change.commented)}: comments alone"] if change.commented else []
     in_place += [f"data volume of {listed(change.grown)} grown"] if change.grown else []
     restarts = listed(change.replaced) or _NOTHING
     columns = "; ".join(replaced) or _NOTHING, "; ".join(in_place) or _NOTHING, restarts

@@ -63,6 +63,7 @@ class Site:
                 target = folder / path.lstrip("/")
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_text(file.content)
+                target.chmod(int(file.mode, 8))
         for path in (PATHS.tls + "/current", PATHS.run):
             (folder / path.lstrip("/")).mkdir(parents=True)
         # As the boot script leaves them.

@@ -116,6 +116,40 @@ def test_only_so_many_old_logs_are_kept(logging: Served) -> None:
     assert kept == ["access.json", *(f"access.json.{number}" for number in range(1, KEPT + 1))]
 
 
+def test_logs_grow_with_their_volume_and_together_fill_three_quarters_of_it(logging: Served) -> None:
+    """Where no size is stated: what one may have is asked of the file system at each look, and how many there are.
+
+    Of 60 MiB, 45 are for two logs and two old ones each: 7.5 MiB. Of 120 MiB, 15.
+    """
+    free = GATEWAY.model_copy(update={"log": GATEWAY.log.model_copy(update={"rotate_megabytes": None, "audit": False})})
+    files = system_files(GUEST, free, PLATFORMS["debian-13"])
+    for path in (PATHS.rotation, PATHS.rotate):
+        (logging.site.folder / path.lstrip("/")).write_text(files[path].content)
+    volume = f"{logging.site.root}{PATHS.data}"
+    inside = ["nsenter", "--target", str(logging.process), "--mount"]
+    script = f"""
+        mount -t tmpfs -o size=60m none {volume}; mkdir {volume}/log; cd {volume}/log
+        look() {{ $ROTATE; echo "$1: $(ls | xargs)"; }}
+        : >error.log
+        head -c 7M /dev/zero >access.json; look 'below'
+        head -c 1M /dev/zero >>access.json; look 'above'
+        mount -o remount,size=120m {volume}
+        head -c 14M /dev/zero >access.json; look 'grown, below'
+        : >former.json; look 'grown, and a third log'
+    """
+    rotation = shlex.join(["chroot", str(logging.site.root), *_command()])
+    done = subprocess.run(
+        [*inside, "bash", "-ec", script.replace("$ROTATE", rotation)], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "below: access.json error.log",
+        "above: access.json access.json.1 error.log",
+        "grown, below: access.json access.json.1 error.log",
+        "grown, and a third log: access.json access.json.1 access.json.2 error.log former.json",
+    ]
+
+
 def test_logs_of_the_system_are_bounded_by_their_size_too(logging: Served) -> None:
     """By 8 MiB and one old file; a program that has its log open goes on writing to it."""
     system = logging.site.root / "var/log"

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
-from cloudinit import PLATFORMS, Check
+from cloudinit import PLATFORMS, Check, substance
 from cloudinit.system import boot_script
 from hosts.agent import Completed, GuestAgent
 from hosts.connection import read_uri
@@ -48,7 +48,10 @@ def test_the_check_reads_files_of_any_name_and_runs_nothing_of_it(tmp_path: Path
     )
     promises = GuestPromises(
         checks=checks,
-        files={str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in (first, second)},
+        files={
+            str(path): hashlib.sha256(substance(str(path), path.read_text()).encode()).hexdigest()
+            for path in (first, second)
+        },
         synchronised=False,
     )
     reading = read(cast(GuestAgent, Here(tmp_path)), promises)

@@ -106,7 +106,7 @@ def test_the_example_in_the_docs_is_what_the_tool_makes(
         (_OSLO, "sha256: f", "sha256: e", {"replaced": _BOTH}),
         (_OSLO, "protectData: true", "protectData: false", {"replaced": (), "checked": (), "interruption": "none"}),
         (_OSLO, _PROTECTED, _PROTECTED + _PARALLEL, {"replaced": (), "checked": (), "interruption": "none"}),
-        (_OSLO, "dataVolume: 20GiB", "dataVolume: 40GiB", {"grown": _BOTH, "refused": ()}),
+        (_OSLO, "dataVolume: 20GiB", "dataVolume: 40GiB", {"grown": _BOTH, "refused": (), "replaced": ()}),
         (_OSLO, "dataVolume: 20GiB", "dataVolume: 20481MiB", {"grown": _BOTH, "refused": ()}),
         (_OSLO, "dataVolume: 20GiB", "dataVolume: 9GiB", {"grown": (), "refused": (_SHRUNK,)}),
         (_OSLO, "hypervisor: host2", "hypervisor: host3", {"refused": (_MOVED,), "replaced": ("gw2",)}),
@@ -276,3 +276,27 @@ def test_a_data_volume_that_grows_is_updated_in_place(project: Path, unchanged: 
     assert " | data volume of gw1, gw2 grown | " in head
     assert "**oslo**" not in head, "there is nothing to warn of"
     assert "  updated in place       data volume of gw1, gw2 grown\n" in document.text(found, "main")
+
+
+_REMARK = "\n# A remark.\n\n"
+
+
+def test_comments_and_blanks_are_shown_and_replace_nothing(unchanged: dict[str, Tree]) -> None:
+    tree = dict(unchanged["oslo"])
+    tree["gateways/gw1/files/etc/nginx/nginx.conf"] = _REMARK + tree["gateways/gw1/files/etc/nginx/nginx.conf"]
+    sheet = tree["gateways/gw1/domain.xslt"]
+    tree["gateways/gw1/domain.xslt"] = sheet.replace("  <xsl:template", "\n  <!-- A remark. -->\n    <xsl:template")
+    found = stack_change("oslo", unchanged["oslo"], tree)
+    assert found is not None
+    assert (found.replaced, found.commented, found.interruption) == ((), ("gw1",), "none")
+    assert len(found.files) == 2
+    assert "| oslo | - | nothing on gw1: comments alone | - | none |" in document.markdown([found], "main")
+
+
+def test_a_line_that_counts_beside_a_comment_replaces(unchanged: dict[str, Tree]) -> None:
+    tree = dict(unchanged["oslo"])
+    path = "gateways/gw1/files/usr/local/sbin/nordgate-boot"
+    tree[path] = tree[path].replace("#!/bin/bash\n", "#!/bin/sh\n# A remark.\n")
+    found = stack_change("oslo", unchanged["oslo"], tree)
+    assert found is not None
+    assert (found.replaced, found.commented) == (("gw1",), ())

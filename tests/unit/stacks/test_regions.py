@@ -113,13 +113,6 @@ def test_production_is_protected_and_spread_over_its_hosts(stack: str) -> None:
         assert {gateway.hypervisor for gateway in settings.gateways.values()} == set(settings.hypervisors)
 
 
-@pytest.mark.parametrize("stack", stack_names(PROJECT))
-def test_the_logs_of_a_gateway_fit_its_data_volume(stack: str) -> None:
-    settings = load_file(PROJECT, stack)
-    log = settings.nginx.log
-    assert log.logs * (log.rotate_keep + 1) * log.rotate_megabytes << 20 <= settings.hardware.data_volume * 3 // 4
-
-
 @pytest.mark.parametrize("like", ["oslo", "london"])
 def test_a_new_region_is_valid_at_once(project: Path, like: str) -> None:
     made = new_region(project, "bergen", like)
