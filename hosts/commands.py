@@ -70,8 +70,13 @@ def ssh_sentence(where: Connection, stderr: str) -> str:
             f"compare `ssh-keyscan {host}` with the host's own /etc/ssh/*.pub and add the line."
         )
     if Said.LOGIN_REFUSED.within(stderr):
-        remedy = "put the key into its authorized_keys, or `keyfile=` into the URI"
+        remedy = (
+            "put the key into its authorized_keys, or `keyfile=` into the URI; if it is there, see `from=` and "
+            "`expiry-time=` before it, and AllowUsers, PermitRootLogin and PubkeyAuthentication in sshd_config"
+        )
         return f"{host} refuses the SSH login {where.login}: {remedy}."
+    if Said.SESSION_REFUSED.within(stderr):
+        return f"{host} lets {where.login} in and allows no session: see MaxSessions in its sshd_config."
     if Said.SERVER_SILENT.within(stderr):
         return f"{host} has gone silent: its SSH server answered nothing for {SILENT_SECONDS} s."
     return f"{host} cannot be reached by SSH: {ssh_reason(stderr)}."

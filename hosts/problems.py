@@ -13,6 +13,10 @@ class HypervisorProblem(Problem):
     """libvirt or the domain cannot be asked."""
 
 
+class LibvirtUnreached(HypervisorProblem):
+    """The host, where there is one, lets us in, and no libvirt answers there."""
+
+
 class DomainStopped(HypervisorProblem):
     """The domain is defined, but it does not run (any more)."""
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 
 from hosts.connection import Connection
+from hosts.words import Said
 
 DEFAULT_SOCKET = "/var/run/libvirt/libvirt-sock"
 """Where the provider looks for libvirt on a host whose URI names no socket."""
@@ -39,29 +40,29 @@ def explain(where: Connection, said: str, ssh: Mapping[str, str], socket_state: 
 
 def _reason(where: Connection, said: str, ssh: Mapping[str, str], socket_state: str) -> str:
     socket = where.socket or DEFAULT_SOCKET
-    if "rejected:" in said and "on the remote host" in said:
+    if Said.FORWARD_REFUSED.within(said):
         if socket_state == "missing":
             return _NO_SOCKET.format(socket=socket)
         if socket_state == "closed":
             return _CLOSED.format(socket=socket)
         return _FORBIDDEN
-    if "unable to authenticate" in said:
+    if Said.KEY_REFUSED.within(said):
         return _login(where, ssh)
-    if "could not configure SSH authentication" in said:
+    if Said.NO_KEY.within(said):
         return (
             "it has no key: `keyfile=` in the URI or `IdentityFile` in ~/.ssh/config must name one that it can read, "
             "without a passphrase, or an agent must hold it"
         )
-    if "failed to read ssh known hosts" in said:
+    if Said.NO_KNOWN_HOSTS.within(said):
         return (
-            f"{said.rpartition('known hosts: ')[2]}; it reads one file alone: write `knownhosts=/FULL/PATH` into the "
+            f"{said}; it reads one file alone: write `knownhosts=/FULL/PATH` into the "
             "URI (it knows neither `~` nor /etc/ssh/ssh_known_hosts)"
         )
-    if "key is unknown" in said or "key mismatch" in said:
+    if Said.KEY_NOT_KNOWN.within(said) or Said.KEY_DIFFERS.within(said):
         return _host_key(where, said, ssh)
-    if "no common algorithm" in said:
-        return f"{said[said.index('no common algorithm') :]}: allow one of the first list in sshd_config there"
-    if "dial tcp" in said or "lookup" in said or "bastion" in said:
+    if Said.NOTHING_COMMON.within(said):
+        return f"{said}: allow one of the first list in sshd_config there"
+    if Said.NO_WAY.within(said):
         return _way(said, ssh)
     return said
 
@@ -83,7 +84,7 @@ def _login(where: Connection, ssh: Mapping[str, str]) -> str:
 def _host_key(where: Connection, said: str, ssh: Mapping[str, str]) -> str:
     name, port = ssh.get("hostname", where.host), ssh.get("port", "22")
     entry = name if port == "22" else f"[{name}]:{port}"
-    if "key mismatch" in said:
+    if Said.KEY_DIFFERS.within(said):
         return (
             f"the key that it asks for first, ed25519, is another in {where.known_hosts} or is not there: compare and "
             f"add the line of `ssh-keyscan -t ed25519 -p {port} {name}`"

@@ -9,17 +9,27 @@ from shlex import quote
 from hosts.commands import HostCommands
 from hosts.facts import HostFacts, read_facts
 from hosts.preflight import HostDemand
-from hosts.problems import HypervisorProblem
+from hosts.problems import HypervisorProblem, LibvirtUnreached
 from hosts.sections import marker, split
 from hosts.virsh import Hypervisor
 
 PROBE = Path(__file__).with_name("probe.sh")
+_ECHO = "nordgate-was-here"
 BOUND = 15
 """Seconds that each question may take."""
 
 
 def survey(demand: HostDemand) -> HostFacts:
     """What there is on the host. Raises HypervisorProblem when its libvirt cannot be asked."""
+    try:
+        return _survey(demand)
+    except LibvirtUnreached:
+        if other := _another_command(demand.uri):
+            raise HypervisorProblem(other) from None
+        raise
+
+
+def _survey(demand: HostDemand) -> HostFacts:
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(_probe, demand)
         hypervisor = Hypervisor(demand.uri)
@@ -46,6 +56,22 @@ def survey(demand: HostDemand) -> HostFacts:
         answers = _ask(hypervisor, details) if details else {}
         probe, problem = asked.result()
     return read_facts(listing, answers, probe, problem)
+
+
+def _another_command(uri: str) -> str | None:
+    """Whether the host's SSH server runs something else than what it is asked for: then virsh fails in odd ways."""
+    commands = HostCommands(uri)
+    if commands.connection.way != "ssh":
+        return None
+    try:
+        if _ECHO in commands.run(["echo", _ECHO], timeout=BOUND):
+            return None
+    except HypervisorProblem:
+        pass  # virsh was let in just now: what failed is the command
+    return (
+        f"{commands.connection.host} runs another command than it is asked for: see ForceCommand in its sshd_config, "
+        f"`command=` before the key in authorized_keys, and the login's shell."
+    )
 
 
 def _ask(hypervisor: Hypervisor, questions: dict[str, str]) -> dict[str, str]:

@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 
 from hosts.commands import HostCommands, ssh_sentence
 from hosts.connection import read_uri
-from hosts.problems import DomainStopped, HypervisorProblem
+from hosts.problems import DomainStopped, HypervisorProblem, LibvirtUnreached
 from hosts.words import ENGLISH, Said, libvirt_message
 
 AGENT_CHANNEL = "org.qemu.guest_agent.0"
@@ -84,7 +84,7 @@ class Hypervisor:
         if of_ssh and (where := read_uri(self.label)).transport == "ssh":
             raise HypervisorProblem(ssh_sentence(where, done.stderr))
         if unreached:
-            raise HypervisorProblem(f"cannot reach libvirt at {self.label}: {said.split(': ', 1)[-1]}")
+            raise LibvirtUnreached(f"cannot reach libvirt at {self.label}: {said.split(': ', 1)[-1]}")
         raise HypervisorProblem(said)
 
     def refresh_pool(self, pool: str, within: float = _WRITTEN_WITHIN) -> None:

@@ -34,7 +34,18 @@ class Said(Enum):
     HOST_KEY_CHANGED = ("REMOTE HOST IDENTIFICATION HAS CHANGED",)
     HOST_KEY_UNKNOWN = ("Host key verification failed",)
     LOGIN_REFUSED = ("Permission denied",)
+    SESSION_REFUSED = ("open failed",)
     SERVER_SILENT = ("Timeout, server",)
+
+    # the libvirt provider, and its SSH
+    FORWARD_REFUSED = ("on the remote host: ssh: rejected",)
+    KEY_REFUSED = ("unable to authenticate",)
+    NO_KEY = ("could not configure SSH authentication",)
+    NO_KNOWN_HOSTS = ("failed to read ssh known hosts",)
+    KEY_NOT_KNOWN = ("key is unknown",)
+    KEY_DIFFERS = ("key mismatch",)
+    NOTHING_COMMON = ("no common algorithm",)
+    NO_WAY = ("dial tcp", "bastion host")
 
     def within(self, text: object) -> bool:
         """Whether `text`, a message or the problem made of one, says this."""
@@ -56,4 +67,6 @@ def ssh_reason(stderr: str) -> str:
     """What ssh ends with when it fails, without its name and full stop."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     reason = (lines[-1] if lines else "ssh said nothing").rpartition("ssh: ")[2]
+    # What virsh puts before ssh's own words.
+    reason = reason.removeprefix("error: ").removeprefix("Cannot recv data: ")
     return reason.removesuffix(": Connection reset by peer").rstrip(".")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import socket
 import subprocess
@@ -19,10 +20,13 @@ from hosts.commands import HostCommands
 from hosts.connection import read_uri
 from hosts.facts import system_uuid
 from hosts.preflight import State
+from hosts.problems import HypervisorProblem
 from hosts.provider import reached
 from hosts.refusals import explain
+from hosts.survey import survey
 from tests.libvirt_rpc import libvirt_socket
 from tests.sshd import Server, ssh_server
+from tests.unit.hosts.test_hosts_checks import DEMAND
 from tools.bootstrap.plugins import PLUGINS
 
 PLUGIN = next(plugin.installed for plugin in PLUGINS if plugin.name == "libvirt")
@@ -123,6 +127,29 @@ def test_what_ssh_can_do_and_the_provider_cannot_is_found_and_named(
     else:
         assert found.state is State.OK, found
         assert found.found == "connected, to the same host"
+
+
+SHUT = {
+    "another command": ("ForceCommand /bin/false", "", "runs another command than it is asked for: see ForceCommand"),
+    "a key for another command": ("", 'command="true"', "`command=` before the key"),
+    "no session": ("MaxSessions 0", "", "allows no session: see MaxSessions"),
+    "another login": ("DenyUsers root", "", "see `from=` and `expiry-time=` before it, and AllowUsers"),
+    "a key for another place": ("", 'from="10.9.9.9"', "see `from=`"),
+}
+
+
+@pytest.mark.parametrize("name", SHUT)
+def test_what_sshd_forbids_the_ssh_client_is_named(
+    name: str, servers: Callable[[str, str], Server], home: Path
+) -> None:
+    settings, key, said = SHUT[name]
+    server = servers(settings, key)
+    (home / ".ssh/config").write_text("")
+    uri = f"qemu+ssh://root@127.0.0.1:{server.port}/system?{server.query()}"
+    with pytest.raises(HypervisorProblem) as problem:
+        survey(dataclasses.replace(DEMAND, uri=uri))
+    assert said in str(problem.value)
+    assert len(str(problem.value).splitlines()) == 1
 
 
 @pytest.fixture
