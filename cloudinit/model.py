@@ -98,6 +98,13 @@ def plain_header_name(value: str) -> str:
     return value
 
 
+def header_value(value: str) -> str:
+    plain_text(value)
+    if not value.isascii():
+        raise ValueError(f'"{value}" is not ASCII, and no client knows what it would mean in a header')
+    return value
+
+
 def distinct(names: dict[str, str]) -> dict[str, str]:
     """Header names that differ by more than their case."""
     for name in names:
@@ -170,7 +177,8 @@ Name = Annotated[str, AfterValidator(identifier)]
 HeaderName = Annotated[str, StringConstraints(max_length=100), AfterValidator(header_name)]
 PlainHeaderName = Annotated[str, StringConstraints(max_length=100), AfterValidator(plain_header_name)]
 MacAddress = Annotated[str, AfterValidator(mac_address)]
-Headers = Annotated[dict[HeaderName, Text], AfterValidator(distinct)]
+HeaderValue = Annotated[str, StringConstraints(max_length=4096), AfterValidator(header_value)]
+Headers = Annotated[dict[HeaderName, HeaderValue], AfterValidator(distinct)]
 UrlPath = Annotated[str, StringConstraints(max_length=1024), AfterValidator(url_path)]
 Endpoint = Annotated[str, StringConstraints(max_length=300), AfterValidator(endpoint)]
 CaCertificate = Annotated[str, StringConstraints(max_length=100_000), AfterValidator(ca_certificates)]

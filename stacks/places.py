@@ -115,6 +115,14 @@ def _network(value: Any) -> Any:
     return found
 
 
+def _file(path: str) -> str:
+    if not path.isprintable() or path != path.strip() or path.endswith("/") or not path:
+        raise ValueError("must be the path of a file: no blanks around it, no control characters, no slash at its end")
+    return path
+
+
+File = Annotated[str, StringConstraints(max_length=4000), AfterValidator(_file)]
+"""A file on the machine that runs Pulumi."""
 HostPath = Annotated[str, AfterValidator(_folder), WithJsonSchema({"type": "string", "pattern": _FOLDER})]
 """A folder of the host, for files of guests."""
 Device = Annotated[str, AfterValidator(_device), WithJsonSchema({"type": "string", "pattern": _DEVICE})]

@@ -84,6 +84,12 @@ def the_router_is_in_the_network(network: Network) -> Iterator[Problem]:
         yield Problem(("network", "router"), network.router, rule)
 
 
+def time_servers_are_reached(network: Network) -> Iterator[Problem]:
+    for index, server in enumerate(network.time_servers):
+        if ":" in server:
+            yield Problem(("network", "timeServers", index), server, f"{server}: the guests have no IPv6 address")
+
+
 def gateways_stand_in_the_network(network: Network, gateways: Mapping[str, Gateway]) -> Iterator[Problem]:
     reserved: dict[IPv4Address | None, str] = {network.router: "is taken by network.router"}
     # A network of two (RFC 3021) or of one has neither.
@@ -229,6 +235,7 @@ _OF_ALL = (gateways_do_not_all_fall_with_one_host,)
 RULES: tuple[Callable[..., Iterator[Problem]], ...] = (
     the_time_zone_is_the_jurisdictions,
     the_router_is_in_the_network,
+    time_servers_are_reached,
     gateways_stand_in_the_network,
     gateways_share_nothing,
     gateways_run_on_listed_hosts,

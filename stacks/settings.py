@@ -19,7 +19,7 @@ from cloudinit.problems import Problem, raise_all
 from hardware import PciAddress, Pinning
 from stacks.connections import why_no_connection
 from stacks.hardware import Hardware
-from stacks.places import Device, Entry, HostAddress, HostPath, HostsNetwork, Url, VolumeGroup
+from stacks.places import Device, Entry, File, HostAddress, HostPath, HostsNetwork, Url, VolumeGroup
 from stacks.smoke import Smoke
 from stacks.units import Duration
 
@@ -86,7 +86,7 @@ class Hypervisor(Model):
 class Image(Model):
     """The disk that guests start from."""
 
-    file: str | None = Field(
+    file: File | None = Field(
         default=None, description="a qcow2 file on the machine that runs Pulumi, relative to the project"
     )
     url: Url | None = Field(default=None, description="where to download a qcow2 file, once; needs a checksum")
@@ -105,8 +105,10 @@ class Image(Model):
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         found = []
-        if (self.file is None) == (self.url is None):
-            found.append(Problem((), None, "needs either `file` or `url`"))
+        if self.file is None and self.url is None:
+            found.append(Problem((), None, "needs `file` or `url`"))
+        if self.file is not None and self.url is not None:
+            found.append(Problem(("url",), self.url, f"{self.url}: `file` is set too: one of them"))
         if self.url and not (self.sha256 or self.sha512):
             found.append(Problem(("url",), self.url, "needs a checksum, sha256 or sha512, as its publisher gives it"))
         if self.sha256 and self.sha512:

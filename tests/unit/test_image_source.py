@@ -184,11 +184,11 @@ def test_a_preview_needs_no_network(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({}, "needs either `file` or `url`"),
-        ({"file": "a.qcow2", "url": "https://x/a.qcow2", "sha256": SHA256}, "needs either `file` or `url`"),
+        ({}, "needs `file` or `url`"),
+        ({"file": "a.qcow2", "url": "https://x/a.qcow2", "sha256": SHA256}, "`file` is set too: one of them"),
         ({"url": "https://x/a.qcow2"}, "image.url   https://x/a.qcow2: needs a checksum, sha256 or sha512"),
         ({"url": "https://x/a.qcow2", "sha256": SHA256, "sha512": SHA512}, "one checksum is enough"),
-        ({"url": "ftp://x/a.qcow2", "sha256": SHA256}, "image.url   ftp://x/a.qcow2"),
+        ({"url": "ftp://x/a.qcow2", "sha256": SHA256}, 'image.url   "ftp://x/a.qcow2" is not http'),
         ({"file": "a.qcow2", "sha256": "abc"}, "image.sha256   abc"),
     ],
 )

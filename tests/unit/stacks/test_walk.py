@@ -236,6 +236,22 @@ def _wrong_kinds(place: Place) -> list[Any]:
     return [value for value in found if not (len(place.path) == 1 and value in ("10", "true"))]
 
 
+@pytest.mark.parametrize("first", range(0, len(PLACES), 6))
+def test_of_two_mistakes_each_is_told_as_if_it_were_alone(first: int, project: Path) -> None:
+    # A prime far from everything, so that the two are of other sections and files as often as of the same.
+    pair = [PLACES[first], PLACES[(first * 67 + 43) % len(PLACES)]]
+    one, other = map(str, pair)
+    if one.startswith(other) or other.startswith(one) or "region" in (one, other):
+        return  # a mistake within a mistake is none, and of an unknown region nothing can be told
+    wrong = [(place, _wrong_kinds(place)[first % len(_wrong_kinds(place))]) for place in pair]
+    alone = [line for place, value in wrong for line in _said(project, place, value)]
+    files = WHOLE
+    for place, value in wrong:
+        files = files | {place.file: _with(files[place.file], place.path, value)}
+    together = [line for _, lines in answer(project, files) for line in lines]
+    assert sorted(together) == sorted(alone), wrong
+
+
 @pytest.mark.parametrize("place", PLACES, ids=str)
 def test_a_value_of_the_wrong_kind_is_one_mistake_at_its_setting(place: Place, project: Path) -> None:
     values = _wrong_kinds(place)
