@@ -62,7 +62,7 @@ def _folder(hypervisor: Hypervisor, pool: str) -> str | None:
     try:
         xml = hypervisor.virsh("pool-dumpxml", pool)
     except HypervisorProblem as problem:
-        if "failed to get pool" in str(problem):
+        if Said.NO_POOL.within(problem):
             return None
         raise
     return ElementTree.fromstring(xml).findtext("target/path")  # noqa: S314 - libvirt wrote it

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -43,7 +43,10 @@ def preflight(stack: str, settings: Settings, image: VerifiedImage, project: Pat
     wanted = demands(stack, settings, image, project)
     with ThreadPoolExecutor(len(wanted)) as pool:
         found = list(pool.map(lambda demand: _host(demand, stack, project if boot else None), wanted))
-    return {"this machine": here, **{demand.host: findings for demand, findings in zip(wanted, found, strict=True)}}
+    seen: dict[str, HostDemand] = {}
+    for demand, (findings, booted) in zip(wanted, found, strict=True):
+        findings += _twice(demand, seen.setdefault(booted, demand)) if booted else ()
+    return {"this machine": here, **{demand.host: host[0] for demand, host in zip(wanted, found, strict=True)}}
 
 
 def programs() -> list[Finding]:
@@ -136,7 +139,8 @@ def _size(file: Path) -> int:
     return file.stat().st_size if file.exists() else 0
 
 
-def _host(demand: HostDemand, stack: str, project: Path | None) -> list[Finding]:
+def _host(demand: HostDemand, stack: str, project: Path | None) -> tuple[list[Finding], str | None]:
+    """What was found, and the identity of the host's last boot."""
     try:
         facts = survey(demand)
         findings = check(demand, facts)
@@ -144,8 +148,15 @@ def _host(demand: HostDemand, stack: str, project: Path | None) -> list[Finding]
         if project and demand.accelerator == "kvm" and not failures({demand.host: findings}):
             findings.append(_kvm(demand, stack, project / _PROVED, facts.boot))
     except HypervisorProblem as problem:
-        return [Finding("connection", str(problem).rstrip("."), "an answer", State.FAIL)]
-    return findings
+        return [Finding("connection", str(problem).rstrip("."), "an answer", State.FAIL)], None
+    return findings, facts.boot
+
+
+def _twice(demand: HostDemand, other: HostDemand) -> Iterator[Finding]:
+    """One machine under two addresses: what guests are bound to is compared by address."""
+    if demand.uri != other.uri and demand.placements and other.placements:
+        found = f"booted when {other.host} did: it is that machine, under another address"
+        yield Finding("machine", found, "one machine: give both the same uri", State.FAIL)
 
 
 def _kvm(demand: HostDemand, stack: str, folder: Path, boot: str | None) -> Finding:

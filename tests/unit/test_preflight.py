@@ -80,25 +80,42 @@ def test_every_host_has_the_guests_and_volumes_that_are_made_there(tmp_path: Pat
     assert list(second.volumes) == ["x-image-0000000000000000.qcow2"]
 
 
-def test_a_host_under_two_names_is_one_host_to_the_places_of_its_guests(tmp_path: Path) -> None:
+def pinned_on_two(second: str) -> Settings:
+    """A gateway on each of two hosts; the second's URI is given."""
     config = GOOD["nordgate:hypervisors"]["host1"]
     pinning = {"cpus": [2], "emulator": [0], "iothreads": [0], "node": 0}
     gateway = GOOD["nordgate:gateways"]["gw1"] | {"pinning": pinning}
     other = gateway | {"hypervisor": "host2", "address": "10.81.0.12", "pinning": pinning | {"cpus": [3]}}
     other |= {"entry": "127.0.0.1:8499"}
-    settings = parse(
+    return parse(
         GOOD
         | {
-            "nordgate:hypervisors": {"host1": config, "host2": config},
+            "nordgate:hypervisors": {"host1": config, "host2": config | {"uri": second or config["uri"]}},
             "nordgate:hardware": GOOD["nordgate:hardware"] | {"profile": "latency", "memory": "1GiB"},
             "nordgate:gateways": {"gw1": gateway, "gw2": other},
         },
         "oslo-test",
         PROJECT,
     )
+
+
+def test_a_host_under_two_names_is_one_host_to_the_places_of_its_guests(tmp_path: Path) -> None:
+    settings = pinned_on_two("")
     for demand in demands("x", settings, IMAGE, tmp_path):
         assert [(place.gateway, place.cpus) for place in demand.placements] == [("gw1", (2,)), ("gw2", (3,))]
         assert [pages.count for pages in demand.hugepages] == [1, 1]
+
+
+def test_one_machine_under_two_addresses_is_refused_where_places_are_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "survey", lambda _: FACTS)
+    monkeypatch.setattr(module, "check", lambda *_: [])
+    report = preflight("x", pinned_on_two("qemu+ssh://h2/system"), IMAGE, tmp_path, boot=False)
+    assert [finding.found for finding in report["host2"] if finding.state is State.FAIL] == [
+        "booted when host1 did: it is that machine, under another address"
+    ]
+    assert failures(preflight("x", two_hosts(), IMAGE, tmp_path, boot=False)) == 0, "nothing is bound there"
 
 
 def test_a_host_that_booted_a_guest_is_not_asked_again_until_its_next_boot(
