@@ -45,6 +45,13 @@ def test_words_that_are_not_wrks_are_refused() -> None:
         wrk.parse("unable to connect\n to it")
 
 
+def test_no_answer_is_no_result() -> None:
+    """Such as wrk prints it after 30 s of refused handshakes, with exit code 0."""
+    said = SAID.replace("3997.33", "0.00").replace("connect 0, read 3, write 0, timeout 1", "connect 4369, read 0")
+    with pytest.raises(TargetProblem, match=r"^wrk got no answer in 30 s; socket errors: connect 4369, read 0\.$"):
+        wrk.parse(said)
+
+
 def test_missing_wrk_is_one_sentence(make_plan: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(UsageProblem, match="install the package wrk"):
