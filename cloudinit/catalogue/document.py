@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloudinit.catalogue.model import Area, Directive, Row, Sysctl
+from cloudinit.catalogue.model import Area, Directive, Disposition, Row, Sysctl
 from cloudinit.catalogue.rows import ROWS
 from cloudinit.platforms import PLATFORMS
 
@@ -11,8 +11,8 @@ _HEAD = """\
 # Tuning: every setting, what the sources say, and why
 
 `set`: exactly this value. `floor`: at least this; a better running value is never lowered. `assert`: must hold
-already; checked. `reject`: refused. `option`: off unless asked for. The sources (A14 to A20b) are the five articles
-that [tuning-sources.md](tuning-sources.md) names.
+already; checked. `show`: measured and told, promised by nobody. `reject`: refused. `option`: off unless asked for. The
+sources (A14 to A20b) are the five articles that [tuning-sources.md](tuning-sources.md) names.
 
 A value that a gateway's settings change is shown with its default.
 """
@@ -27,6 +27,8 @@ def tuning_page() -> str:
             f"\n## {area}\n| what | value | does | valid for | sources say | why |\n|---|---|---|---|---|---|\n"
         )
         parts += [_line(row) for row in rows]
+    parts.append("\n## What holds the assertions\n| what | held by |\n|---|---|\n")
+    parts += [f"| {_name(row)} | {_proof(row)} |\n" for row in ROWS if row.disposition is Disposition.ASSERT]
     parts.append("\n## Platforms\n| platform | nginx | OpenSSL | cloud-init | kernel | HTTP/2 | HTTP/3 | tickets |\n")
     parts.append("|---|---|---|---|---|---|---|---|\n")
     for platform in PLATFORMS.values():
@@ -50,12 +52,21 @@ def _position(row: Row) -> int:
     return next(index for index, other in enumerate(ROWS) if other.item == row.item)
 
 
-def _line(row: Row) -> str:
-    name = row.item
+def _name(row: Row) -> str:
     if isinstance(row, Sysctl):
-        name = row.key
-    elif isinstance(row, Directive):
-        name = row.directive
+        return row.key
+    return row.directive if isinstance(row, Directive) else row.item
+
+
+def _proof(row: Row) -> str:
+    kind, _, key = row.proof.partition(" ")
+    if kind == "check":
+        return f"the check `{key}` in every guest, by each smoke check and `make verify`"
+    return f"`{row.proof}`"
+
+
+def _line(row: Row) -> str:
+    name = _name(row)
     value = f"`{row.value.replace(':', ': ')}`" if row.value and not row.value.startswith("`") else row.value
     cells = (name, value or "-", row.disposition, _valid(row), row.says or "-", row.why)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"

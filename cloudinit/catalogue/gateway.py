@@ -196,6 +196,7 @@ NGINX: tuple[Row, ...] = (
         says="A+ on SSL Labs (A14)",
         sources=("A14",),
         why="SSL Labs sees public hosts only; testssl.sh grades by its rules, in the tests",
+        proof="tests/render/test_grade.py::test_testssl_gives_the_best_grade_and_finds_nothing_weak",
     ),
     _nginx(
         "health",

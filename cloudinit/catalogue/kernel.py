@@ -87,6 +87,7 @@ KERNEL: tuple[Sysctl, ...] = (
         since="2.2",
         disposition=_ASSERT,
         value="1",
+        proof="check net.ipv4.tcp_timestamps",
         why="tcp_tw_reuse does nothing without them",
     ),
     Sysctl(
@@ -183,6 +184,7 @@ KERNEL: tuple[Sysctl, ...] = (
         since="2.2",
         disposition=_ASSERT,
         value="1",
+        proof="check net.ipv4.tcp_window_scaling",
         says="1 (A14)",
         sources=("A14",),
         why="without it no window exceeds 64 KiB; every kernel has it on",
@@ -193,6 +195,7 @@ KERNEL: tuple[Sysctl, ...] = (
         since="2.2",
         disposition=_ASSERT,
         value="1",
+        proof="check net.ipv4.tcp_syncookies",
         why="what keeps a listener reachable under a SYN flood",
     ),
     Sysctl(

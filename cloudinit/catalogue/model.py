@@ -17,6 +17,7 @@ class Disposition(StrEnum):
     SET = "set"  # exactly this value
     FLOOR = "floor"  # at least this; a better running value is never lowered
     ASSERT = "assert"  # must hold already; checked, never written
+    SHOW = "show"  # measured and told each time; no value of it is promised
     REJECT = "reject"  # refused, with the reason
     OPTION = "option"  # off unless asked for
 
@@ -33,6 +34,8 @@ class Row:
     """One line of the catalogue.
 
     `item` is the name that the sources' table uses (docs/tuning-sources.md), `value` what nordgate has by default.
+    `proof` names what holds an assertion: `check KEY`, read in every guest by the smoke check and `make verify`, or a
+    test as pytest names it.
     """
 
     area: Area
@@ -43,6 +46,7 @@ class Row:
     says: str = ""
     sources: tuple[str, ...] = ()
     valid: str = ""
+    proof: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import platform
 import re
 import subprocess
@@ -48,6 +49,18 @@ def test_every_row_gives_a_reason_and_known_sources() -> None:
 
 def test_the_page_is_what_the_catalogue_says() -> None:
     assert (DOCS / "tuning.md").read_text() == tuning_page(), "run: python -m cloudinit.catalogue > docs/tuning.md"
+
+
+def test_every_assertion_names_a_check_or_a_test_that_exists() -> None:
+    checks = {check.key for check in checks_for(gateway(), PLATFORMS["debian-13"])}
+    for row in ROWS:
+        assert bool(row.proof) is (row.disposition is Disposition.ASSERT), row.item
+        if row.proof.startswith("check "):
+            assert row.proof.removeprefix("check ") in checks, row.item
+        elif row.proof:
+            file, _, name = row.proof.partition("::")
+            tests = ast.parse((DOCS.parent / file).read_text()).body
+            assert name in {test.name for test in tests if isinstance(test, ast.FunctionDef)}, row.item
 
 
 def test_every_kernel_row_that_is_applied_is_checked_in_the_guest() -> None:
