@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from cloudinit.addresses import everybody
+from cloudinit.contradictions import CONTRADICTIONS
 from cloudinit.kernel import KernelSettings
 from cloudinit.model import Headers, HostName, Name, Network, Seconds, Settings, Text
-from cloudinit.problems import Problem, raise_all
+from cloudinit.problems import raise_all
 from cloudinit.routing import Listeners, RateLimit, Readiness, Route, UpstreamGroup
 
 REQUEST_LINES = 4
@@ -174,108 +173,5 @@ class GatewaySettings(Settings):
 
     @model_validator(mode="after")
     def _rules(self) -> GatewaySettings:
-        raise_all("GatewaySettings", [*self.routing_problems(), *self.limit_problems(), *self.port_problems()])
+        raise_all("GatewaySettings", [problem for rule in CONTRADICTIONS for problem in rule(self)])
         return self
-
-    def routing_problems(self) -> list[Problem]:
-        """Routes, names and networks that contradict each other."""
-        known = ", ".join(self.upstreams)
-        found = [
-            Problem(("routes", index, "upstream"), route.upstream, f'"{route.upstream}" is not one of: {known}')
-            for index, route in enumerate(self.routes)
-            if route.upstream not in self.upstreams
-        ]
-        if self.readiness and self.readiness.upstream not in self.upstreams:
-            rule = f'"{self.readiness.upstream}" is not one of: {known}'
-            found.append(Problem(("readiness", "upstream"), self.readiness.upstream, rule))
-        found += [
-            Problem(
-                ("upstreams", route.upstream, "health", "path"),
-                self.upstreams[route.upstream].health.path,
-                f'the route "{route.path}" speaks gRPC with these servers, which answer no GET: leave it out, and a '
-                "connection is asked for",
-            )
-            for route in self.routes
-            if route.kind == "grpc" and route.upstream in self.upstreams and self.upstreams[route.upstream].health.path
-        ]
-        if self.readiness and "path" in self.readiness.model_fields_set and self.ready_by_grpc:
-            rule = f'"{self.readiness.upstream}" speaks gRPC alone, and is asked for its health: leave the path out'
-            found.append(Problem(("readiness", "path"), self.readiness.path, rule))
-        seen = [(route.path, route.exact) for route in self.routes]
-        found += [
-            Problem(("routes", index, "path"), route.path, f'"{route.path}" has a route already')
-            for index, route in enumerate(self.routes)
-            if (route.path, route.exact) in seen[:index]
-        ]
-        found += [
-            Problem(("routes", index, "path"), route.path, f'"{route.path}" is answered by the gateway itself')
-            for index, route in enumerate(self.routes)
-            if route.path in ("/health", "/ready")
-        ]
-        found += [
-            Problem(("routes", index, *problem.where), problem.value, problem.rule)
-            for index, route in enumerate(self.routes)
-            for problem in self._promises_not_kept(route)
-        ]
-        for index, network in enumerate(self.trusted_proxies):
-            if network in self.trusted_proxies[:index]:
-                found.append(Problem(("trustedProxies", index), str(network), f"{network} is listed twice"))
-        for network in everybody(self.trusted_proxies):
-            alone = network in self.trusted_proxies
-            where = ("trustedProxies", self.trusted_proxies.index(network)) if alone else ("trustedProxies",)
-            rule = f"{network}{'' if alone else ', put together,'} is everybody: anyone could pose as any client"
-            found.append(Problem(where, str(network), rule))
-        found += [
-            Problem(("serverNames", index), name, f'"{name}" is listed twice')
-            for index, name in enumerate(self.server_names)
-            if name in self.server_names[:index]
-        ]
-        return found
-
-    def _promises_not_kept(self, route: Route) -> Iterator[Problem]:
-        """What the route says and other settings do not allow; where it stands within the route."""
-        ours = {name.lower() for name in (*self.security_headers, *route.response_headers)}
-        for number, name in enumerate(route.upstream_headers):
-            if name.lower() not in ours:
-                rule = f'"{name}" is none of securityHeaders or responseHeaders: the upstream\'s passes anyway'
-                yield Problem(("upstreamHeaders", number), name, rule)
-        size, room = route.body_megabytes, self.body_buffer_megabytes
-        if route.buffered and size > room:
-            rule = (
-                f"{size} MiB do not fit the {room} MiB of bodyBufferMegabytes, where a body of `kind: {route.kind}` "
-                "waits until it is whole: allow less, or more room, or use `kind: stream`"
-            )
-            yield Problem(("maxBodyMegabytes",), size, rule)
-        group, connect = self.upstreams.get(route.upstream), route.connect_timeout_seconds
-        if group and min(group.tries, len(group.servers)) > 1 and connect >= group.retry_timeout_seconds:
-            rule = (
-                f"{connect} s are not below retryTimeoutSeconds, {group.retry_timeout_seconds}, of "
-                f'"{route.upstream}": no second server would be tried'
-            )
-            yield Problem(("connectTimeoutSeconds",), connect, rule)
-
-    def limit_problems(self) -> list[Problem]:
-        """Limits on open files that are below what needs them."""
-        found = []
-        if self.rlimit_nofile < 2 * self.connections:
-            rule = f"{self.rlimit_nofile} is less than twice the {self.connections} worker connections"
-            found.append(Problem(("workerRlimitNofile",), self.rlimit_nofile, rule))
-        if self.limit_nofile > self.kernel.nr_open:
-            rule = f"{self.limit_nofile} is above fs.nr_open, {self.kernel.nr_open}: the service would not start"
-            found.append(Problem(("limitNofile",), self.limit_nofile, rule))
-        if self.rlimit_nofile > self.limit_nofile:
-            rule = f"{self.rlimit_nofile} is above limitNofile, {self.limit_nofile}, of the service"
-            found.append(Problem(("workerRlimitNofile",), self.rlimit_nofile, rule))
-        return found
-
-    def port_problems(self) -> list[Problem]:
-        """Ports that are taken twice, or that the kernel may give away."""
-        found = []
-        names = ("http", "https", "status")
-        for index, (name, port) in enumerate(zip(names, self.ports, strict=True)):
-            if port in self.ports[:index] or port == 22:
-                found.append(Problem(("listeners", name), port, f"port {port} is taken already"))
-            if not self.kernel.reserves(port):
-                rule = f"port {port} lies in the ephemeral range {self.kernel.ephemeral_range} and is not reserved"
-                found.append(Problem(("listeners", name), port, rule))
-        return found

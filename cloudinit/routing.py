@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from math import ceil
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, GetJsonSchemaHandler, field_validator, model_validator
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, field_validator, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -55,6 +55,14 @@ class UpstreamServer(Settings):
         return {"anyOf": [{"type": "string", "description": "host:port"}, handler(schema)]}
 
 
+def _short_form(server: Any) -> Any:
+    if isinstance(server, str):
+        return {"address": server}
+    if not isinstance(server, dict | UpstreamServer):
+        raise ValueError("must be host:port in quotes, or a map with address")
+    return server
+
+
 class UpstreamTls(Settings):
     """TLS towards the servers of a group. Verification and SNI are always on."""
 
@@ -85,7 +93,7 @@ class Health(Settings):
 class UpstreamGroup(Settings):
     """Servers that answer the same requests, the connections kept open to them, and what happens when one fails."""
 
-    servers: tuple[UpstreamServer, ...] = Field(min_length=1, max_length=200)
+    servers: tuple[Annotated[UpstreamServer, BeforeValidator(_short_form)], ...] = Field(min_length=1, max_length=200)
     tls: UpstreamTls | None = Field(default=None, description="TLS towards these servers; without it, plain HTTP.")
     balance: Literal["round-robin", "least-connections"] = "round-robin"
     keepalive: int = Field(default=64, ge=1, le=4096, description="Idle connections kept open, for each worker.")
@@ -110,13 +118,6 @@ class UpstreamGroup(Settings):
     def lifetime_seconds(self) -> int:
         """How long a connection to a server is used at most: an hour, or as long as it may be idle."""
         return max(3600, self.keepalive_timeout_seconds)
-
-    @field_validator("servers", mode="before")
-    @classmethod
-    def _short_form(cls, value: Any) -> Any:
-        if isinstance(value, list | tuple):
-            return [{"address": item} if isinstance(item, str) else item for item in value]
-        return value
 
     @property
     def body_buffer_kilobytes(self) -> int:

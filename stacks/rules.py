@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import IPv4Address
 from typing import Any
 
 from pydantic import ValidationError
 
 from cloudinit import PLATFORMS, GatewaySettings, broken_rules
+from cloudinit.contradictions import CONTRADICTIONS
 from cloudinit.problems import Problem
 from cloudinit.rules import own_upstreams
 from stacks import capacity, production, promises
@@ -46,15 +47,18 @@ def _problems(rule: Callable[..., Iterator[Problem]], values: dict[str, Any], wh
     Of a part with mistakes, what is wrong is missing: the rule has to wait there, and not for the others.
     """
     while True:
+        found = []
         try:
-            return list(rule(**values))
+            for problem in rule(**values):
+                found.append(problem)
+            return found
         except AttributeError as error:
             if whole:
                 raise
             fewer = {name: _others(part, error.obj) for name, part in values.items() if isinstance(part, Mapping)}
             unchanged = all(len(fewer[name]) == len(values[name]) for name in fewer)
             if rule in _OF_ALL or unchanged or not all(fewer.values()):
-                return []
+                return found
             values |= fewer
 
 
@@ -158,24 +162,16 @@ def the_time_zone_is_the_jurisdictions(jurisdiction: str, time_zone: str) -> Ite
         yield Problem(("timeZone",), time_zone, rule)
 
 
-def routes_fit_the_upstreams(nginx: GatewaySettings) -> Iterator[Problem]:
-    return _of_nginx(nginx.routing_problems())
-
-
-def limits_on_files_are_high_enough(nginx: GatewaySettings) -> Iterator[Problem]:
-    return _of_nginx(nginx.limit_problems())
-
-
-def ports_are_free(nginx: GatewaySettings) -> Iterator[Problem]:
-    return _of_nginx(nginx.port_problems())
+def _of_gateways(contradictions: Callable[[GatewaySettings], Iterator[Problem]]) -> Callable[..., Iterator[Problem]]:
+    """What nginx's settings have checked already, unless one of them was wrong by itself."""
+    return lambda nginx: _of_nginx(contradictions(nginx))
 
 
 def gateways_are_not_their_own_upstreams(nginx: GatewaySettings, gateways: Mapping[str, Gateway]) -> Iterator[Problem]:
     return _of_nginx(own_upstreams(nginx, [str(gateway.address) for gateway in gateways.values()]))
 
 
-def _of_nginx(problems: list[Problem]) -> Iterator[Problem]:
-    """What nginx's settings have checked already, unless one of them was wrong by itself."""
+def _of_nginx(problems: Iterable[Problem]) -> Iterator[Problem]:
     return (Problem(("nginx", *problem.where), problem.value, problem.rule) for problem in problems)
 
 
@@ -246,9 +242,7 @@ RULES: tuple[Callable[..., Iterator[Problem]], ...] = (
     *promises.RULES,
     *capacity.RULES,
     *production.REFUSED,
-    routes_fit_the_upstreams,
-    limits_on_files_are_high_enough,
-    ports_are_free,
     gateways_are_not_their_own_upstreams,
+    *map(_of_gateways, CONTRADICTIONS),
     guests_can_be_made,
 )
