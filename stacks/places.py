@@ -20,7 +20,8 @@ _SYSTEM = ("bin", "boot", "dev", "etc", "lib", "lib64", "lost+found", "proc", "r
 """Folders of the host's root in which nothing of a guest's belongs: devices, the kernel's, the system's own."""
 
 _SECRET = re.compile(
-    r"(^|[-_.])(pass(word|wd)?|pwd|secret|token|sig(nature)?|credential|api_?key|key)s?$", re.IGNORECASE
+    r"(^|[-_.])(pass(word|wd)?|pwd|secret|token|sig(nature)?|credential|(api|access|auth|private|secret)[-_]?key)s?$",
+    re.IGNORECASE,
 )
 """Names of a query's parameters whose value lets somebody in, such as X-Amz-Signature."""
 

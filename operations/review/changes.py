@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from cloudinit import substance
 from hardware import settled
 from operations.review.rendered import ALL_AT_ONCE, Tree, standings
+from stacks.places import without_secrets
 from stacks.transition import listed, transition
 from stacks.units import shown
 
@@ -153,7 +154,8 @@ def _file_changes(paths: list[str], before: Tree, after: Tree) -> Iterator[FileC
 
 def _diff(before: str, after: str) -> str:
     lines = list(difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm=""))
-    return "\n".join(lines[2:]) or "(only the end of the last line)"
+    # The other side was rendered by its own code, which may have taken a password.
+    return without_secrets("\n".join(lines[2:])) or "(only the end of the last line)"
 
 
 def _value(tree: Tree, gateway: str, key: str) -> str:

@@ -300,3 +300,13 @@ def test_a_line_that_counts_beside_a_comment_replaces(unchanged: dict[str, Tree]
     found = stack_change("oslo", unchanged["oslo"], tree)
     assert found is not None
     assert (found.replaced, found.commented) == (("gw1",), ())
+
+
+def test_a_secret_that_goes_is_not_shown_once_more(unchanged: dict[str, Tree]) -> None:
+    before = dict(unchanged["oslo"])
+    before["image.yaml"] = "url: https://me:hunter2@images/a.qcow2?token=hunter2\n"
+    found = stack_change("oslo", before, unchanged["oslo"])
+    assert found is not None
+    for shown in (document.markdown([found], "main"), document.text([found], "main")):
+        assert "-url: https://me:…@images/a.qcow2?token=…" in shown
+        assert "hunter2" not in shown
