@@ -19,6 +19,7 @@ from xml.etree import ElementTree
 from hosts.commands import HostCommands, ssh_sentence
 from hosts.connection import read_uri
 from hosts.problems import DomainStopped, HypervisorProblem, LibvirtUnreached
+from hosts.states import read_state
 from hosts.words import ENGLISH, Said, libvirt_message
 
 AGENT_CHANNEL = "org.qemu.guest_agent.0"
@@ -26,7 +27,6 @@ _TAIL_BYTES = 65536
 _WRITTEN_WITHIN = 3600.0
 """Seconds that another volume may take to be written: half a GiB over a line of 2 Mbit/s."""
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f]")
-_STOPPED = ("shut off", "crashed", "in shutdown", "paused", "pmsuspended", "no state")
 
 
 @dataclass(frozen=True)
@@ -122,9 +122,9 @@ class Hypervisor:
             if Said.NO_DOMAIN.within(problem):
                 raise DomainStopped(f"there is no domain {domain} at {self.label}.") from None
             raise
-        state, _, xml = out.partition("<domain")
-        state = state.strip()
-        if state.startswith(_STOPPED):
+        said, _, xml = out.partition("<domain")
+        state = read_state(said)
+        if not (state.runs or state.passes):
             raise DomainStopped(f"the domain {domain} does not run: it is {state}.")
         tree = ElementTree.fromstring("<domain" + xml)  # noqa: S314 - libvirt wrote it
         channel = tree.find(f"devices/channel/target[@name='{AGENT_CHANNEL}']")

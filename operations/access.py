@@ -62,18 +62,23 @@ def stop(stack: str, settings: Settings, gateway: str) -> int:
 
 
 def start(stack: str, settings: Settings, gateway: str) -> int:
-    """Start the gateway's guest and wait until it says that it is ready."""
+    """Start the gateway's guest, or bring it back from whatever state it is in, and wait until it is ready."""
     hypervisor = _hypervisor(settings, gateway)
     made = next(found for found in designs(settings, stack, Path.cwd()) if found.name == gateway)
-    power.start(hypervisor, made.domain)
+    power.bring_back(hypervisor, made.domain)
     plan = parse_plan(json.dumps(made.smoke_plan), gateway)
     wait_until_ready(plan, hypervisor, GuestAgent(hypervisor, made.domain), Progress())
     return 0
 
 
+def no_gateway(name: str, settings: Settings) -> str:
+    """What to say of a gateway that the stack has not."""
+    return f'there is no gateway "{name}"; the stack has {", ".join(settings.gateways)}.'
+
+
 def _hypervisor(settings: Settings, gateway: str) -> Hypervisor:
     if gateway not in settings.gateways:
-        raise Problem(f'there is no gateway "{gateway}"; the stack has {", ".join(settings.gateways)}.')
+        raise Problem(no_gateway(gateway, settings))
     return Hypervisor(settings.hypervisors[settings.gateways[gateway].hypervisor].uri)
 
 

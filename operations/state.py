@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hardware import derived_uuid
+from hosts import power
 from hosts.virsh import Hypervisor
 from operations.checkpoint import STATE, clear_side_files, holder, latest, locks, place
 from stacks.design import shared_name
@@ -32,8 +33,8 @@ class Orphan:
 
     kind: str
     name: str
-    remove: tuple[tuple[str, ...], ...]
-    """The virsh commands that delete it."""
+    remove: tuple[tuple[str, ...], ...] = ()
+    """The virsh commands that delete it; a domain is cut off and undefined, whatever state it is in."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,9 @@ def prepare(stack: str, settings: Settings) -> None:
     for hypervisor in hypervisors:
         for orphan in _orphans(stack, hypervisor, recorded.identifiers):
             with phase(f"Removing {orphan.kind} {orphan.name}, left by a stopped run"):
+                if orphan.kind == "domain":
+                    power.cut_off(hypervisor, orphan.name)
+                    power.undefine(hypervisor, orphan.name)
                 for command in orphan.remove:
                     hypervisor.virsh(*command, timeout=60)
     if recorded.unfinished:
@@ -165,10 +169,13 @@ def _orphans(stack: str, hypervisor: Hypervisor, known: frozenset[str]) -> Itera
     """What stands on others comes first: domains, then volumes, then the pools and networks."""
     kinds: dict[str, list[Orphan]] = {kind: [] for kind in ("domain", "volume", "pool", "network")}
     for kind, name, uuid in list(_marked(stack, hypervisor)):
-        if uuid not in known:
-            words = "" if kind == "domain" else _KINDS[kind]
-            stop = ((f"{words}destroy", name),) if _active(hypervisor, kind, name) else ()
-            kinds[kind].append(Orphan(kind, name, (*stop, (f"{words}undefine", name))))
+        if uuid in known:
+            continue
+        if kind == "domain":
+            kinds[kind].append(Orphan(kind, name))
+        else:
+            stop = ((f"{_KINDS[kind]}destroy", name),) if _active(hypervisor, kind, name) else ()
+            kinds[kind].append(Orphan(kind, name, (*stop, (f"{_KINDS[kind]}undefine", name))))
     pool = shared_name(stack)
     if pool in hypervisor.virsh("pool-list", "--name").split():
         hypervisor.refresh_pool(pool, within=60)
@@ -182,8 +189,6 @@ def _orphans(stack: str, hypervisor: Hypervisor, known: frozenset[str]) -> Itera
 
 
 def _active(hypervisor: Hypervisor, kind: str, name: str) -> bool:
-    if kind == "domain":
-        return hypervisor.virsh("domstate", name).strip() != "shut off"
     information = hypervisor.virsh(f"{_KINDS[kind]}info", name)
     return any(line.split() in (["Active:", "yes"], ["State:", "running"]) for line in information.splitlines())
 

@@ -15,6 +15,7 @@ from rich.text import Text
 from hardware import Machine, facts
 from hosts.agent import GuestAgent
 from hosts.problems import Problem as HostProblem
+from hosts.states import read_state
 from hosts.virsh import Hypervisor
 from smoke import guest
 from smoke.verdict import Verdict
@@ -50,13 +51,13 @@ def verify(stack: str, settings: Settings) -> int:
         findings: list[Finding] = []
         unknown: list[str] = []
         try:
-            state = hypervisor.virsh("domstate", design.domain).strip()
+            state = read_state(hypervisor.virsh("domstate", design.domain, "--reason"))
             findings += [
-                Finding("state", "running", state),
+                Finding("state", "running", str(state), state.runs),
                 *compare(design, hypervisor.virsh("dumpxml", design.domain)),
                 *compare_volumes(design, hypervisor, image),
             ]
-            if state == "running":
+            if state.runs:
                 agent = GuestAgent(hypervisor, design.domain)
                 findings += compare_flags(design.machine, agent.read_file("/proc/cpuinfo").decode())
                 inside, doubts = compare_guest(agent, design)

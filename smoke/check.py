@@ -157,9 +157,10 @@ def _in_force(target: Target, path: str, fingerprint: str) -> list[Line]:
 def _ready(plan: Plan, libvirt: Libvirt, agent: GuestAgent, progress: Progress, result: Result) -> str | None:
     """Wait for the guest; the certificate to pin, if the plan pins the one that it serves."""
     started = time.monotonic()
-    if libvirt.start and power.state(agent.hypervisor, libvirt.domain) == "shut off":
-        with progress.phase(f"start {libvirt.domain}, which is shut off"):
-            power.start(agent.hypervisor, libvirt.domain)
+    now = power.state(agent.hypervisor, libvirt.domain) if libvirt.start else None
+    if now and not now.runs:
+        with progress.phase(f"bring back {libvirt.domain}, which is {now}"):
+            power.bring_back(agent.hypervisor, libvirt.domain)
     try:
         patient = GuestAgent(agent.hypervisor, agent.domain, timeout=5)
         readiness.wait_until_ready(

@@ -180,6 +180,8 @@ def ask(declared: GatewayDesign, monkeypatch: pytest.MonkeyPatch) -> Callable[..
         ({"inside": [Line("connection tracking table", "99 %", "≤ 90 %", Verdict.FAIL)]}, 1, "99 %"),
         ({"inside": [Line("clock", "off: this machine's is", "≤ 1 s", Verdict.INCONCLUSIVE)]}, 3, "cannot tell: clock"),
         ({"state": "shut off"}, 1, "shut off"),
+        ({"state": "paused (I/O error)"}, 1, "paused (I/O error)"),
+        ({"state": "idle"}, 0, " 0 differ"),
         ({"silent": True}, 3, "cannot tell: the guest agent does not answer."),
         ({"state": ""}, 3, "cannot tell: cannot reach libvirt."),
     ],
