@@ -25,6 +25,8 @@ Probe = Literal[
     "failed-units",
     "free-space",
     "free-inodes",
+    "device-filled",
+    "device-bytes",
     "memory",
     "table-use",
     "firewall",
@@ -52,6 +54,8 @@ class Check:
     - `unit`: the unit's state, with `enabled` where that is asked for; `masked` before anything else
     - `failed-units`: their names, or `none`
     - `free-space`, `free-inodes`: percent of the file system that is mounted there, `memory`: of the guest's memory
+    - `device-filled`: `whole device` when the ext4 file system that is mounted there takes all of it
+    - `device-bytes`: how large the guest takes that device to be
     - `table-use`: percent of the limit `key`_max that `key`_count has reached
     - `firewall`: whether the rules in force are those of the file
     - `certificate-names`: those of the expected names that the certificate in this file is for
@@ -111,6 +115,7 @@ def checks_for(
             "mount-option", PATHS.bodies, "has", f"size={gateway.body_buffer_megabytes << 10}k", "bodies fill no disk"
         ),
         Check("mount-source", PATHS.data, "==", "/dev/vdb", "a virtio disk of its own, the second of the guest"),
+        Check("device-filled", PATHS.data, "==", "whole device", "what a volume has grown by is for its logs"),
     ]
     found += next_start(gateway)
     if guest and guest.firewall:

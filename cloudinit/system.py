@@ -16,7 +16,7 @@ from cloudinit.upstreams import watched, watcher_files
 
 _UNITS = "/etc/systemd/system"
 _ROTATE_MINUTES = 15
-_PROGRAMS = ("blkid", "e2fsck", "findmnt", "mkfs.ext4", "nginx", "openssl", "wipefs")
+_PROGRAMS = ("blkid", "e2fsck", "findmnt", "mkfs.ext4", "nginx", "openssl", "resize2fs", "wipefs")
 
 
 def system_files(guest: GuestSettings, gateway: GatewaySettings, platform: Platform) -> dict[str, GuestFile]:

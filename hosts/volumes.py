@@ -7,17 +7,26 @@ its own there, but these three commands.
 from __future__ import annotations
 
 import tempfile
+import time
 from pathlib import Path
 
+from hosts import power
 from hosts.agent import GuestAgent
 from hosts.pools import Volume, bytes_of, delete
-from hosts.problems import HypervisorProblem, Problem
+from hosts.problems import AgentSilent, Problem
+from hosts.states import State
 from hosts.virsh import Hypervisor
 
 _LOOKED_AT = 4 << 20
 """Bytes at each end: file systems, LVM, md, LUKS and partition tables all keep their signatures there."""
 
-_GROW_FILE_SYSTEM = 'device=$(findmnt --noheadings --output SOURCE --mountpoint /srv/nordgate) && resize2fs "$device"'
+_GROW_FILE_SYSTEM = (
+    'device=$(findmnt --noheadings --output SOURCE --mountpoint /srv/nordgate) || exit 0; resize2fs "$device"'
+)
+"""One that is not mounted yet is grown by the boot, which does so each time right after it has mounted it."""
+
+_ANSWERS_WITHIN = 60.0
+"""Seconds that the guest agent may stay silent: the guest may just be starting."""
 
 
 class DataVolume(Volume):
@@ -45,7 +54,11 @@ def create(volume: DataVolume) -> str:
 
 
 def grow(volume: DataVolume) -> str:
-    """Make it as large as declared, with its file system if the guest runs; its path. Refuses to shrink it."""
+    """Make it as large as declared, with its file system if the guest runs; its path. Refuses to shrink it.
+
+    Repeatable: the guest's device and the file system are made to follow on every call, so that a run which was cut
+    off between them is completed by the next. A guest that does not run grows the file system when it boots.
+    """
     hypervisor = Hypervisor(volume.uri)
     hypervisor.refresh_pool(volume.pool)
     there = bytes_of(volume, "capacity")
@@ -60,13 +73,43 @@ def grow(volume: DataVolume) -> str:
     if volume.bytes > there:
         words = ("vol-resize", volume.name, str(volume.bytes), "--pool", volume.pool, "--allocate")
         hypervisor.virsh(*words, timeout=600)
-        if _running(hypervisor, volume.domain):
-            hypervisor.virsh("blockresize", volume.domain, path, f"{volume.bytes}B", timeout=60)
-            done = GuestAgent(hypervisor, volume.domain).exec(["/bin/bash", "-c", _GROW_FILE_SYSTEM], timeout=300)
-            if done.exit_code != 0:
-                words_of_it = done.stderr.decode(errors="replace").strip()
-                raise Problem(f"{volume.name} has grown, the file system on it has not: {words_of_it}")
+    try:
+        _grow_in_guest(hypervisor, volume, path)
+    except Problem as problem:
+        if _live(hypervisor, volume.domain):
+            raise Problem(
+                f"{volume.name} has {volume.bytes >> 20} MiB now, and the guest does not use all of it yet: {problem} "
+                "Deploy again, or restart the guest (`make stop`, `make start`): both go on from here."
+            ) from None
+        # It has stopped meanwhile.
     return path
+
+
+def _grow_in_guest(hypervisor: Hypervisor, volume: DataVolume, path: str) -> None:
+    """Have a guest that runs see the whole volume, and its file system fill it. Raises Problem."""
+    now = _live(hypervisor, volume.domain)
+    if not now:
+        return
+    if not now.runs:
+        power.bring_back(hypervisor, volume.domain)
+    hypervisor.virsh("blockresize", volume.domain, path, f"{volume.bytes}B", timeout=60)
+    agent, end = GuestAgent(hypervisor, volume.domain), time.monotonic() + _ANSWERS_WITHIN
+    while True:
+        try:
+            done = agent.exec(["/bin/bash", "-c", _GROW_FILE_SYSTEM], timeout=300)
+            break
+        except AgentSilent:
+            if time.monotonic() > end:
+                raise
+            time.sleep(1)
+    if done.exit_code != 0:
+        raise Problem(done.stderr.decode(errors="replace").strip())
+
+
+def _live(hypervisor: Hypervisor, domain: str) -> State | None:
+    """The state of a domain that has an emulator with a guest in it; None where the next one begins with a boot."""
+    now = power.state(hypervisor, domain)
+    return None if now is None or now.remedy in ("start", "destroy") else now
 
 
 def _empty(hypervisor: Hypervisor, volume: DataVolume) -> bool:
@@ -79,10 +122,3 @@ def _empty(hypervisor: Hypervisor, volume: DataVolume) -> bool:
             if part.read_bytes().strip(b"\0"):
                 return False
     return True
-
-
-def _running(hypervisor: Hypervisor, domain: str) -> bool:
-    try:
-        return hypervisor.virsh("domstate", domain).strip() == "running"
-    except HypervisorProblem:
-        return False

@@ -52,6 +52,12 @@ FAULTS: tuple[Fault, ...] = (
         f"log|{PATHS.data}",
     ),
     Fault(
+        "the data volume has grown, and the guest does not use all of it: {last}",
+        "restart the guest, which grows the file system (`make stop`, `make start`), or says on its console why not",
+        traces.failed(f"{PATHS.data}: (file system|bytes of its device)"),
+        f"{PATHS.data}: (file system|bytes of its device)",
+    ),
+    Fault(
         "the data volume has no inode left: nginx can make no log",
         f"{_LOGIN} and look for many small files below {PATHS.data}; delete what is not nginx's",
         traces.full(PATHS.data, 2),
@@ -243,9 +249,17 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "the guest lacks a unit that it needs at its next start: {last}",
-        f"{_LOGIN}, `systemctl unmask` or `enable` and start it; or {_REBUILD}",
+        f"{_LOGIN}, `systemctl unmask` or `enable` and start it, or `systemctl reset-failed` what has been mended; "
+        f"or {_REBUILD}",
         traces.failed(r"\.(service|timer) is|failed units"),
         r"\.(service|timer) is|failed units",
+    ),
+    Fault(
+        "cloud-init reported errors at this boot: {last}",
+        "mend what it names and restart the guest (`make stop STACK={stack} GATEWAY={gateway}`, then `make start`): "
+        f"they count until then; or {_REBUILD}",
+        traces.failed("^cloud-init is|cloud-init reported errors"),
+        "^cloud-init is",
     ),
     Fault(
         "a setting of the running guest was changed: {last}",

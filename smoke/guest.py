@@ -126,6 +126,8 @@ def _title(check: Check) -> str:
         "config-hash": "configuration that nginx serves",
         "config-test": "configuration on disk",
         "failed-units": "failed units",
+        "device-filled": f"{check.key}: file system",
+        "device-bytes": f"{check.key}: bytes of its device",
         "free-space": f"{check.key}: free",
         "free-inodes": f"{check.key}: free inodes",
         "memory": "available memory",

@@ -51,6 +51,12 @@ declared=$(unshare --net bash -c 'nft --file "$1" && exec nft --stateless list r
 """
 """nft itself says what the file's rules are, in a network of its own, and what rules are in force."""
 
+_DEVICE = r"""
+while read -r device folder _; do [ "$folder" != {folder} ] || break; done </proc/mounts
+show "/sys/class/block/${device##*/}/size"; od --address-radix=n --format=u4 --width=32 -j 1028 -N 32 "$device"
+"""
+"""The size of what is mounted there, in sectors, and of the ext4 file system on it, as its superblock has it."""
+
 _BY_PROBE = {
     "listen-backlog": "section sockets; ss -Hlnt",
     "mount-option": "section mounts; show /proc/mounts",
@@ -129,6 +135,11 @@ class Reading:
             case "failed-units":
                 failed = [line.split()[0] for line in self.text("failed").splitlines() if line.split()]
                 return " ".join(failed) or ("none" if "failed" in self.sections else "")
+            case "device-filled":
+                return self._filled()
+            case "device-bytes":
+                sectors = self.text("device").partition("\n")[0]
+                return str(512 * int(sectors)) if sectors.isdigit() else ""
             case "free-space" | "free-inodes":
                 return self._free(check.key, 1 if check.probe == "free-space" else 3)
             case "memory":
@@ -167,6 +178,21 @@ class Reading:
             return f"{state}, {facts['UnitFileState']}" if "," in expected else state
         return ""
 
+    def _filled(self) -> str:
+        """Of the device's sectors, and numbers of the superblock (Linux: fs/ext4/ext4.h) from s_blocks_count_lo on."""
+        numbers = self.text("device").split()
+        if len(numbers) != 9 or not all(number.isdigit() for number in numbers):
+            return ""
+        sectors, blocks, *_, log_block, _, blocks_per_group = map(int, numbers)
+        device, block = 512 * sectors, 1024 << log_block
+        # Past 2^32 blocks the count goes on in another field. A last group too small for its own tables is never made.
+        unused = (device - blocks * block) % (block << 32)
+        return (
+            "whole device"
+            if unused < blocks_per_group * block // 8
+            else f"{blocks * block >> 20} of {device >> 20} MiB"
+        )
+
     def _free(self, folder: str, column: int) -> str:
         """Of `blocks free-blocks inodes free-inodes folder`; a file system without a table of inodes has no end."""
         for line in self.text("space").splitlines():
@@ -180,9 +206,13 @@ DEAR = frozenset({"config-test", "firewall", "certificate-names", "certificate-e
 """Probes that start programs which take their time: seconds in all where the CPU is emulated."""
 
 
+_ABOUT_TO_CHANGE = frozenset({"device-bytes"})
+"""What a deployment itself makes so before it proves it."""
+
+
 def quick(promises: GuestPromises) -> GuestPromises:
     """What of the promises can be read at next to no cost: no program is asked that takes its time, chrony neither."""
-    checks = tuple(check for check in promises.checks if check.probe not in DEAR)
+    checks = tuple(check for check in promises.checks if check.probe not in DEAR | _ABOUT_TO_CHANGE)
     return promises.model_copy(update={"checks": checks, "synchronised": False})
 
 
@@ -220,6 +250,8 @@ def script(promises: GuestPromises, versions: bool = True) -> str:
                 host, _, path = check.key.removeprefix("http://").partition("/")
                 address, _, port = host.partition(":")
                 lines.append(f"section {quote(check.key)}; fetch {quote(address)} {quote(port)} {quote(path)}")
+            case "device-filled":
+                lines.append("section device" + _DEVICE.replace("{folder}", quote(check.key)))
             case "firewall":
                 lines.append("section firewall" + _FIREWALL.replace("{file}", quote(check.key)))
     if units := _keys(promises, "unit"):

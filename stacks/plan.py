@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 from typing import Any
 
-from cloudinit import PATHS, PLATFORMS, GatewaySettings, GuestSettings, SeedDocuments, checks_for, substance
+from cloudinit import PATHS, PLATFORMS, Check, GatewaySettings, GuestSettings, SeedDocuments, checks_for, substance
 from cloudinit.answers import answer_headers
 from cloudinit.headers import NEVER_TOLD
 from cloudinit.locations import answering
@@ -62,7 +62,8 @@ def smoke_plan(
                     gateway_settings(settings, stack, name), PLATFORMS[settings.image.platform], seed.config_hash, guest
                 )
                 if check.probe != "cpu-flag" or settings.hardware.require_aes
-            ],
+            ]
+            + [dataclasses.asdict(_data_device(settings.hardware.data_volume))],
             "files": {
                 path: hashlib.sha256(substance(path, file.content).encode()).hexdigest()
                 for path, file in seed.files.items()
@@ -85,6 +86,11 @@ def smoke_plan(
             {region: origin.uri for region, origin in settings.origins.items()},
         ),
     }
+
+
+def _data_device(size: int) -> Check:
+    """No part of what the guest is made from: the volume grows in place."""
+    return Check("device-bytes", PATHS.data, ">=", str(size), "the volume was made larger while the guest ran")
 
 
 def limited_path(settings: Settings) -> str | None:

@@ -162,3 +162,53 @@ def test_an_answer_that_never_comes_is_not_waited_for_and_the_rest_is_read() -> 
     parts = done.stdout.decode().split("\x1e")[1:]
     reading = Reading(dict(part.partition("\n")[::2] for part in parts))
     assert [reading.value(check) for check in checks] == ["", "Linux"]
+
+
+FILLED = Check("device-filled", "/srv/nordgate", "==", "whole device", "")
+MEBI = 1 << 20
+
+
+def device(image: Path, size: int) -> Reading:
+    """What the guest's script would print of a device of that size whose superblock is the image's."""
+    words = ["od", "--address-radix=n", "--format=u4", "--width=32", "-j", "1028", "-N", "32", str(image)]
+    assert " ".join(words[:-1]) in script(GuestPromises(checks=(FILLED,)))
+    told = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    return changed(device=f"{size // 512}\n{told}")
+
+
+@pytest.mark.parametrize("size", [64, 136, 192, 500, 512, 1024, 5000])
+def test_a_file_system_that_was_made_for_a_device_or_grown_with_it_fills_it(tmp_path: Path, size: int) -> None:
+    """Real e2fsprogs: neither always takes all of it, for the last group must have room for its own tables."""
+    image = tmp_path / "image"
+    for tail in (0, 3):
+        with image.open("wb") as file:
+            file.truncate((size + tail) * MEBI)
+        subprocess.run(["mkfs.ext4", "-q", "-E", "lazy_itable_init=1", str(image)], check=True)
+        assert FILLED.holds(device(image, (size + tail) * MEBI).value(FILLED))
+        for larger in (size + tail + 24, 2 * (size + tail)):
+            assert not FILLED.holds(device(image, larger * MEBI).value(FILLED)), "it has grown, the file system not"
+            with image.open("r+b") as file:
+                file.truncate(larger * MEBI)
+            subprocess.run(["resize2fs", "-f", str(image)], check=True, capture_output=True)
+            assert FILLED.holds(device(image, larger * MEBI).value(FILLED))
+
+
+@pytest.mark.parametrize(
+    ("sectors", "blocks", "found"),
+    [
+        (393216, 32768, "128 of 192 MiB"),
+        (393216, 49152, "whole device"),
+        (262144, 49152, "192 of 128 MiB"),
+        # 20 TiB: the count of blocks goes on in a field that is not read.
+        (42949672960, 5368709120 % (1 << 32), "whole device"),
+    ],
+)
+def test_a_file_system_is_compared_with_its_device(sectors: int, blocks: int, found: str) -> None:
+    reading = changed(device=f"{sectors}\n {blocks} 0 0 0 0 2 2 32768\n")
+    assert reading.value(FILLED) == found
+    assert reading.value(Check("device-bytes", "/srv/nordgate", ">=", "1", "")) == str(sectors * 512)
+
+
+@pytest.mark.parametrize("said", ["", "393216\n", "393216\nod: /dev/vdb: cannot read\n"])
+def test_a_device_that_could_not_be_read_fills_nothing(said: str) -> None:
+    assert changed(device=said).value(FILLED) == ""

@@ -92,6 +92,8 @@ def test_both_stacks_are_checked_in_the_same_way(region: str) -> None:
     production, test = (json.loads(tree["gateways/gw1/smoke.json"]) for tree in trees)
     (names,) = (check for check in test["guest"]["checks"] if check["probe"] == "certificate-names")
     names["expected"] = names["expected"].removesuffix(f" api.{region}-test.localhost")
+    for plan in (production, test):  # of the size that its own hardware declares
+        plan["guest"]["checks"] = [check for check in plan["guest"]["checks"] if check["probe"] != "device-bytes"]
     assert {key for key in {*production, *test} if production.get(key) != test.get(key)} == CHECKED_ELSEWHERE
 
 
