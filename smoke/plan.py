@@ -60,7 +60,8 @@ class Libvirt(Model):
     """The serial console's log on the hypervisor; without one, where the domain's XML says."""
     boot_result: GuestPath = "/run/nordgate/boot.json"
     start: bool = False
-    """Whether a domain that is shut off is started first."""
+    """Whether a domain that does not run (shut off, paused, asleep, crashed) is brought back first, and a boot
+    that had failed before is gone through again."""
 
 
 class GuestPromises(Model):

@@ -5,16 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from shlex import quote
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from hosts.agent import GuestAgent
-from hosts.problems import AgentSilent, DomainStopped, GuestFileMissing, HypervisorProblem
+from hosts.problems import AgentProblem, AgentSilent, DomainStopped, GuestFileMissing, HypervisorProblem
 from hosts.virsh import Hypervisor
 from smoke.plan import Plan
 from smoke.problems import NotReady
 from smoke.progress import Progress
+
+_AGAIN = "systemctl cat nordgate-boot >/dev/null && rm -f {result} && systemctl restart --no-block nordgate-boot"
+"""Has a guest that runs go through its boot's steps once more. Its old result must not be read meanwhile."""
+
+_Answer = TypeVar("_Answer")
 
 _MISSES = 3
 """So many failed looks in a row end the wait: a libvirt that restarts is not an unreachable one."""
@@ -64,6 +71,9 @@ class _Wait:
     misses: int = 0
     serves: Callable[[], bool] = lambda: False
     tell: Callable[[str], None] = lambda _: None
+    seen_booting: bool = False
+    """Whether the boot was under way while this looked: its failure is then of now."""
+    tried_again: bool = False
     silent_since: float | None = None
     serves_since: float | None = None
 
@@ -124,10 +134,11 @@ def _await_agent(wait: _Wait, hypervisor: Hypervisor, agent: GuestAgent) -> None
             connected = hypervisor.look(agent.domain).agent_connected
             wait.misses = 0
             if connected:
-                agent.ping()
+                _ask_or_look(hypervisor, agent, agent.ping)
                 wait.answered()
                 return
             silent = AgentSilent(f"the guest agent of {agent.domain} is not connected.")
+            wait.seen_booting = True
         except AgentSilent as problem:
             silent = problem
             wait.waited_for = f"the guest agent, which is connected, to answer ({problem})"
@@ -139,17 +150,19 @@ def _await_agent(wait: _Wait, hypervisor: Hypervisor, agent: GuestAgent) -> None
 
 
 def _await_result(wait: _Wait, hypervisor: Hypervisor, agent: GuestAgent) -> BootResult:
-    assert wait.plan.libvirt is not None  # noqa: S101 - without it nobody waits
-    path, wanted = wait.plan.libvirt.boot_result, wait.plan.content_hash
+    libvirt = wait.plan.libvirt
+    assert libvirt is not None  # noqa: S101 - without it nobody waits
+    path, wanted = libvirt.boot_result, wait.plan.content_hash
     stale_since: float | None = None
     while True:
         try:
-            content = _read_or_look(hypervisor, agent, path)
+            content = _ask_or_look(hypervisor, agent, lambda: agent.read_file(path))
             wait.answered()
             result = BootResult.model_validate_json(content)
         except HypervisorProblem as problem:
             wait.miss(problem)
         except GuestFileMissing:
+            wait.seen_booting = True
             wait.waited_for = f"the guest to write {path} (its first boot goes on)"
         except ValidationError as error:
             wait.waited_for = f"a well-formed {path} ({error.errors()[0]['msg']})"
@@ -159,9 +172,15 @@ def _await_result(wait: _Wait, hypervisor: Hypervisor, agent: GuestAgent) -> Boo
         else:
             nameless = not result.ready and not result.content_hash  # it failed before it knew its own hash
             if wanted is None or result.content_hash == wanted or nameless:
-                if not result.ready:
-                    raise NotReady(f"the first boot of {wait.plan.gateway} failed: {result.failure}")
-                return result
+                if result.ready:
+                    return result
+                if wait.seen_booting or not libvirt.start or not _try_again(agent, path):
+                    raise NotReady(_failure(wait, result))
+                # It failed before this began, and may have been mended since.
+                wait.seen_booting = wait.tried_again = True
+                wait.waited_for = f"the boot, which had failed before ({result.failure}), to end once more"
+                wait.pause()
+                continue
             stale_since = stale_since or time.monotonic()
             other = f"{result.content_hash}, not {wanted}: another instance answers"
             wait.waited_for = f"the new guest (the content hash in the guest is {other})"
@@ -170,10 +189,32 @@ def _await_result(wait: _Wait, hypervisor: Hypervisor, agent: GuestAgent) -> Boo
         wait.pause()
 
 
-def _read_or_look(hypervisor: Hypervisor, agent: GuestAgent, path: str) -> bytes:
-    """The file; when the agent falls silent, first the reason if the domain has stopped."""
+def _try_again(agent: GuestAgent, result: str) -> bool:
+    """Start the boot's steps once more in a guest that runs; whether that could be done."""
     try:
-        return agent.read_file(path)
-    except (AgentSilent, DomainStopped):
+        return agent.exec(["/bin/sh", "-c", _AGAIN.format(result=quote(result))]).exit_code == 0
+    except AgentProblem:
+        return False
+
+
+def _failure(wait: _Wait, result: BootResult) -> str:
+    which = f"STACK={wait.plan.stack} GATEWAY={wait.plan.gateway}"
+    return (
+        f"the first boot of {wait.plan.gateway} failed{', and does so again now' if wait.tried_again else ''}: "
+        f"{result.failure}. Where a setting is wrong, change it and deploy. What is wrong in the guest alone can be "
+        f"mended there (`make ssh {which}`): the next deployment goes through these steps again. What cloud-init could "
+        f"not do counts until the guest is restarted (`make stop`, `make start`) or made anew (`make rebuild {which}`)."
+    )
+
+
+def _ask_or_look(hypervisor: Hypervisor, agent: GuestAgent, ask: Callable[[], _Answer]) -> _Answer:
+    """What the agent answers; when it falls silent, first the reason if the domain has stopped."""
+    try:
+        return ask()
+    except AgentSilent:
         hypervisor.look(agent.domain)
         raise
+    except DomainStopped as problem:
+        hypervisor.look(agent.domain)
+        # It goes on, or will in a moment: a snapshot stops it for as long as it takes.
+        raise AgentSilent(str(problem)) from None

@@ -6,10 +6,14 @@ The tests share one stack and run in this order. Data written before the first e
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 import shutil
+import signal
 import struct
 import subprocess
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,6 +28,9 @@ from tests.e2e.project import Ended, Project
 LAB = "lifecycle"
 DOMAIN = f"{LAB}-test-gw1"
 POOL = Path(f"/var/lib/nordgate/lab/{LAB}/pool")
+DATA = POOL / f"{DOMAIN}-data.raw"
+GROWN = 256 << 20
+"""More bytes than any of the edits declares."""
 ANCHOR = "  nordgate:budgetScale"
 SECOND = "    gw2:\n      hypervisor: host1\n      address: 10.81.0.12\n"
 """Another gateway, as it stands before ANCHOR in the stack file."""
@@ -183,17 +190,109 @@ def test_a_smaller_data_volume_is_refused(project: Project) -> None:
     up(project)
 
 
-def test_a_stopped_gateway_is_started_and_proved_again(project: Project) -> None:
+def test_a_volume_that_has_grown_further_than_its_file_system_is_told_by_a_preview(project: Project) -> None:
+    """As after a deployment that was cut off between the two; the next boot grows it, below."""
+    pool = f"nordgate-{LAB}-test"
+    HYPERVISOR.virsh("vol-resize", DATA.name, str(GROWN), "--pool", pool, "--allocate")
+    HYPERVISOR.virsh("blockresize", DOMAIN, str(DATA), f"{GROWN}B")
+    preview = project.pulumi("preview")
+    assert preview.code == 0, preview.output
+    assert re.search(r"gw1 is not what was declared.*: file system is \d+ of 256 MiB", preview.output), preview.output
+
+
+def test_a_paused_gateway_goes_on_and_is_stopped_cleanly(project: Project) -> None:
     assert holds(OLD_LOG_FOLDER)
-    assert project.make("stop").code == 0
-    assert HYPERVISOR.virsh("domstate", DOMAIN).strip() == "shut off"
+    HYPERVISOR.virsh("suspend", DOMAIN)
+    ended = project.make("start")
+    assert ended.code == 0, ended.output
+    HYPERVISOR.virsh("suspend", DOMAIN)
+    ended = project.make("stop")
+    assert ended.code == 0, ended.output
+    assert HYPERVISOR.virsh("domstate", DOMAIN, "--reason").strip() == "shut off (shutdown)"
+
+
+def test_a_stopped_gateway_is_started_and_proved_again(project: Project) -> None:
     ended = up(project)
     assert "which is shut off" in ended.output, ended.output
+    assert holds('[ "$(stat -f -c "%b * %S" /srv/nordgate | xargs expr)" -gt 230000000 ]'), "the file system has grown"
     unchanged(project)
 
 
 def test_what_a_worker_had_put_among_the_logs_was_set_aside_by_that_start_and_not_followed() -> None:
     assert holds(LOG_FOLDER_PUT_RIGHT)
+
+
+def test_a_boot_that_failed_is_gone_through_again_when_it_has_been_mended(project: Project) -> None:
+    """Such as a delivered pair that was not whole."""
+    assert not holds("cd /srv/nordgate/tls && ln -sfn nowhere current && systemctl restart nordgate-boot")
+    ended = project.make("start")
+    assert ended.code != 0, ended.output
+    assert "and does so again now: tls: /srv/nordgate/tls/current/server.key is missing" in ended.output, ended.output
+    assert holds("ln -sfn self-signed /srv/nordgate/tls/current")
+    ended = project.make("start")
+    assert ended.code == 0, ended.output
+    assert holds("grep '\"ready\":true' /run/nordgate/boot.json")
+    unchanged(project)
+
+
+def killed() -> None:
+    """The emulator dies, as it does for lack of memory on its host."""
+    listing = subprocess.run(["pgrep", "-f", f"guest={DOMAIN},"], capture_output=True, text=True, check=True)
+    for pid in listing.stdout.split():
+        os.kill(int(pid), signal.SIGKILL)
+
+
+def asleep() -> None:
+    """Suspended to memory by itself."""
+    assert holds("systemd-run systemctl suspend")
+    deadline = time.monotonic() + 60
+    while "pmsuspended" not in HYPERVISOR.virsh("domstate", DOMAIN):
+        assert time.monotonic() < deadline, HYPERVISOR.virsh("domstate", DOMAIN, "--reason")
+        time.sleep(0.5)
+
+
+def reset() -> None:
+    """Again and again, as by a watchdog."""
+    for _ in range(4):
+        HYPERVISOR.virsh("reset", DOMAIN)
+        time.sleep(5)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("fall", "said"),
+    [
+        (partial(HYPERVISOR.virsh, "suspend", DOMAIN), "bring back .*, which is paused"),
+        (asleep, "bring back .*, which is pmsuspended"),
+        (killed, r"bring back .*, which is shut off \(crashed\)"),
+        (reset, "first boot has ended"),
+    ],
+    ids=["paused", "asleep", "killed", "reset"],
+)
+def test_a_gateway_that_has_fallen_is_brought_back_and_proved_again(
+    project: Project, fall: Callable[[], object], said: str
+) -> None:
+    fall()
+    ended = up(project)
+    assert re.search(said, ended.output), ended.output
+    assert "gw1-check created" in ended.output, ended.output
+    unchanged(project)
+
+
+@pytest.mark.long
+def test_an_agent_that_is_silent_after_the_volume_has_grown_is_no_success(project: Project) -> None:
+    project.edit("    dataVolume: 192MiB", "    dataVolume: 288MiB")
+    assert holds(
+        "systemd-run --on-active=150 systemctl start qemu-guest-agent; systemctl stop --no-block qemu-guest-agent"
+    )
+    ended = project.pulumi("up", "--yes", "--skip-preview")
+    assert ended.code != 0, ended.output
+    assert "gw1-data.raw has 288 MiB now, and the guest does not use all of it yet" in ended.output, ended.output
+    ended = project.pulumi("up", "--yes", "--skip-preview")
+    while ended.code != 0:  # until the agent answers
+        assert "the guest does not use all of it yet" in ended.output, ended.output
+        ended = project.pulumi("up", "--yes", "--skip-preview")
+    assert holds('[ "$(stat -f -c "%b * %S" /srv/nordgate | xargs expr)" -gt 260000000 ]')
 
 
 @pytest.mark.long

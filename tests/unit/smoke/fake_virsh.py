@@ -3,7 +3,8 @@
 The scenario (JSON in $FAKE_VIRSH): `state`, a domstate line, or a list of them, one per look; `connected_after`,
 looks until the agent is connected; `boot`, what the boot result holds at each read (null: no such file); `files`,
 other files in the guest; `refuse`, agent commands that are disabled; `silent`, why the agent does not
-answer; `endless`, that no command ends in the guest; `error`, what every call fails with.
+answer; `ends`, the exit code of commands (3); `endless`, that no command ends in the guest; `error`, what every
+call fails with.
 """
 
 import base64
@@ -80,7 +81,7 @@ def agent(command: dict[str, Any]) -> Any:
         said = " ".join(scenario["exec"]["arg"]).encode()
         if "endless" in scenario:
             return {"exited": False}
-        return {"exited": True, "exitcode": 3, "out-data": base64.b64encode(said).decode()}
+        return {"exited": True, "exitcode": scenario.get("ends", 3), "out-data": base64.b64encode(said).decode()}
     return {}
 
 

@@ -26,10 +26,9 @@ FAILED = json.dumps(
 
 @pytest.fixture
 def wait(guest: Any, make_plan: Any) -> Any:
-    def run(timeout: float = 5, stale: float = 5) -> BootResult:
-        plan = make_plan(
-            libvirt={"uri": "test:///fake", "domain": "gw1"}, contentHash="new", readiness={"timeoutSeconds": timeout}
-        )
+    def run(timeout: float = 5, stale: float = 5, start: bool = True) -> BootResult:
+        libvirt = {"uri": "test:///fake", "domain": "gw1", "start": start}
+        plan = make_plan(libvirt=libvirt, contentHash="new", readiness={"timeoutSeconds": timeout})
         agent, pace = GuestAgent(guest.hypervisor, "gw1"), Pace(poll=0.02, stale=stale)
         return wait_until_ready(plan, guest.hypervisor, agent, Progress(quiet=True), pace)
 
@@ -54,6 +53,51 @@ def test_failed_first_boot_ends_the_wait_and_names_step_and_error(guest: Any, wa
     guest.set(boot=FAILED)
     with pytest.raises(NotReady, match="the first boot of gw1 failed: nginx: no key"):
         wait(timeout=60)
+
+
+@pytest.mark.parametrize("before", [{"connected_after": 2, "boot": FAILED}, {"boot": [None, FAILED]}])
+def test_a_boot_that_fails_while_it_is_waited_for_is_not_tried_again(guest: Any, wait: Any, before: Any) -> None:
+    guest.set(**before)
+    with pytest.raises(NotReady, match=r"the first boot of gw1 failed: nginx: no key\. Where a setting is wrong, "):
+        wait(timeout=60)
+    assert "guest-exec" not in guest.get("commands")
+
+
+def test_a_boot_that_failed_before_is_gone_through_again_and_a_repair_in_place_counts(guest: Any, wait: Any) -> None:
+    guest.set(boot=[FAILED, None, GOOD], ends=0)
+    assert wait().ready
+    (script,) = guest.get("exec")["arg"][1:]
+    assert script.index("rm -f /run/nordgate/boot.json") < script.index("systemctl restart --no-block nordgate-boot")
+
+
+@pytest.mark.parametrize("second", [[None, FAILED], [FAILED]])
+def test_a_boot_that_fails_once_more_says_so_and_what_is_left_to_do(guest: Any, wait: Any, second: Any) -> None:
+    guest.set(boot=[FAILED, *second], ends=0)
+    with pytest.raises(NotReady) as caught:
+        wait(timeout=60)
+    assert "the first boot of gw1 failed, and does so again now: nginx: no key. " in str(caught.value)
+    assert "`make rebuild STACK=test GATEWAY=gw1`" in str(caught.value)
+    assert guest.get("commands").count("guest-exec") == 1
+
+
+@pytest.mark.parametrize("how", [{"ends": 1}, {"refuse": ["guest-exec"]}])
+def test_a_guest_that_cannot_try_again_keeps_its_failure(guest: Any, wait: Any, how: Any) -> None:
+    guest.set(boot=FAILED, **how)
+    with pytest.raises(NotReady, match="the first boot of gw1 failed: nginx: no key"):
+        wait(timeout=60)
+
+
+def test_a_check_that_is_only_to_look_starts_nothing(guest: Any, wait: Any) -> None:
+    guest.set(boot=FAILED, ends=0)
+    with pytest.raises(NotReady, match="the first boot of gw1 failed: nginx: no key"):
+        wait(timeout=60, start=False)
+    assert "guest-exec" not in guest.get("commands")
+
+
+@pytest.mark.parametrize("state", ["paused (creating snapshot)", "paused (starting up)", "in shutdown", "no state"])
+def test_a_state_that_passes_is_waited_for(guest: Any, wait: Any, state: str) -> None:
+    guest.set(state=[state, state, "running (booted)"], connected_after=2)
+    assert wait().ready
 
 
 def test_guest_that_never_writes_its_result_runs_into_the_bound(guest: Any, wait: Any) -> None:
