@@ -441,6 +441,25 @@ def test_a_guest_that_was_stopped_is_started_and_proved_again(project: Project) 
     assert "gw1-check created" in ended.output, ended.output
 
 
+def test_a_lab_whose_services_have_died_gets_them_again_beside_its_guest(project: Project) -> None:
+    """Its first process does nothing meanwhile, as one whose checkout is gone."""
+    guest = GuestAgent(Hypervisor(URI), f"{STACK}-gw1")
+    boot = guest.read_file("/proc/sys/kernel/random/boot_id")
+    first = int(Path(f"/var/lib/nordgate/lab/{LAB}/pid").read_text().split()[0])
+    os.kill(first, signal.SIGSTOP)
+    try:
+        for pid in Path(f"/proc/{first}/task/{first}/children").read_text().split():
+            if b"tools.lab." in Path(f"/proc/{pid}/cmdline").read_bytes():
+                os.kill(int(pid), signal.SIGKILL)
+        ended = project.make("lab-up")
+    finally:
+        os.kill(first, signal.SIGCONT)
+    assert ended.code == 0, ended.output
+    assert "Starting backend 1, backend 2, dns of lab e2e again" in ended.output, ended.output
+    assert guest.read_file("/proc/sys/kernel/random/boot_id") == boot
+    assert json.loads(asked("GET", "/hello")[1])["backend"].startswith("backend-")
+
+
 def test_a_lab_that_died_comes_back_with_its_guest_and_is_proved_again(project: Project) -> None:
     os.kill(int(Path(f"/var/lib/nordgate/lab/{LAB}/pid").read_text().split()[0]), signal.SIGKILL)
     ended = project.make("up")

@@ -6,12 +6,15 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tools.console import Problem, duration
-from tools.lab import control
+from tools.lab import control, entries
 from tools.lab.layout import Lab
 from tools.lab.processes import named, noted, recorded
 
@@ -92,3 +95,117 @@ def test_a_list_of_mount_points_that_was_cut_off_is_forgotten(
     assert control._mount_points() == []
     (tmp_path / "mount-points.json").write_text(json.dumps(["/run/a"]))
     assert control._mount_points() == ["/run/a"]
+
+
+KEEPER = """
+import sys
+from pathlib import Path
+from tools.lab import host
+
+host._LONGEST_PAUSE, host._AT_ONCE = float(sys.argv[1]), float(sys.argv[2])
+folder = Path(sys.argv[3])
+host.keep_running({
+    "steady": ["sh", "-c", f"echo $$ >>{folder}/steady; exec sleep 600"],
+    "failing": ["sh", "-c", f"echo x >>{folder}/failing; exit 1"],
+    "gone": [str(folder / "nothing")],
+})
+"""
+
+
+def test_a_service_that_ends_or_cannot_be_started_ends_neither_the_others_nor_the_lab(tmp_path: Path) -> None:
+    """The checkout that a lab was started from can be deleted; its guests run on."""
+    words = [sys.executable, "-c", KEEPER, "2", "10", str(tmp_path)]
+    first = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    started, failing = tmp_path / "steady", tmp_path / "failing"
+    try:
+        deadline = time.monotonic() + 20
+        while len(told := started.read_text().split() if started.exists() else []) < 2:
+            assert time.monotonic() < deadline, "it is started again when it has been killed"
+            if len(told) == 1:
+                with suppress(ProcessLookupError):
+                    subprocess.run(["kill", "-KILL", told[0]], check=False, timeout=10)
+            time.sleep(0.1)
+        while len(failing.read_text().split()) < 3:
+            assert time.monotonic() < deadline, "it is tried again"
+            time.sleep(0.1)
+        assert first.poll() is None
+    finally:
+        first.kill()
+        for pid in started.read_text().split():
+            subprocess.run(["kill", "-KILL", pid], check=False, capture_output=True, timeout=10)
+        said = first.communicate(timeout=10)[0]
+    assert "gone cannot be started: " in said
+    assert "failing ended with status 256; starting it again in 1 s" in said
+    assert "failing ended with status 256; starting it again in 2 s" in said
+
+
+class Running:
+    """A lab that runs, whose services are silent until as many as `heals` were started again."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, silent: Sequence[str], heals: bool, emulators: int) -> None:
+        self.silent = list(silent)
+        self.said: list[str] = []
+        self.now = 0.0
+
+        def start(command: Sequence[str], *_: Any) -> int:
+            self.said.append(command[command.index("--") + 1 :][-1])
+            if heals:
+                self.silent.clear()
+            return 1
+
+        def kill(_: Lab, name: str) -> None:
+            self.said.append(f"kill {name}")
+            if heals:
+                self.silent.clear()
+
+        def launch(*_: object) -> None:
+            self.said.append("launch")
+            self.silent.clear()
+
+        def sleep(seconds: float) -> None:
+            self.now += seconds
+
+        fakes: dict[str, Any] = {
+            "_check_machine": lambda: None, "first_process": lambda _: 7, "_silent": lambda _: list(self.silent),
+            "start_child": start, "_kill_children": kill, "_children": lambda *_: [8] * emulators,
+            "_kill": lambda _: self.said.append("kill"), "_lay_out": lambda _: None, "_launch": launch,
+            "_answer_for": lambda *_: None, "enter": lambda _: ["nsenter", "--"],
+        }  # fmt: skip
+        for name, fake in fakes.items():
+            monkeypatch.setattr(control, name, fake)
+        for name in ("keep", "check"):
+            monkeypatch.setattr(entries, name, lambda *_: None)
+        monkeypatch.setattr("time.sleep", sleep)
+        monkeypatch.setattr("time.monotonic", lambda: self.now)
+
+    def up(self) -> list[str]:
+        control.up(Lab("oslo"), [], [], "chronyd")
+        return self.said
+
+
+@pytest.mark.parametrize(
+    ("silent", "started"),
+    [
+        ([], []),
+        (["backend 1", "backend 2"], ["9001"]),
+        (["dns"], ["tools.lab.dns"]),
+        (["libvirtd"], ["kill libvirtd"]),
+    ],
+)
+def test_services_of_a_running_lab_are_started_again_beside_its_guests(
+    monkeypatch: pytest.MonkeyPatch, silent: list[str], started: list[str]
+) -> None:
+    said = Running(monkeypatch, silent, heals=True, emulators=1).up()
+    assert "kill" not in said
+    assert said[:1] == started
+
+
+def test_a_lab_is_never_ended_under_a_guest_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = Running(monkeypatch, ["backend 1"], heals=False, emulators=1)
+    with pytest.raises(Problem, match=r"waited .* for backend 1 of lab oslo to answer(.|\n)*its guests run"):
+        lab.up()
+    assert lab.said == ["9001"]
+
+
+def test_a_lab_without_guests_is_started_anew_when_nothing_else_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Running(monkeypatch, ["backend 1"], heals=False, emulators=0).up() == ["9001", "kill", "launch"]

@@ -122,7 +122,8 @@ def test_a_backend_that_does_not_answer(hanging: Any, monkeypatch: pytest.Monkey
 def test_a_labs_libvirt_that_does_not_answer(hanging: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     hanging("virsh")
     monkeypatch.setattr(control, "_ASKED", 0.3)
-    assert not control._answers(Lab("none"))
+    monkeypatch.setattr(control, "enter", lambda _: [])
+    assert control._silent(Lab("none"))[0] == "libvirtd"
     with pytest.raises(Problem, match="libvirt of lab none does not answer within 0 s; its log is"):
         control.guests(Lab("none"))
 

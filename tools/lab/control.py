@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tools.console import Problem, phase
-from tools.lab import dns, entries
+from tools.lab import dns, entries, host
 from tools.lab.layout import BACKEND_PORTS, LABS, MIRROR_PORT, Forward, Lab
 from tools.lab.processes import named, record, recorded, start_child
 
@@ -23,6 +23,13 @@ _MOUNT_POINTS = LABS / "mount-points.json"
 _START_BOUND = 30.0
 _RESTART_BOUND = 5.0
 _ASKED = 20.0
+_PORTS = {
+    **{f"backend {number}": port for number, port in enumerate(BACKEND_PORTS, start=1)},
+    "dns": dns.PORT,
+    "package mirror": MIRROR_PORT,
+    "chronyd": 123,
+}
+"""Where each service that `tools.lab.host` starts listens."""
 _NEEDED = ("libvirtd", "virsh", "qemu-system-x86_64", "ip", "unshare", "nsenter")
 
 
@@ -36,15 +43,17 @@ def first_process(lab: Lab) -> int | None:
 def up(lab: Lab, forwards: Sequence[Forward], upstreams: Sequence[str], chronyd: str) -> None:
     """Start the lab, or leave it alone when it already runs. A lab left by a crash keeps its volumes and restarts.
 
+    Services of a running lab that do not answer are started again beside its guests.
+
     `upstreams` are the addresses that its backends answer at, besides its own.
     """
     _check_machine()
     if first_process(lab):
-        # libvirtd may just be starting again, which its guests do not notice.
+        # What has ended is just starting again, which guests do not notice.
         deadline = time.monotonic() + _RESTART_BOUND
-        while not (answers := _answers(lab)) and time.monotonic() < deadline:
+        while (silent := _silent(lab)) and time.monotonic() < deadline:
             time.sleep(0.2)
-        if answers:
+        if not silent or _revived(lab, silent, chronyd):
             _answer_for(lab, upstreams)
             entries.keep(lab, forwards)
             return
@@ -54,7 +63,7 @@ def up(lab: Lab, forwards: Sequence[Forward], upstreams: Sequence[str], chronyd:
         try:
             _lay_out(lab)
             _launch(lab, chronyd)
-            _await(lambda: _answers(lab), f"libvirt of lab {lab.name}", lab)
+            _await(lambda: not _silent(lab), f"libvirt of lab {lab.name}", lab)
             _answer_for(lab, upstreams)
             entries.keep(lab, forwards)
         except BaseException:
@@ -162,16 +171,63 @@ def _launch(lab: Lab, chronyd: str) -> None:
     record(lab.pid_file, pid)
 
 
-def _answers(lab: Lab) -> bool:
+def _silent(lab: Lab) -> list[str]:
+    """The names of the lab's services that do not answer."""
     try:
         virsh = subprocess.run(["virsh", "-c", lab.uri, "version"], capture_output=True, check=False, timeout=_ASKED)
-        if virsh.returncode:
-            return False
-        look = [*enter(lab), "ss", "-Hltun"]
+        silent = ["libvirtd"] if virsh.returncode else []
+    except subprocess.TimeoutExpired:
+        silent = ["libvirtd"]
+    look = [*enter(lab), "ss", "-Hltun"]
+    try:
         listening = subprocess.run(look, capture_output=True, text=True, check=False, timeout=_ASKED).stdout
     except subprocess.TimeoutExpired:
-        return False
-    return all(f":{port} " in listening for port in (*BACKEND_PORTS, MIRROR_PORT, dns.PORT, 123))
+        listening = ""
+    return [*silent, *(service for service, port in _PORTS.items() if f":{port} " not in listening)]
+
+
+def _revived(lab: Lab, silent: Sequence[str], chronyd: str) -> bool:
+    """Start these services of a lab again; its guests run on. Whether they answer now.
+
+    Raises Problem where they do not and the lab has guests that run: to start all of it again would end them.
+    """
+    with phase(f"Starting {', '.join(silent)} of lab {lab.name} again"):
+        commands = host.services_of(lab, chronyd)
+        for service in silent:
+            if service == "libvirtd":
+                # One that hangs; the lab's first process starts it again.
+                _kill_children(lab, "libvirtd")
+            else:
+                # From this checkout: the one that the lab was started from may be gone.
+                start_child([*enter(lab), *commands[service]], _CHECKOUT, lab.log, _RESTART_BOUND)
+        try:
+            _await(lambda: not _silent(lab), f"{', '.join(silent)} of lab {lab.name} to answer", lab)
+        except Problem as problem:
+            if not _children(lab, "qemu-system"):
+                return False
+            raise Problem(
+                f"{problem}\nThe lab is left as it is, for its guests run: mend what its log says, or end it with them "
+                f"(make lab-down STACK={lab.name}-test FORCE=1)."
+            ) from None
+    return True
+
+
+def _children(lab: Lab, name: str) -> list[int]:
+    """The processes that the lab's first one looks after and whose name begins like this."""
+    found = []
+    with suppress(FileNotFoundError, ProcessLookupError):
+        first = first_process(lab)
+        for pid in Path(f"/proc/{first}/task/{first}/children").read_text().split():
+            with suppress(FileNotFoundError, ProcessLookupError):
+                if Path(f"/proc/{pid}/comm").read_text().startswith(name[:15]):
+                    found.append(int(pid))
+    return found
+
+
+def _kill_children(lab: Lab, name: str) -> None:
+    for pid in _children(lab, name):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _answer_for(lab: Lab, addresses: Sequence[str]) -> None:

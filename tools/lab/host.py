@@ -10,14 +10,22 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 from tools.lab.layout import BACKEND_PORTS, MIRROR_PORT, Lab
 from tools.mirror import SERVED
 
 _RESTART_PAUSE = 0.5
-_BOUND = 20
 """Seconds before a service that ended is started again."""
+_LONGEST_PAUSE = 60.0
+_AT_ONCE = 10.0
+"""Seconds: what has run for less is started again less and less often."""
+_LOOK_EVERY = 0.25
+_BOUND = 20
+"""Seconds for a command that prepares the lab."""
 
 
 def _mount(*arguments: str) -> None:
@@ -36,7 +44,8 @@ def _prepare(lab: Lab) -> None:
     subprocess.run(["hostname", f"lab-{lab.name}"], check=True, timeout=_BOUND)
 
 
-def _services(lab: Lab, chronyd: str) -> dict[str, list[str]]:
+def services_of(lab: Lab, chronyd: str) -> dict[str, list[str]]:
+    """By name, the command of each service, for the working directory of a checkout."""
     services = {
         "libvirtd": ["libvirtd", "--config", str(lab.root / "etc" / "libvirtd.conf")],
         # -x: never touch the clock, which is the machine's.
@@ -52,28 +61,48 @@ def _services(lab: Lab, chronyd: str) -> dict[str, list[str]]:
     return services
 
 
+def keep_running(services: Mapping[str, list[str]]) -> NoReturn:
+    """Start each service, and again whenever it ends: soon, and less and less often when it ends at once.
+
+    Nothing that becomes of a service ends this process: the lab's guests would end with it.
+    """
+    # The objects are kept: Popen reaps those that were dropped, and their end would never be seen below.
+    running: dict[int, tuple[str, float, subprocess.Popen[bytes]]] = {}
+    due = dict.fromkeys(services, 0.0)
+    pauses = dict.fromkeys(services, _RESTART_PAUSE)
+    while True:
+        now = time.monotonic()
+        for service in [service for service, when in due.items() if when <= now]:
+            del due[service]
+            try:
+                process = subprocess.Popen(services[service], stdin=subprocess.DEVNULL)
+                running[process.pid] = (service, now, process)
+            except OSError as error:
+                # The checkout that it comes from may be gone; `make up` of another one starts it from there.
+                print(f"{service} cannot be started: {error}", flush=True)
+                due[service] = now + _LONGEST_PAUSE
+        for pid, status in _ended():
+            # Guests are re-parented to this process too: theirs are the PIDs that `running` does not know.
+            if pid in running:
+                service, since, _ = running.pop(pid)
+                pause = min(_LONGEST_PAUSE, 2 * pauses[service]) if now - since < _AT_ONCE else _RESTART_PAUSE
+                print(f"{service} ended with status {status}; starting it again in {pause:g} s", flush=True)
+                due[service], pauses[service] = now + pause, pause
+        time.sleep(_LOOK_EVERY)
+
+
+def _ended() -> Iterator[tuple[int, int]]:
+    """The processes below this one that have ended since it looked last, and how."""
+    with suppress(ChildProcessError):
+        while (found := os.waitpid(-1, os.WNOHANG))[0]:
+            yield found
+
+
 def main(name: str, chronyd: str) -> None:
     """Run the lab until killed."""
     lab = Lab(name)
     _prepare(lab)
-    services = _services(lab, chronyd)
-    # The objects are kept: Popen reaps those that were dropped, and their end would never be seen below.
-    running: dict[int, tuple[str, subprocess.Popen[bytes]]] = {}
-
-    def start(service: str) -> None:
-        process = subprocess.Popen(services[service], stdin=subprocess.DEVNULL)
-        running[process.pid] = (service, process)
-
-    for service in services:
-        start(service)
-    while True:
-        # Guests are re-parented to this process too: theirs are the PIDs that `running` does not know.
-        pid, status = os.wait()
-        if pid in running:
-            service, _ = running.pop(pid)
-            print(f"{service} ended with status {status}; starting it again", flush=True)
-            time.sleep(_RESTART_PAUSE)
-            start(service)
+    keep_running(services_of(lab, chronyd))
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ STARTED = {
     ("smoke/vantage.py", "_command", "ssh"),
     # A lab's own socket, on this machine.
     ("tools/lab/control.py", "guests", "virsh"),
-    ("tools/lab/control.py", "_answers", "virsh"),
+    ("tools/lab/control.py", "_silent", "virsh"),
 }
 """File, function, program. One more must be held to a pinned key below as well."""
 
