@@ -29,6 +29,17 @@ def _readiness_asks_a_group(gateway: GatewaySettings) -> Iterator[Problem]:
         yield Problem(("readiness", "upstream"), gateway.readiness.upstream, rule)
 
 
+def _readiness_asks_one_of_several(gateway: GatewaySettings) -> Iterator[Problem]:
+    groups = dict.fromkeys(route.upstream for route in gateway.routes if route.upstream in gateway.upstreams)
+    rest = any(route.path == "/" and not route.exact for route in gateway.routes)
+    if gateway.readiness is None and len(groups) > 1 and not rest:
+        rule = (
+            f'must be there, such as `upstream: {next(iter(groups))}`: no route is for "/", and the routes lead to '
+            f"{', '.join(groups)}, of which /ready asks one"
+        )
+        yield Problem(("readiness",), None, rule)
+
+
 def _servers_of_grpc_are_asked_for_a_connection(gateway: GatewaySettings) -> Iterator[Problem]:
     for name, group in gateway.upstreams.items():
         route = next((route for route in gateway.routes if route.kind == "grpc" and route.upstream == name), None)
@@ -143,6 +154,7 @@ def _ports_are_not_given_away(gateway: GatewaySettings) -> Iterator[Problem]:
 CONTRADICTIONS: tuple[Callable[[GatewaySettings], Iterator[Problem]], ...] = (
     _routes_lead_to_a_group,
     _readiness_asks_a_group,
+    _readiness_asks_one_of_several,
     _servers_of_grpc_are_asked_for_a_connection,
     _readiness_by_grpc_has_no_path,
     _a_path_has_one_route,

@@ -75,7 +75,11 @@ class GatewaySettings(Settings):
     server_names: tuple[HostName, ...] = Field(min_length=1, max_length=100)
     upstreams: dict[Name, UpstreamGroup] = Field(min_length=1)
     routes: tuple[Route, ...] = Field(min_length=1, max_length=500)
-    readiness: Readiness | None = Field(default=None, description="Default: /health of the first route's group.")
+    readiness: Readiness | None = Field(
+        default=None,
+        description='Default: /health of the group that the route "/" leads to, wherever it is listed. Must be there '
+        "where no route is for the rest and the routes lead to several groups.",
+    )
     listeners: Listeners = Listeners()
     tls: TlsSettings = TlsSettings()
     log: LogSettings = LogSettings()
@@ -159,7 +163,9 @@ class GatewaySettings(Settings):
 
     @property
     def ready(self) -> Readiness:
-        return self.readiness or Readiness(upstream=self.routes[0].upstream)
+        """What /ready asks: in no way does that depend on the order of the routes."""
+        rest = [route.upstream for route in self.routes if route.path == "/" and not route.exact]
+        return self.readiness or Readiness(upstream=(rest or sorted(route.upstream for route in self.routes))[0])
 
     @property
     def ready_by_grpc(self) -> bool:

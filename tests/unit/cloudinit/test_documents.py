@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
 import sys
@@ -45,6 +46,20 @@ def test_what_else_the_guest_is_made_of_changes_the_content_hash() -> None:
         seed_documents(guest(), gateway(), TRIXIE, made_of).content_hash for made_of in ((), ("image 1",), ("image 2",))
     }
     assert len(hashes) == 3
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_ready_asks_for_the_rest_of_the_routes_wherever_that_is_listed(number: int) -> None:
+    """A route that is added before it moves nothing."""
+    routes = [
+        {"path": "/", "upstream": "api"}, {"path": "/web/", "upstream": "web"},
+        {"path": "/", "upstream": "web", "exact": True},
+    ]  # fmt: skip
+    groups = {"api": {"servers": ["10.8.0.2:80"]}, "web": {"servers": ["10.8.0.3:80"]}}
+    order = list(itertools.permutations(routes))[number]
+    assert gateway(upstreams=groups, routes=order).ready.upstream == "api"
+    told = gateway(upstreams=groups, routes=order[:1], readiness={"upstream": "web"})
+    assert told.ready.upstream == "web"
 
 
 def test_the_config_hash_follows_nginx_only() -> None:
