@@ -17,20 +17,23 @@ YES := --yes
 PREPARE := lab-up supplies state
 endif
 PREPARE := check $(PREPARE)
+UP = pulumi up --stack $(STACK) $(YES) $(if $(YES),--skip-preview) || $(PYTHON) -m operations failed $(STACK)
 
 .DEFAULT_GOAL := help
-.PHONY: help up rebuild preview destroy check drift preflight render diff new-region verify smoke stop start ssh console lab-up lab-down image supplies tools python state report stacks comment fold lint test test-all
+# What a target needs is made in the order in which it stands there, with `make -j` too.
+.NOTPARALLEL:
+.PHONY: help up rebuild preview destroy check drift preflight render diff new-region verify smoke stop start ssh console lab-up lab-down image supplies tools python named state report stacks comment fold lint test test-all
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo; echo "  STACK= chooses the stack; it is $(STACK)"
 
 up: $(PREPARE) ## Bring STACK up and prove it: prepare, `pulumi up`, smoke check
-	pulumi up --stack $(STACK) $(YES) $(if $(YES),--skip-preview)
+	$(UP)
 	@$(PYTHON) -m operations summary $(STACK)
 
 rebuild: $(PREPARE) ## Make a gateway of STACK anew, as it is declared; its data stays (GATEWAY=gw1)
-	NORDGATE_REBUILD=$(or $(GATEWAY),gw1) pulumi up --stack $(STACK) $(YES) $(if $(YES),--skip-preview)
+	NORDGATE_REBUILD=$(or $(GATEWAY),gw1) $(UP)
 
 preview: $(PREPARE) ## Show what `up` would change
 	pulumi preview --stack $(STACK) --diff
@@ -39,32 +42,32 @@ destroy: ALONE := --alone
 destroy: check $(if $(LAB),lab-up state) ## Delete everything that STACK has made
 	pulumi destroy --stack $(STACK) $(YES) $(if $(YES),--skip-preview)
 
-verify: tools ## Compare the running guests of STACK with what was declared
+verify: named tools ## Compare the running guests of STACK with what was declared
 	@$(PYTHON) -m operations verify $(STACK)
 
-smoke: tools ## Run the smoke check of STACK now
+smoke: named tools ## Run the smoke check of STACK now
 	@$(PYTHON) -m operations smoke $(STACK)
 
-ssh: tools ## Log in to a gateway of STACK (GATEWAY=gw1)
+ssh: named tools ## Log in to a gateway of STACK (GATEWAY=gw1)
 	@$(PYTHON) -m operations ssh $(STACK) $(GATEWAY)
 
-stop: tools ## Shut down a gateway of STACK, cleanly (GATEWAY=gw1)
+stop: named tools ## Shut down a gateway of STACK, cleanly (GATEWAY=gw1)
 	@$(PYTHON) -m operations stop $(STACK) $(GATEWAY)
 
-start: tools ## Start a gateway of STACK and wait until it is ready (GATEWAY=gw1)
+start: named tools ## Start a gateway of STACK and wait until it is ready (GATEWAY=gw1)
 	@$(PYTHON) -m operations start $(STACK) $(GATEWAY)
 
-console: tools ## Watch the serial console of a gateway of STACK (GATEWAY=gw1); Ctrl-] leaves
+console: named tools ## Watch the serial console of a gateway of STACK (GATEWAY=gw1); Ctrl-] leaves
 	@$(PYTHON) -m operations console $(STACK) $(GATEWAY)
 
-check: tools ## Check the stack file of STACK, and name every mistake in it
-	@$(PYTHON) -m operations check "$(STACK)"
+check: named tools ## Check the stack file of STACK, and name every mistake in it
+	@$(PYTHON) -m operations check "$(STACK)" $(GATEWAY)
 
 drift: check ## Fail when STACK is not what was declared: on its hosts, or inside its running guests
 	pulumi refresh --stack $(STACK) --preview-only --expect-no-changes --diff --non-interactive
 	@$(PYTHON) -m operations verify $(STACK)
 
-render: python ## Write all that STACK puts on its machines to .nordgate/rendered (no hypervisor, no secret)
+render: named python ## Write all that STACK puts on its machines to .nordgate/rendered (no hypervisor, no secret)
 	@$(PYTHON) -m operations render "$(STACK)"
 
 diff: python ## Show what of that this checkout changes, for every stack (BASE=main); Markdown: .nordgate/diff.md
@@ -85,10 +88,10 @@ lab-down: tools ## End the throw-away hypervisor and delete all of it (FORCE=1: 
 image: tools ## Bake an image (RECIPE=debian-13; REFRESH=1: with today's packages)
 	@$(PYTHON) -m tools.image bake $(if $(RECIPE),--recipe $(RECIPE)) $(if $(REFRESH),--refresh)
 
-supplies: tools
+supplies: named tools
 	@$(PYTHON) -m tools.supplies $(STACK)
 
-report: python ## Print the smoke reports of STACK as Markdown
+report: named python ## Print the smoke reports of STACK as Markdown
 	@$(PYTHON) -m operations report $(STACK)
 
 # For the workflows: the production stacks as JSON; the comment of a pull request; a fold for a job summary.
@@ -101,13 +104,17 @@ comment:
 fold:
 	@python3 -m tools.github fold "$(TITLE)" "$(FILE)"
 
+# A name that is wrong is told before anything is built.
+named:
+	@python3 -m stacks.files "$(STACK)"
+
 python:
 	@python3 -m tools.bootstrap python
 
 tools: ## Install or build what is missing: packages, Python environment, Pulumi and its plugins
 	@python3 -m tools.bootstrap
 
-state: tools
+state: named tools
 	@$(PYTHON) -m operations state $(STACK)
 
 lint: python ## Check style, types and workflows

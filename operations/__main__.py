@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 
 from hosts.problems import Problem as HostProblem
-from operations.access import console, ssh, start, stop
+from operations.access import console, no_gateway, ssh, start, stop
 from operations.new_region import new_region, next_steps
 from operations.preflight import failures, preflight, table
 from operations.preflight import summary as preflight_summary
 from operations.render import PLACE, diff, render
 from operations.smoke import REPORTS, smoke
 from operations.state import prepare
-from operations.summary import report, summary
+from operations.summary import after_failure, report, summary
 from operations.verify import verify
 from stacks.files import stack_file
 from stacks.image import declared
@@ -34,6 +34,7 @@ _VERBS = {
     "preflight": "ask this machine and the stack's hosts whether they can do what it wants; changes nothing",
     "state": "make the local state of a test stack fit to work on",
     "summary": "say where the stack's gateways are and how fast they were",
+    "failed": "say what a failed deployment has left as it was",
     "report": "print the stack's smoke reports as Markdown",
     "smoke": "run the smoke check of every gateway now",
     "verify": "compare the running guests with what was declared",
@@ -68,6 +69,8 @@ def main() -> int:
             one.add_argument("stack")
         if verb in _ONE:
             one.add_argument("gateway", nargs="?", default="gw1")
+        elif verb == "check":
+            one.add_argument("gateway", nargs="?", default="", help="a gateway that it must have")
     arguments = parser.parse_args()
     here = Path.cwd()
     try:
@@ -89,11 +92,17 @@ def main() -> int:
 
 
 def _carry_out(verb: str, stack: str, gateway: str) -> int:
+    if verb == "failed":
+        print(after_failure(stack))
+        return 1
     settings = load_file(Path.cwd(), stack)
     if verb == "check":
+        # To have been loaded is to be right.
+        if gateway and gateway not in settings.gateways:
+            raise Problem(no_gateway(gateway, settings))
         for warning in warnings(stack, settings):
             print(f"nordgate: warning: {told(warning)}", file=sys.stderr)
-        return 0  # to have been loaded is to be right
+        return 0
     if verb == "state":
         prepare(stack, settings)
     elif verb == "preflight":

@@ -40,6 +40,14 @@ def _is_of(stack: str, path: Path) -> bool:
         return False
 
 
+def after_failure(stack: str) -> str:
+    """What to know below the words of a deployment that failed."""
+    return (
+        "\nOutputs that Pulumi shows above as deleted (- urls) are not: `pulumi stack output` still has those of\n"
+        f"the last deployment of {stack} that succeeded. The next one goes on from here."
+    )
+
+
 def summary(stack: str) -> str:
     """The closing lines."""
     found = outputs(stack)

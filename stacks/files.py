@@ -1,10 +1,12 @@
-"""Where the files of stacks and regions lie, relative to the project. `python3 -m stacks.files` lists production.
+"""Where the files of stacks and regions lie, relative to the project. `python3 -m stacks.files` lists production,
+and with a name says whether there is such a stack.
 
 Standard library only: workflows ask it where nothing has been installed.
 """
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 import sys
@@ -50,8 +52,23 @@ def why_not_named(stack: str) -> str | None:
     return None
 
 
+def why_unknown(stack: str, project: Path) -> str | None:
+    """Why there is no such stack, and which one may be meant; None when there is one."""
+    known = stack_names(project)
+    if stack in known:
+        return None
+    close = difflib.get_close_matches(stack, known, n=1)
+    meant = f'; did you mean "{close[0]}"?' if close else ""
+    return f'there is no stack "{stack}" ({stack_file(stack)}): the project has {", ".join(known)}{meant}'
+
+
 def main() -> None:
-    """Print the production stacks as JSON, for the workflows."""
+    """Print the production stacks as JSON, for the workflows; or say that the one that is named does not exist."""
+    if len(sys.argv) > 1:
+        if problem := why_unknown(sys.argv[1], Path.cwd()):
+            print(f"nordgate: {problem}", file=sys.stderr)
+            sys.exit(2)
+        return
     found = [stack for stack in stack_names(Path.cwd()) if not is_test(stack)]
     # They become names of environments, and words of commands.
     if problem := next(filter(None, map(why_not_named, found)), None):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -115,3 +116,24 @@ def test_settings_cannot_be_changed() -> None:
     settings = load_file(PROJECT, "oslo-test")
     with pytest.raises(ValueError, match="frozen"):
         settings.region = "london"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "target", ["up", "preview", "destroy", "smoke", "verify", "stop", "render", "lab-up", "rebuild"]
+)
+@pytest.mark.parametrize(
+    ("stack", "meant"), [("oslo-tst", '; did you mean "oslo-test"?'), ("", ""), ("x; touch y", "")]
+)
+def test_a_stack_that_does_not_exist_is_told_before_anything_is_built(
+    tmp_path: Path, target: str, stack: str, meant: str
+) -> None:
+    """In a checkout where nothing has been installed: whatever else make starts would be found out here."""
+    for name in ("Makefile", "stacks/files.py", "stacks/__init__.py", "stacks/Pulumi.oslo-test.yaml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text((PROJECT / name).read_text())
+    words = ["make", "--no-print-directory", "-j4", target, f"STACK={stack}"]
+    ended = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    said = f'there is no stack "{stack}" (stacks/Pulumi.{stack}.yaml): the project has oslo-test{meant}'
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines()[0] == f"nordgate: {said}"
+    assert "bootstrap" not in ended.stdout + ended.stderr

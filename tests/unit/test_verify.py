@@ -200,6 +200,13 @@ def test_a_stack_that_does_not_exist_is_wrong_usage() -> None:
     assert "there is no such stack" in ended.stderr
 
 
+def test_a_gateway_that_the_stack_has_not_is_told_with_those_that_it_has() -> None:
+    command = [sys.executable, "-m", "operations", "check", "oslo-test", "gw9"]
+    ended = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert 'there is no gateway "gw9"; the stack has gw1.' in ended.stderr
+
+
 def test_the_smoke_plan_is_json_and_names_the_guest(declared: GatewayDesign) -> None:
     plan = json.loads(json.dumps(declared.smoke_plan))
     assert plan["libvirt"]["domain"] == declared.domain == f"{STACK}-gw1"
