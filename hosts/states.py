@@ -43,6 +43,11 @@ class State:
         return self.name == "shut off"
 
     @property
+    def stood_still(self) -> bool:
+        """Whether a guest that goes on from here has a clock that stood still meanwhile."""
+        return self.remedy in ("resume", "dompmwakeup") or (self.off and self.reason in ("saved", "from snapshot"))
+
+    @property
     def ends(self) -> bool:
         """Whether nothing of the guest goes on any more, though libvirt has not put it away."""
         return self.name != "paused" and self.passes

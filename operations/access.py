@@ -15,7 +15,7 @@ from hosts.connection import pinned
 from hosts.virsh import Hypervisor
 from smoke.plan import parse_plan
 from smoke.progress import Progress
-from smoke.readiness import wait_until_ready
+from smoke.readiness import brought_back
 from stacks.design import SHUT_DOWN_SECONDS, designs
 from stacks.settings import Settings
 from tools.console import Problem, phase
@@ -65,9 +65,8 @@ def start(stack: str, settings: Settings, gateway: str) -> int:
     """Start the gateway's guest, or bring it back from whatever state it is in, and wait until it is ready."""
     hypervisor = _hypervisor(settings, gateway)
     made = next(found for found in designs(settings, stack, Path.cwd()) if found.name == gateway)
-    power.bring_back(hypervisor, made.domain)
     plan = parse_plan(json.dumps(made.smoke_plan), gateway)
-    wait_until_ready(plan, hypervisor, GuestAgent(hypervisor, made.domain), Progress())
+    brought_back(plan, hypervisor, GuestAgent(hypervisor, made.domain), Progress())
     return 0
 
 

@@ -10,7 +10,6 @@ import ssl
 import time
 from pathlib import Path
 
-from hosts import power
 from hosts.agent import GuestAgent
 from hosts.observe import boot_id
 from hosts.problems import AgentProblem, DomainStopped, GuestFileMissing, HypervisorProblem, Problem
@@ -157,15 +156,10 @@ def _in_force(target: Target, path: str, fingerprint: str) -> list[Line]:
 def _ready(plan: Plan, libvirt: Libvirt, agent: GuestAgent, progress: Progress, result: Result) -> str | None:
     """Wait for the guest; the certificate to pin, if the plan pins the one that it serves."""
     started = time.monotonic()
-    now = power.state(agent.hypervisor, libvirt.domain) if libvirt.start else None
-    if now and not now.runs:
-        with progress.phase(f"bring back {libvirt.domain}, which is {now}"):
-            power.bring_back(agent.hypervisor, libvirt.domain)
+    wait = readiness.brought_back if libvirt.start else readiness.wait_until_ready
     try:
         patient = GuestAgent(agent.hypervisor, agent.domain, timeout=5)
-        readiness.wait_until_ready(
-            plan, agent.hypervisor, patient, progress, serves=functools.partial(unasked.serves, plan)
-        )
+        wait(plan, agent.hypervisor, patient, progress, serves=functools.partial(unasked.serves, plan))
     except (NotReady, DomainStopped):
         result.evidence = evidence.collect(libvirt, agent.hypervisor)
         raise

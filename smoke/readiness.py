@@ -11,6 +11,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
+from hosts import power
 from hosts.agent import GuestAgent
 from hosts.problems import AgentProblem, AgentSilent, DomainStopped, GuestFileMissing, HypervisorProblem
 from hosts.virsh import Hypervisor
@@ -125,6 +126,26 @@ def wait_until_ready(
         _await_agent(wait, hypervisor, agent)
     with progress.phase("first boot has ended") as wait.tell:
         return _await_result(wait, hypervisor, agent)
+
+
+def brought_back(
+    plan: Plan,
+    hypervisor: Hypervisor,
+    agent: GuestAgent,
+    progress: Progress,
+    serves: Callable[[], bool] = lambda: False,
+) -> BootResult:
+    """Have the guest run, whatever state it is in, and wait until it is ready. Raises as `wait_until_ready`."""
+    now = power.state(hypervisor, agent.domain)
+    if now and not now.runs:
+        with progress.phase(f"bring back {agent.domain}, which is {now}"):
+            power.bring_back(hypervisor, agent.domain)
+    result = wait_until_ready(plan, hypervisor, agent, progress, serves=serves)
+    if now and now.stood_still:
+        # chrony steps a clock in its first minutes only, and would take hours to catch up.
+        with progress.phase("its clock, which stood still, hears its time servers"):
+            agent.exec(["/usr/bin/systemctl", "try-restart", "chrony.service"])
+    return result
 
 
 def _await_agent(wait: _Wait, hypervisor: Hypervisor, agent: GuestAgent) -> None:

@@ -11,7 +11,7 @@ from hosts.agent import GuestAgent
 from hosts.problems import AgentProblem, AgentSilent, DomainStopped, HypervisorProblem
 from smoke.problems import NotReady
 from smoke.progress import Progress
-from smoke.readiness import BootResult, Pace, wait_until_ready
+from smoke.readiness import BootResult, Pace, brought_back, wait_until_ready
 
 GOOD = json.dumps({"ready": True, "contentHash": "new", "steps": []})
 STALE = json.dumps({"ready": False, "contentHash": "old", "steps": []})
@@ -98,6 +98,26 @@ def test_a_check_that_is_only_to_look_starts_nothing(guest: Any, wait: Any) -> N
 def test_a_state_that_passes_is_waited_for(guest: Any, wait: Any, state: str) -> None:
     guest.set(state=[state, state, "running (booted)"], connected_after=2)
     assert wait().ready
+
+
+@pytest.mark.parametrize(
+    ("state", "again"),
+    [
+        ("running (booted)", []),
+        ("paused (user)", ["try-restart", "chrony.service"]),
+        ("pmsuspended (unknown)", ["try-restart", "chrony.service"]),
+        ("shut off (saved)", ["try-restart", "chrony.service"]),
+        ("shut off (crashed)", []),
+    ],
+)
+def test_a_clock_that_stood_still_hears_its_time_servers_again(
+    guest: Any, make_plan: Any, state: str, again: list[str]
+) -> None:
+    guest.set(state=[state, state, "running (unpaused)"])
+    plan = make_plan(libvirt={"uri": "test:///fake", "domain": "gw1"}, contentHash="new")
+    agent = GuestAgent(guest.hypervisor, "gw1")
+    assert brought_back(plan, guest.hypervisor, agent, Progress(quiet=True)).ready
+    assert (guest.get("exec") or {}).get("arg", []) == again
 
 
 def test_guest_that_never_writes_its_result_runs_into_the_bound(guest: Any, wait: Any) -> None:
