@@ -78,6 +78,7 @@ def test_a_guest_that_cannot_get_ready_fails_the_deployment_and_says_why(project
     assert "the first boot of gw1 failed" in ended.output, ended.output
     assert 'unknown directive "no_such_directive" in /etc/nginx/nordgate/log.conf' in ended.output, ended.output
     assert "serial console, last lines" in ended.output, ended.output
+    assert "Outputs that Pulumi shows above as deleted (- urls) are not: " in ended.output, ended.output
 
 
 def test_a_run_that_was_killed_is_taken_up_by_the_next(project: Project) -> None:

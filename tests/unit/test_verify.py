@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 import subprocess
 import sys
@@ -205,6 +206,25 @@ def test_a_gateway_that_the_stack_has_not_is_told_with_those_that_it_has() -> No
     ended = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
     assert 'there is no gateway "gw9"; the stack has gw1.' in ended.stderr
+
+
+@pytest.mark.parametrize("target", ["up", "rebuild"])
+def test_a_deployment_that_failed_says_what_it_has_left_and_has_failed(tmp_path: Path, target: str) -> None:
+    """The Makefile's own last line of each, with a pulumi that fails."""
+    listed = subprocess.run(
+        ["make", "--no-print-directory", "--dry-run", target, "STACK=oslo"],
+        cwd=PROJECT, capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    (line,) = (line for line in listed if "pulumi up" in line)
+    (tmp_path / "pulumi").write_text("#!/bin/sh\nexit 255\n")
+    (tmp_path / "pulumi").chmod(0o755)
+    line = line.replace(".nordgate/venv/bin/python", sys.executable)
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    ended = subprocess.run(
+        ["sh", "-c", line], cwd=PROJECT, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert ended.returncode == 1
+    assert "Outputs that Pulumi shows above as deleted (- urls) are not: " in ended.stdout
 
 
 def test_the_smoke_plan_is_json_and_names_the_guest(declared: GatewayDesign) -> None:
