@@ -30,6 +30,7 @@ from cloudinit.catalogue.model import Disposition
 from hosts.agent import GuestAgent
 from hosts.problems import Problem
 from hosts.virsh import Hypervisor
+from smoke.verdict import STOLEN_SHARE
 from stacks.design import designs
 from stacks.load import load_file
 from tests.e2e import intruder
@@ -250,6 +251,12 @@ def test_nothing_has_drifted(project: Project) -> None:
 def test_the_smoke_check_runs_any_time(project: Project) -> None:
     ended = project.make("smoke")
     assert ended.code == 0, ended.output
+    report = json.loads((project.folder / f".nordgate/reports/{STACK}-gw1.json").read_text())
+    for series in report["series"]:
+        # Counted by the guest's kernel around the load; from an emulated processor nothing can be stolen.
+        assert 0 <= series["stolen"] <= STOLEN_SHARE
+        found = {line["what"]: (line["found"], line["verdict"]) for line in series["lines"]}
+        assert found["stolen from the guest"] == (f"{series['stolen']:.1%}", "pass")
 
 
 def test_every_promise_reads_back_in_the_guest(project: Project) -> None:
