@@ -17,6 +17,8 @@ from smoke.engine.tls import tls_context
 
 _OPENING = 64
 """So many handshakes at once while the connections are opened: a listen backlog is not what is measured."""
+_IDLE = 5.0
+"""Seconds for which an open connection asks nothing while others are opened. Servers wait longer for a first one."""
 _PAUSE = 0.05
 """Seconds between attempts to replace a connection."""
 _RESET_WITHIN = 1.0
@@ -48,6 +50,10 @@ class Side:
         self._opening: dict[Channel, Exchange] = {}
         self._free: deque[Exchange] = deque()
         """A connection once for every request that it can take."""
+        self._fresh: list[Exchange] = []
+        """Open, and not yet used."""
+        self._complete = False
+        """Whether all have been opened; what comes afterwards replaces another."""
         self._waiting: deque[Ticket] = deque()
         self._retry_at: list[float] = []
         self._leaving: dict[Channel, float] = {}
@@ -56,7 +62,11 @@ class Side:
 
     def open(self) -> None:
         """Open every connection. Raises Unreachable when one cannot be."""
+        asked = clock()
         while len(self._channels) < self._wanted:
+            if clock() - asked > _IDLE:
+                self._take_in(ask=True)
+                asked = clock()
             while len(self._opening) < min(_OPENING, self._wanted - len(self._channels)):
                 self._connect()
             self._reactor.wait(clock() + 0.1)
@@ -64,6 +74,8 @@ class Side:
             if self._trouble:
                 raise Unreachable(next(iter(self._trouble)))
         self._retry_at.clear()
+        self._complete = True
+        self._take_in(ask=False)
 
     def connections_since(self) -> tuple[int, int]:
         """How many connections had to be replaced since this was last asked, and how many of them were lost.
@@ -139,8 +151,25 @@ class Side:
     def _usable(self, channel: Channel, exchange: Exchange) -> None:
         del self._opening[channel]
         self._channels[exchange] = channel
-        for _ in range(exchange.slots):
-            self._freed(exchange)
+        self._fresh.append(exchange)
+        if self._complete:
+            self._take_in(ask=False)
+
+    def _take_in(self, ask: bool) -> None:
+        """Let requests use the connections that have come; with `ask` after one whose answer nobody counts.
+
+        A server ends a connection over which nothing is asked for long.
+        """
+        fresh, self._fresh = self._fresh, []
+        for exchange in fresh:
+            channel = self._channels.get(exchange)
+            if channel is not None and not exchange.ended:
+                if ask:
+                    ticket = Ticket(clock())
+                    ticket.done, ticket.exchange = True, exchange
+                    channel.send(exchange.request(ticket))
+                for _ in range(exchange.slots - ask):
+                    self._freed(exchange)
 
     def _received(self, channel: Channel, exchange: Exchange, data: bytes) -> None:
         try:
