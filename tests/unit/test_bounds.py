@@ -22,11 +22,12 @@ A_SERVICE = "serves a lab for as long as it lives, and ends with it"
 EXCUSED = {
     ("hosts/kvm.py", "_listen", "subprocess.Popen"): "read with select until the probe's deadline, then ended",
     ("hosts/provider.py", "_started", "subprocess.Popen"): "read with select until a bound, then ended",
-    ("hosts/survey.py", "survey", "result"): "the probe's own bound ends it",
+    ("hosts/survey.py", "_survey", "result"): "the probe's own bound ends it",
     ("operations/access.py", "ssh", "subprocess.run"): A_PERSONS,
     ("operations/access.py", "console", "subprocess.run"): A_PERSONS,
     ("operations/render.py", "_begin", "subprocess.Popen"): "`_finish` waits for it, with a bound",
     ("operations/present.py", "now", "result"): "what a host and a guest are asked has bounds of its own",
+    ("operations/present.py", "undeclared", "result"): "likewise",
     ("operations/smoke.py", "smoke", "subprocess.run"): "the check itself: each of its waits has a bound by the plan",
     ("smoke/conversation.py", "__init__", "subprocess.Popen"): "read with a bound for every line, and ended",
     ("smoke/engine/reactor.py", "__init__", "socket.socket"): "never blocks; the side gives up what takes too long",
