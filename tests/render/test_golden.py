@@ -20,7 +20,7 @@ def golden_sets() -> Iterator[tuple[str, SeedDocuments]]:
 
 
 @pytest.mark.parametrize(
-    ("name", "documents"), golden_sets(), ids=lambda value: value if isinstance(value, str) else ""
+    ("name", "documents"), list(golden_sets()), ids=lambda value: value if isinstance(value, str) else ""
 )
 def test_what_is_rendered_is_what_was_reviewed(
     name: str, documents: SeedDocuments, request: pytest.FixtureRequest
