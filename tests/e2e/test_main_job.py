@@ -465,6 +465,7 @@ def test_a_lab_whose_services_have_died_gets_them_again_beside_its_guest(project
     assert ended.code == 0, ended.output
     assert "Starting backend 1, backend 2, dns of lab e2e again" in ended.output, ended.output
     assert guest.read_file("/proc/sys/kernel/random/boot_id") == boot
+    wait_for(guest, " down;", False)  # the gateway has seen them die, and sees them again
     assert json.loads(asked("GET", "/hello")[1])["backend"].startswith("backend-")
 
 
