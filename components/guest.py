@@ -137,5 +137,14 @@ class Guest(pulumi.ComponentResource):
                 ],
             ),
         )  # fmt: skip
+        # What depends on the domain is deleted before it: so the guest ends with it also where the domain is deleted
+        # alone, by `destroy --target` or `up --replace`, and the power above stays as it is.
+        command.local.Command(
+            f"{name}-end",
+            delete=f"{HOSTS} remove",
+            stdin=design.shut_down_request,
+            triggers=[domain.id],
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+        )
         self.uuid = domain.id
         self.register_outputs({"uuid": self.uuid, "fingerprint": design.fingerprint})

@@ -89,9 +89,8 @@ def _remedy(stack: str, why: str) -> str:
                 f"{what}: put back its last whole copy, of {when} with {count} resources, by `{command}`, "
                 "and run this again."
             )
-    lab = stack.removesuffix("-test")
     return (
-        f"{what}, and no whole copy of it is left: begin anew by `make lab-down STACK={lab}-test FORCE=1 && "
+        f"{what}, and no whole copy of it is left: begin anew by `make lab-down STACK={stack} FORCE=1 && "
         f"rm -r {file}`, which deletes the lab's guests and their data."
     )
 

@@ -23,7 +23,7 @@ from tools.image import bake
 
 APT_SOURCES = Path("/etc/apt/sources.list.d")
 RECORD = bake.record_of("debian-13")
-FOLLOW_THE_IMAGE = {"host1-image-volume", "gw1-root", "gw1-seed", "gw1-power", "gw1-domain", "gw1-check"}
+FOLLOW_THE_IMAGE = {"host1-image-volume", "gw1-root", "gw1-seed", "gw1-power", "gw1-domain", "gw1-end", "gw1-check"}
 
 
 @pytest.mark.long

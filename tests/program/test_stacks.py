@@ -118,6 +118,17 @@ def test_a_guest_is_shut_down_before_its_domain_is_deleted(registered: list[Regi
         assert command.delete_before_replace
 
 
+def test_a_domain_that_is_deleted_alone_takes_its_guest_with_it(registered: list[Registered]) -> None:
+    """Its own deletion does nothing on the host: the provider would cut the guest off."""
+    ends, domains = commands(registered, "end"), of_type(registered, "libvirt:index/domain:Domain")
+    for end, domain in zip(ends, domains, strict=True):
+        assert end.inputs["delete"].endswith("remove")
+        assert "create" not in end.inputs
+        assert end.inputs["triggers"] == [f"{domain.name}-id"]
+        assert any(urn.endswith(f"::{domain.name}") for urn in end.depends_on)
+        assert end.delete_before_replace
+
+
 def test_the_next_gateway_waits_for_the_proof_of_the_one_before(registered: list[Registered]) -> None:
     for before, after in itertools.pairwise(commands(registered, "power")):
         proof = before.name.replace("-power", "-check")
