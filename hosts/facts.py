@@ -110,8 +110,9 @@ def _xml(text: str) -> Element:
 
 
 def system_uuid(computer: str) -> str:
-    """The UUID of the machine in libvirt's node device `computer`; "" when there is none."""
-    return (_xml(computer).findtext("capability/hardware/uuid") or "").strip()
+    """The UUID of the machine in libvirt's node device `computer`; "" when there is none, or all zeros."""
+    found = (_xml(computer).findtext("capability/hardware/uuid") or "").strip()
+    return found if found.strip("0-") else ""
 
 
 def _search(pattern: str, text: str) -> str:

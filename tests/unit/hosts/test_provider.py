@@ -173,6 +173,9 @@ def test_a_proxy_of_the_environment_is_not_asked(local: str, monkeypatch: pytest
 
 def test_a_host_that_tells_no_uuid_is_taken_as_it_is(local: str) -> None:
     assert reached(PLUGIN, local, "").state is State.OK
+    computer = "<device><capability><hardware><uuid>{}</uuid></hardware></capability></device>"
+    assert system_uuid(computer.format(UUID)) == UUID
+    assert system_uuid(computer.format("00000000-0000-0000-0000-000000000000")) == ""
     assert system_uuid("") == system_uuid("<device><name>computer</name></device>") == ""
 
 
