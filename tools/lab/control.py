@@ -199,7 +199,9 @@ def _revived(lab: Lab, silent: Sequence[str], chronyd: str) -> bool:
                 _kill_children(lab, "libvirtd")
             else:
                 # From this checkout: the one that the lab was started from may be gone.
-                start_child([*enter(lab), *commands[service]], _CHECKOUT, lab.log, _RESTART_BOUND)
+                # Whoever enters a mount namespace stands in its root.
+                inside = ["sh", "-c", 'cd "$0" && exec "$@"', str(_CHECKOUT), *commands[service]]
+                start_child([*enter(lab), *inside], _CHECKOUT, lab.log, _RESTART_BOUND)
         try:
             _await(lambda: not _silent(lab), f"{', '.join(silent)} of lab {lab.name} to answer", lab)
         except Problem as problem:
