@@ -56,7 +56,13 @@ def settings() -> GatewaySettings:
         routes[-1] |= {"readTimeoutSeconds": 1, "sendTimeoutSeconds": 1}
     groups["wide"]["responseHeadKilobytes"] = 64
     return GatewaySettings.model_validate(
-        {"serverNames": [NAME], "upstreams": groups, "routes": routes, "concurrentClients": 500}
+        {
+            "serverNames": [NAME],
+            "upstreams": groups,
+            "routes": routes,
+            "readiness": {"upstream": ROWS[0].group},
+            "concurrentClients": 500,
+        }
     )
 
 

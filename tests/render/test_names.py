@@ -43,6 +43,7 @@ def settings() -> GatewaySettings:
             "serverNames": [NAME],
             "upstreams": groups,
             "routes": [{"path": f"/{name}/", "upstream": name} for name in groups],
+            "readiness": {"upstream": "fixed"},
             "concurrentClients": 500,
         }
     )

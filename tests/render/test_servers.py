@@ -42,6 +42,7 @@ def settings() -> GatewaySettings:
             "serverNames": [NAME],
             "upstreams": groups,
             "routes": [{"path": f"/{name}/", "upstream": name} for name in groups],
+            "readiness": {"upstream": "dead"},
             "concurrentClients": 500,
         }
     )

@@ -49,6 +49,7 @@ def settings(trusted: Authority, stranger: Authority) -> GatewaySettings:
                 *({"path": f"/{name}/", "upstream": name} for name in demands),
                 {"path": "/calls.Service/", "upstream": "other-name", "kind": "grpc"},
             ],
+            "readiness": {"upstream": "right"},
             "concurrentClients": 500,
         }
     )

@@ -273,9 +273,10 @@ def test_a_data_volume_that_grows_is_updated_in_place(project: Path, unchanged: 
     edit(project, _OSLO, "dataVolume: 20GiB", "dataVolume: 40GiB")
     found = changes(unchanged, trees(project))
     head = document.markdown(found, "main").partition("<details>")[0]
-    assert " | data volume of gw1, gw2 grown | " in head
+    assert " | smoke check of gw1, gw2; data volume of gw1, gw2 grown | " in head
     assert "**oslo**" not in head, "there is nothing to warn of"
-    assert "  updated in place       data volume of gw1, gw2 grown\n" in document.text(found, "main")
+    said = document.text(found, "main")
+    assert "  updated in place       smoke check of gw1, gw2; data volume of gw1, gw2 grown\n" in said
 
 
 _REMARK = "\n# A remark.\n\n"
