@@ -30,7 +30,7 @@ DOMAIN = f"{LAB}-test-gw1"
 POOL = Path(f"/var/lib/nordgate/lab/{LAB}/pool")
 DATA = POOL / f"{DOMAIN}-data.raw"
 GROWN = 256 << 20
-"""More bytes than any of the edits declares."""
+"""More bytes than any of the edits declares: 256 MiB."""
 ANCHOR = "  nordgate:budgetScale"
 SECOND = "    gw2:\n      hypervisor: host1\n      address: 10.81.0.12\n"
 """Another gateway, as it stands before ANCHOR in the stack file."""
@@ -193,6 +193,7 @@ def test_a_smaller_data_volume_is_refused(project: Project) -> None:
 def test_a_volume_that_has_grown_further_than_its_file_system_is_told_by_a_preview(project: Project) -> None:
     """As after a deployment that was cut off between the two; the next boot grows it, below."""
     pool = f"nordgate-{LAB}-test"
+    project.edit("    dataVolume: 192MiB", "    dataVolume: 256MiB")
     HYPERVISOR.virsh("vol-resize", DATA.name, str(GROWN), "--pool", pool, "--allocate")
     HYPERVISOR.virsh("blockresize", DOMAIN, str(DATA), f"{GROWN}B")
     preview = project.pulumi("preview")
@@ -281,7 +282,7 @@ def test_a_gateway_that_has_fallen_is_brought_back_and_proved_again(
 
 @pytest.mark.long
 def test_an_agent_that_is_silent_after_the_volume_has_grown_is_no_success(project: Project) -> None:
-    project.edit("    dataVolume: 192MiB", "    dataVolume: 288MiB")
+    project.edit("    dataVolume: 256MiB", "    dataVolume: 288MiB")
     assert holds(
         "systemd-run --on-active=150 systemctl start qemu-guest-agent; systemctl stop --no-block qemu-guest-agent"
     )
