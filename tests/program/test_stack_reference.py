@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +11,7 @@ import pytest
 
 from components.history import own_outputs
 from tests.program.recording import PROJECT, run_program
-from tools.bootstrap.paths import pulumi_environment
-from tools.bootstrap.pulumi import command
+from tests.pulumi_cli import pulumi
 
 _READER = """
 import pulumi
@@ -42,10 +39,10 @@ def test_a_stack_reads_its_own_outputs_while_the_engine_writes_its_state(tmp_pat
     project.mkdir()
     (project / "Pulumi.yaml").write_text("name: nordgate\nruntime: python\n")
     (project / "__main__.py").write_text(_READS_WHILE_IT_IS_WRITTEN)
-    pulumi(project, "stack", "init", "own")
-    pulumi(project, "up", "--yes", "--skip-preview", "--stack", "own", PYTHONPATH=str(PROJECT))
-    pulumi(project, "up", "--yes", "--skip-preview", "--stack", "own", PYTHONPATH=str(PROJECT))
-    assert json.loads(pulumi(project, "stack", "output", "--json", "--stack", "own")) == {"before": {"before": {}}}
+    printed(project, "stack", "init", "own")
+    printed(project, "up", "--yes", "--skip-preview", "--stack", "own", PYTHONPATH=str(PROJECT))
+    printed(project, "up", "--yes", "--skip-preview", "--stack", "own", PYTHONPATH=str(PROJECT))
+    assert json.loads(printed(project, "stack", "output", "--json", "--stack", "own")) == {"before": {"before": {}}}
 
 
 def test_a_state_that_cannot_be_read_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,15 +65,15 @@ def test_a_second_program_reads_a_stacks_outputs(tmp_path: Path) -> None:
         (folder / "Pulumi.yaml").write_text(f"name: {name}\nruntime: python\n")
     (reader / "__main__.py").write_text(_READER)
 
-    pulumi(producer, "stack", "init", "london")
-    deployment = json.loads(pulumi(producer, "stack", "export", "--stack", "london"))
+    printed(producer, "stack", "init", "london")
+    deployment = json.loads(printed(producer, "stack", "export", "--stack", "london"))
     deployment["deployment"]["resources"] = [_stack(outputs)]
-    pulumi(producer, "stack", "import", "--stack", "london", text=json.dumps(deployment))
-    assert json.loads(pulumi(producer, "stack", "output", "--json", "--stack", "london")) == outputs
+    printed(producer, "stack", "import", "--stack", "london", text=json.dumps(deployment))
+    assert json.loads(printed(producer, "stack", "output", "--json", "--stack", "london")) == outputs
 
-    pulumi(reader, "stack", "init", "dns")
-    pulumi(reader, "up", "--yes", "--skip-preview", "--stack", "dns")
-    read = json.loads(pulumi(reader, "stack", "output", "--json", "--stack", "dns"))
+    printed(reader, "stack", "init", "dns")
+    printed(reader, "up", "--yes", "--skip-preview", "--stack", "dns")
+    read = json.loads(printed(reader, "stack", "output", "--json", "--stack", "dns"))
     assert read == {"nginx": "1.26.3", "addresses": ["10.82.0.11", "10.82.0.12"], "slowest": 2}
 
 
@@ -91,12 +88,8 @@ def _stack(outputs: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def pulumi(folder: Path, *words: str, text: str | None = None, **variables: str) -> str:
-    settings = variables | {"PULUMI_BACKEND_URL": f"file://{folder.parent}/state", "PULUMI_CONFIG_PASSPHRASE": ""}
-    done = subprocess.run(
-        [command(), *words, "--non-interactive"],
-        cwd=folder, env=os.environ | pulumi_environment() | settings, input=text,
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+def printed(folder: Path, *words: str, text: str | None = None, **variables: str) -> str:
+    """What Pulumi prints when it has done so."""
+    ended = pulumi(folder, *words, state=folder.parent / "state", text=text, **variables)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tools.bootstrap.paths import pulumi_environment
-from tools.bootstrap.pulumi import command
+from tests.pulumi_cli import pulumi
 
 _PROGRAM = """
 import json, pathlib, pulumi
@@ -35,18 +33,7 @@ class _Project:
         (self.folder / "inputs.json").write_text(json.dumps(inputs))
 
     def pulumi(self, *words: str) -> subprocess.CompletedProcess[str]:
-        settings = {
-            "PULUMI_BACKEND_URL": f"file://{self.folder}/state",
-            "PULUMI_CONFIG_PASSPHRASE": "",
-            "PULUMI_STACK": "test",
-        }
-        return subprocess.run(
-            [command(), *words, "--non-interactive", "--color=never"],
-            cwd=self.folder,
-            env=os.environ | pulumi_environment() | settings,
-            capture_output=True,
-            text=True,
-        )
+        return pulumi(self.folder, *words, PULUMI_STACK="test")
 
     def up(self) -> subprocess.CompletedProcess[str]:
         return self.pulumi("up", "--yes", "--skip-preview", "--diff")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 PROJECT = Path(__file__).parents[3]
 
@@ -17,6 +18,11 @@ def copy_known(project: Path) -> None:
         target = project / path.relative_to(PROJECT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
+
+
+def named(case: Any) -> str:
+    """A test's name for a case that has one."""
+    return str(case.name).replace(" ", "-")
 
 
 def _is_known(path: Path) -> bool:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import shutil
-import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -16,9 +13,9 @@ import yaml
 from stacks.load import load_file
 from stacks.problems import SettingsError
 from tests.e2e.project import Project
-from tests.unit.stacks.known import PROJECT, copy_known
-from tools.bootstrap.paths import VENV, pulumi_environment
-from tools.bootstrap.pulumi import command
+from tests.pulumi_cli import pulumi
+from tests.unit.stacks.known import PROJECT, copy_known, named
+from tools.bootstrap.paths import VENV
 
 PACKAGES = ("cloudinit", "components", "hardware", "hosts", "operations", "smoke", "stacks")
 _SECONDS = 3.0
@@ -52,16 +49,6 @@ class Case:
 
 CASES = [Case(**row) for row in yaml.safe_load(Path(__file__).with_name("broken.yaml").read_text())]
 OFTEN = [case if case.often else pytest.param(case, marks=pytest.mark.long) for case in CASES]
-
-
-def named(value: Any) -> str:
-    return str(value.name).replace(" ", "-")
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    copy_known(tmp_path)
-    return tmp_path
 
 
 @pytest.mark.parametrize("case", CASES, ids=named)
@@ -147,14 +134,6 @@ def test_a_warning_is_seen_in_a_check_and_in_a_preview_and_stops_neither(checkou
     text = preview.stdout + preview.stderr
     assert f"warning: {said}" in text, text
     assert "preflight of oslo" in text, "what ends it is that there are no hosts"
-
-
-def pulumi(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    settings = {"PULUMI_BACKEND_URL": f"file://{folder}/state", "PULUMI_CONFIG_PASSPHRASE": "nordgate-test"}
-    return subprocess.run(
-        [command(), *words, "--non-interactive", "--color=never"],
-        cwd=folder, env=os.environ | pulumi_environment() | settings, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
 
 
 def _processor_seconds() -> float:

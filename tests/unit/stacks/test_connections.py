@@ -9,7 +9,6 @@ import pytest
 from stacks.files import is_test
 from stacks.load import load_file
 from stacks.problems import SettingsError
-from tests.unit.stacks.known import copy_known
 
 HOST1 = "qemu+ssh://deploy@host1.oslo.example.net/system?knownhosts=/etc/nordgate/known_hosts"
 LAB = "qemu:///system?socket=/var/lib/nordgate/lab/oslo/run/libvirt-sock"
@@ -56,12 +55,6 @@ GOOD_IN_PRODUCTION = [
     f"{SSH}?known_hosts_verify=normal&keyfile=/k&sshauth=privkey&socket=/run/l&no_tty=1&mode=direct&proxy=native",
     f"{TLS}?pkipath=/etc/pki/oslo", "qemu+ssh://deploy@[2001:db8::7]/system",
 ]  # fmt: skip
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    copy_known(tmp_path)
-    return tmp_path
 
 
 def check(project: Path, stack: str, uri: str) -> list[str]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +12,7 @@ import yaml
 from stacks.documents import read
 from stacks.problems import SettingsError
 from stacks.scalars import Unclear, meaning
-from tools.bootstrap.paths import pulumi_environment
-from tools.bootstrap.pulumi import command
+from tests.pulumi_cli import pulumi
 
 SCALARS: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("scalars.yaml").read_text())
 KEPT = [case for case in SCALARS if "value" in case]
@@ -23,28 +20,20 @@ REFUSED = [case for case in SCALARS if "refused" in case]
 
 
 @pytest.fixture(scope="module")
-def pulumi(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with a stack file to write, in a folder of its own."""
     folder = tmp_path_factory.mktemp("reading")
     (folder / "Pulumi.yaml").write_text("name: nordgate\nruntime: python\n")
     (folder / "state").mkdir()
-    made = run(folder, "stack", "init", "x", "--no-select")
+    made = pulumi(folder, "stack", "init", "x", "--no-select")
     assert made.returncode == 0, made.stderr
     return folder
-
-
-def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    settings = {"PULUMI_BACKEND_URL": f"file://{folder}/state", "PULUMI_CONFIG_PASSPHRASE": "nordgate-test"}
-    return subprocess.run(
-        [command(), *words, "--non-interactive", "--color=never"],
-        cwd=folder, env=os.environ | pulumi_environment() | settings, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
 
 
 def of_pulumi(folder: Path, text: str) -> dict[str, Any] | str:
     """What Pulumi makes of a stack file, by key, or what it says instead."""
     (folder / "Pulumi.x.yaml").write_text(text)
-    done = run(folder, "config", "--json", "--stack", "x")
+    done = pulumi(folder, "config", "--json", "--stack", "x")
     if done.returncode:
         return done.stderr
     return {key.partition(":")[2]: item["value"] for key, item in json.loads(done.stdout).items()}
@@ -69,10 +58,10 @@ def test_a_word_without_quotes_is_what_it_is_to_everybody(case: dict[str, Any]) 
     assert (type(found), found) == (type(case["value"]), case["value"])
 
 
-def test_pulumi_reads_every_such_word_alike(pulumi: Path) -> None:
+def test_pulumi_reads_every_such_word_alike(stack: Path) -> None:
     words = [case["text"] for case in KEPT]
     text = "config:\n  nordgate:all:\n" + "".join(f"    - {word}\n" for word in words)
-    found = of_pulumi(pulumi, text)
+    found = of_pulumi(stack, text)
     assert isinstance(found, dict), found
     assert dict(zip(words, json.loads(found["all"]), strict=True)) == {case["text"]: case["value"] for case in KEPT}
 
@@ -85,16 +74,16 @@ def test_a_word_that_pulumi_reads_otherwise_is_refused(case: dict[str, Any]) -> 
         assert f" {case['refused']} to Pulumi" in found.rule
 
 
-def test_pulumi_reads_those_as_the_refusal_says(pulumi: Path) -> None:
+def test_pulumi_reads_those_as_the_refusal_says(stack: Path) -> None:
     readable = [case for case in REFUSED if case["refused"] != "nothing"]
     text = "config:\n  nordgate:all:\n" + "".join(f"    - {case['text']}\n" for case in readable)
-    found = of_pulumi(pulumi, text)
+    found = of_pulumi(stack, text)
     assert isinstance(found, dict), found
     expected = {case["text"]: pytest.approx(case["refused"]) for case in readable}
     assert dict(zip((case["text"] for case in readable), json.loads(found["all"]), strict=True)) == expected
     for case in REFUSED:
         if case["refused"] == "nothing":
-            assert "unsupported value" in of_pulumi(pulumi, f"config:\n  nordgate:a: [{case['text']}]\n")
+            assert "unsupported value" in of_pulumi(stack, f"config:\n  nordgate:a: [{case['text']}]\n")
 
 
 ALIKE = {
@@ -112,9 +101,9 @@ ALIKE = {
 
 
 @pytest.mark.parametrize("name", ALIKE)
-def test_a_document_is_read_alike(name: str, pulumi: Path) -> None:
+def test_a_document_is_read_alike(name: str, stack: Path) -> None:
     text = f"config:\n  {ALIKE[name]}\n"
-    theirs, found = of_pulumi(pulumi, text), ours(pulumi, text)
+    theirs, found = of_pulumi(stack, text), ours(stack, text)
     assert isinstance(theirs, dict), theirs
     assert isinstance(found, dict), found
     for key, value in theirs.items():
@@ -142,10 +131,10 @@ REFUSED_BY_BOTH = {
 
 
 @pytest.mark.parametrize("name", REFUSED_BY_BOTH)
-def test_what_pulumi_cannot_read_is_refused(name: str, pulumi: Path) -> None:
+def test_what_pulumi_cannot_read_is_refused(name: str, stack: Path) -> None:
     text = f"config:\n  {REFUSED_BY_BOTH[name]}\n"
-    assert isinstance(of_pulumi(pulumi, text), str)
-    assert isinstance(ours(pulumi, text), str)
+    assert isinstance(of_pulumi(stack, text), str)
+    assert isinstance(ours(stack, text), str)
 
 
 REFUSED_BY_US = {
@@ -159,11 +148,11 @@ REFUSED_BY_US = {
 
 
 @pytest.mark.parametrize("name", REFUSED_BY_US)
-def test_what_pulumi_reads_otherwise_or_passes_over_is_refused(name: str, pulumi: Path) -> None:
+def test_what_pulumi_reads_otherwise_or_passes_over_is_refused(name: str, stack: Path) -> None:
     document, words = REFUSED_BY_US[name]
     text = f"config:\n  {document}\n"
-    assert isinstance(of_pulumi(pulumi, text), dict)
-    assert words in str(ours(pulumi, text))
+    assert isinstance(of_pulumi(stack, text), dict)
+    assert words in str(ours(stack, text))
 
 
 @pytest.mark.parametrize("text", ["[" * 3000, "{a: " * 3000, "- " * 3000 + "x", "a: " + "[" * 50 + "]" * 50])

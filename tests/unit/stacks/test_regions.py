@@ -19,7 +19,7 @@ from stacks.design import GatewayDesign, design
 from stacks.files import is_test, region_names, stack_names
 from stacks.load import load_file
 from stacks.problems import SettingsError
-from tests.unit.stacks.known import PROJECT, copy_known
+from tests.unit.stacks.known import PROJECT
 from tools.console import Problem
 
 REGIONS = region_names(PROJECT)
@@ -45,12 +45,6 @@ def leaves(value: Any, path: str = "") -> dict[str, Any]:
 
 def designed(stack: str) -> GatewayDesign:
     return design(load_file(PROJECT, stack), stack, "gw1", "0" * 64)
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    copy_known(tmp_path)
-    return tmp_path
 
 
 @pytest.mark.parametrize("region", REGIONS)

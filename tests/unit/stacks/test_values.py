@@ -18,7 +18,7 @@ from stacks.places import without_secrets
 from stacks.problems import SettingsError
 from stacks.production import told, warnings
 from stacks.settings import Region
-from tests.unit.stacks.known import PROJECT, copy_known
+from tests.unit.stacks.known import PROJECT, named
 
 OF_REGIONS = {field.alias for field in Region.model_fields.values()}
 
@@ -43,16 +43,6 @@ class Case:
 
 WORLD = [Case(**row) for row in yaml.safe_load(Path(__file__).with_name("world.yaml").read_text())]
 CASES = [Case(**row) for row in yaml.safe_load(Path(__file__).with_name("harm.yaml").read_text())]
-
-
-def named(value: Any) -> str:
-    return str(value.name).replace(" ", "-")
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    copy_known(tmp_path)
-    return tmp_path
 
 
 def put(project: Path, stack: str, place: str, value: Any) -> None:
