@@ -1,4 +1,4 @@
-"""What the package costs in processor time, as a multiple of what its libraries cost on the same machine at the same moment."""
+"""What the package costs in processor time, as a multiple of what its libraries cost on the same machine."""
 
 from __future__ import annotations
 
