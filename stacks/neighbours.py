@@ -122,11 +122,21 @@ def _shared(parts: Mapping[str, Any], other: str, theirs: Mapping[str, Any]) -> 
             value = getattr(gateway, key, None)
             if value is not None and value in taken:
                 yield Problem(("gateways", name, key), value, f"{value} is taken by {taken[value]}")
+    yield from _of_one_name(parts, other, theirs)
     pools = {place: name for name, host in theirs.get("hypervisors", {}).items() if (place := _pool(host))}
     for name, host in parts.get("hypervisors", {}).items():
         if (place := _pool(host)) and (found := pools.get(place)) is not None:
             rule = f"{host.pool_path} is the pool of hypervisors.{found} of {stack_file(other)}: two stacks, one folder"
             yield Problem(("hypervisors", name, "poolPath"), host.pool_path, rule)
+
+
+def _of_one_name(parts: Mapping[str, Any], other: str, theirs: Mapping[str, Any]) -> Iterator[Problem]:
+    """A guest and its volumes are called STACK-GATEWAY, and two stacks may meet on a host today or tomorrow."""
+    guests = {f"{other}-{name}": name for name in theirs.get("gateways", {})}
+    for name in parts.get("gateways", {}):
+        if (guest := f"{parts['stack']}-{name}") in guests:
+            whose = f"gateways.{guests[guest]} of {stack_file(other)}"
+            yield Problem(("gateways", name), None, f"its guest would be called {guest}, as that of {whose} is")
 
 
 def _pool(host: Hypervisor) -> tuple[str, str] | None:

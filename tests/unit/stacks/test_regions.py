@@ -189,6 +189,29 @@ def test_two_production_stacks_of_one_region_cannot_share_an_address(project: Pa
         load_file(project, "oslo-second")
 
 
+@pytest.mark.parametrize(
+    ("stack", "model", "gateway"),
+    [
+        ("oslo-test", "oslo-test", "test-gw1"),
+        ("oslo-second", "oslo", "second-gw1"),
+        ("oslo-london-test", "london-test", "london-test-gw1"),
+    ],
+    ids=["a test and what it mirrors", "two stacks of a region", "stacks of two regions"],
+)
+def test_no_two_guests_of_a_project_have_one_name(project: Path, stack: str, model: str, gateway: str) -> None:
+    """Whatever hosts they are on: `gw1` of the stack is called as that gateway of oslo."""
+    text = (project / f"stacks/Pulumi.{model}.yaml").read_text()
+    (project / f"stacks/Pulumi.{stack}.yaml").write_text(text)
+    oslo = project / "stacks/Pulumi.oslo.yaml"
+    oslo.write_text(oslo.read_text().replace("    gw1:\n", f"    {gateway}:\n"))
+    for ours, own, theirs, other in ((stack, "gw1", "oslo", gateway), ("oslo", gateway, stack, "gw1")):
+        with pytest.raises(SettingsError) as error:
+            load_file(project, ours)
+        whose = f"gateways.{other} of stacks/Pulumi.{theirs}.yaml"
+        said = f"its guest would be called {stack}-gw1, as that of {whose} is\n"
+        assert re.search(rf"gateways\.{own} +{said}", str(error.value)), error.value
+
+
 def test_two_stacks_cannot_share_a_pool(project: Path) -> None:
     text = (project / "stacks/Pulumi.oslo.yaml").read_text().replace("10.81.0.1", "10.81.0.5")
     (project / "stacks/Pulumi.oslo-second.yaml").write_text(text)
