@@ -71,12 +71,16 @@ def _public_key() -> str:
 
 
 def _gpg(home: Path, *arguments: str | Path) -> str:
-    try:
-        words = ["gpg", "--homedir", home, "--batch", "--quiet", "--pinentry-mode", "loopback", *arguments]
-        return run("Signing the package mirror", words)
-    finally:
-        # It would live on, and hold a folder that is about to go.
-        run("Ending gpg-agent", ["gpgconf", "--homedir", home, "--kill", "gpg-agent"])
+    # The agent's sockets lie in its home, and the path of a socket has 107 bytes at most; a checkout's may have more.
+    with tempfile.TemporaryDirectory(prefix="nordgate-") as folder:
+        short = Path(folder) / "key"
+        short.symlink_to(home)
+        try:
+            words = ["gpg", "--homedir", short, "--batch", "--quiet", "--pinentry-mode", "loopback", *arguments]
+            return run("Signing the package mirror", words)
+        finally:
+            # It would live on, and hold a folder that is about to go.
+            run("Ending gpg-agent", ["gpgconf", "--homedir", short, "--kill", "gpg-agent"])
 
 
 def _download(suite: str, status: Path, packages: Sequence[str], work: Path, pool: Path) -> None:

@@ -13,7 +13,9 @@ from tools import mirror
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    home = tmp_path / "mirror"
+    # As long as the path of a checkout may be; that of a socket may have 107 bytes.
+    home = tmp_path / ("checkout" * 12) / "mirror"
+    home.parent.mkdir()
     monkeypatch.setattr(mirror, "_HOME", home)
     monkeypatch.setattr(mirror, "_KEY", home / "key")
     monkeypatch.setattr(mirror, "SERVED", home / "served")
