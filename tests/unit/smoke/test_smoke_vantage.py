@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -153,7 +154,10 @@ def test_generator_in_a_lab_finds_itself_from_any_folder(
 
 # Nothing is waited for without end.
 
-SOON = tuple(option.replace("ServerAliveInterval=5", "ServerAliveInterval=1") for option in connection._ALWAYS)
+SOON = tuple(
+    re.sub("^(ServerAliveInterval|ServerAliveCountMax|ConnectTimeout)=.*", r"\1=1", option)
+    for option in connection._ALWAYS
+)
 LONG: dict[str, Any] = {
     "rate": 20,
     "round_seconds": 1,
@@ -184,9 +188,10 @@ def test_ssh_server_that_goes_silent_in_the_middle_ends_the_measurement(
 
 
 def test_ssh_server_that_is_silent_from_the_beginning_is_not_waited_for(
-    server: Any, certificate: Path, tmp_path: Path
+    server: Any, certificate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its port takes the connection, and that is all."""
+    monkeypatch.setattr(connection, "_ALWAYS", SOON)
     with ssh_server(tmp_path) as host:
         host.freeze()
         there = Vantage(name="host1", reach=f"ssh://root@127.0.0.1:{host.port}?{host.query()}")
