@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import shutil
 import socket
 import ssl
 import subprocess
@@ -21,6 +22,7 @@ import pytest
 
 from hosts.virsh import Hypervisor
 from smoke.plan import Plan, parse_plan
+from tests.unit.smoke.fake_virsh import answer
 
 SERVER_NAME = "api.test.localhost"
 # What the server below does not do; tests/render has a real nginx for it.
@@ -57,6 +59,15 @@ def guest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Guest:
     monkeypatch.setenv("PATH", str(program.parent), prepend=":")
     monkeypatch.setenv("FAKE_VIRSH", str(tmp_path / "scenario.json"))
     monkeypatch.delenv("LIBVIRT_DEFAULT_URI", raising=False)
+    real = subprocess.run
+
+    def run(command: list[str], *words: Any, **settings: Any) -> subprocess.CompletedProcess[Any]:
+        """virsh is asked hundreds of times: in this process its answers cost nothing."""
+        if command[0] != "virsh" or shutil.which("virsh") is None:
+            return real(command, *words, **settings)
+        return subprocess.CompletedProcess(command, *answer(command[1:], tmp_path / "scenario.json"))
+
+    monkeypatch.setattr(subprocess, "run", run)
     return Guest(tmp_path / "scenario.json")
 
 

@@ -1,4 +1,4 @@
-"""A virsh for tests: answers from a scenario file, and counts its calls there.
+"""A virsh for tests: answers from a scenario file, and counts its calls there; a process, or a function.
 
 The scenario (JSON in $FAKE_VIRSH): `state`, a domstate line, or a list of them, one per look; `connected_after`,
 looks until the agent is connected; `boot`, what the boot result holds at each read (null: no such file); `files`,
@@ -11,13 +11,14 @@ import base64
 import json
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import Any, NoReturn
 
 BOOT = "/run/nordgate/boot.json"
+_ONE_AT_A_TIME = threading.Lock()
 FILES = {"/proc/stat": "cpu 1 2 3 4 5 6 7 8 9 10\n", "/proc/sys/kernel/random/boot_id": "b007\n"}
-SCENARIO = Path(os.environ["FAKE_VIRSH"])
-scenario: dict[str, Any] = json.loads(SCENARIO.read_text())
+scenario: dict[str, Any] = {}
 
 
 def fail(text: str) -> NoReturn:
@@ -85,8 +86,7 @@ def agent(command: dict[str, Any]) -> Any:
     return {}
 
 
-def main() -> str:
-    words = sys.argv[1:]
+def said(words: list[str]) -> str:
     if "error" in scenario:
         fail(scenario["error"])
     if "qemu-agent-command" in words:
@@ -96,9 +96,23 @@ def main() -> str:
     return "" if {"start", "resume", "dompmwakeup"} & set(words) else look()
 
 
-try:
-    print(main())
-finally:
-    draft = SCENARIO.with_suffix(".new")
-    draft.write_text(json.dumps(scenario))
-    draft.replace(SCENARIO)  # a test may be reading it
+def answer(words: list[str], path: Path) -> tuple[int, str, str]:
+    """The exit code, the output and the error output of one call."""
+    with _ONE_AT_A_TIME:
+        scenario.clear()
+        scenario.update(json.loads(path.read_text()))
+        try:
+            return 0, f"{said(words)}\n", ""
+        except SystemExit as error:
+            return 1, "", f"{error}\n"
+        finally:
+            draft = path.with_suffix(".new")
+            draft.write_text(json.dumps(scenario))
+            draft.replace(path)  # a test may be reading it
+
+
+if __name__ == "__main__":
+    code, out, err = answer(sys.argv[1:], Path(os.environ["FAKE_VIRSH"]))
+    sys.stdout.write(out)
+    sys.stderr.write(err)
+    sys.exit(code)
