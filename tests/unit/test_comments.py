@@ -35,6 +35,12 @@ def code(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def before() -> Any:
+    """What is shown of the code as it is."""
+    return shown(PROJECT)
+
+
 def shown(code: Path) -> Any:
     done = subprocess.run(
         [sys.executable, "-c", _SHOW], cwd=code, capture_output=True, text=True, check=True, timeout=60
@@ -42,8 +48,7 @@ def shown(code: Path) -> Any:
     return json.loads(done.stdout)
 
 
-def test_a_comment_and_blanks_in_every_template_make_no_other_guest(code: Path) -> None:
-    before = shown(code)
+def test_a_comment_and_blanks_in_every_template_make_no_other_guest(code: Path, before: Any) -> None:
     templates = [*code.glob("cloudinit/templates/*/*.j2"), *code.glob("cloudinit/watcher/*.py")]
     for template in templates:
         mark = "{{ paths.log }}/*.log" if template.name == "logrotate.conf.j2" else ""
@@ -71,8 +76,7 @@ def test_a_comment_and_blanks_in_every_template_make_no_other_guest(code: Path) 
         ("hardware/templates/domain.xslt", 'model="none"/>', 'model="auto"/>'),
     ],
 )
-def test_a_line_that_counts_makes_another_guest(code: Path, file: str, line: str, other: str) -> None:
-    before = shown(code)
+def test_a_line_that_counts_makes_another_guest(code: Path, before: Any, file: str, line: str, other: str) -> None:
     path = code / file
     assert line in path.read_text()
     path.write_text(path.read_text().replace(line, other))

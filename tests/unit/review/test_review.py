@@ -6,6 +6,7 @@ import copy
 import re
 import shutil
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from operations.review.changes import StackChange, stack_change
 from operations.review.rendered import Tree, rendered
 from stacks.files import stack_names
 from stacks.load import load_file, parse
+from stacks.settings import Settings
 
 PROJECT = Path(__file__).parents[3]
 STACKS = stack_names(PROJECT)
@@ -37,8 +39,19 @@ _POOL = (
 PAGE = PROJECT / "docs/pull-requests.md"
 
 
+@cache
+def _rendered(stack: str, settings: str) -> Tree:
+    """What most tests edit is one stack of four: the others are rendered once."""
+    return rendered(_LOADED[settings], stack)
+
+
+_LOADED: dict[str, Settings] = {}
+
+
 def trees(project: Path) -> dict[str, Tree]:
-    return {stack: rendered(load_file(project, stack), stack) for stack in STACKS}
+    loaded = {stack: load_file(project, stack) for stack in STACKS}
+    _LOADED.update({repr(settings): settings for settings in loaded.values()})
+    return {stack: _rendered(stack, repr(settings)) for stack, settings in loaded.items()}
 
 
 def changes(before: dict[str, Tree], after: dict[str, Tree]) -> list[StackChange]:
