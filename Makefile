@@ -6,6 +6,8 @@ PYTEST := $(PYTHON) -m pytest
 export PATH := $(CURDIR)/.nordgate/venv/bin:$(CURDIR)/.nordgate/bin:$(PATH):/usr/sbin:/sbin
 export PULUMI_SKIP_UPDATE_CHECK := true
 export BASE
+# The tests start hundreds of processes: what each of them imports is compiled once.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Test stacks keep their state, plugins and passphrase in this checkout; all others use your own login and secrets.
 ifneq ($(filter %-test,$(STACK)),)
@@ -22,7 +24,7 @@ UP = pulumi up --stack $(STACK) $(YES) $(if $(YES),--skip-preview) || $(PYTHON) 
 .DEFAULT_GOAL := help
 # What a target needs is made in the order in which it stands there, with `make -j` too.
 .NOTPARALLEL:
-.PHONY: help up rebuild preview destroy check drift preflight render diff new-region verify smoke stop start ssh console lab-up lab-down image supplies tools python named state report stacks comment fold lint test test-all
+.PHONY: help up rebuild preview destroy check drift preflight render diff new-region verify smoke stop start ssh console lab-up lab-down image supplies tools python named state report stacks comment fold lint test test-fast test-all
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -125,8 +127,11 @@ lint: python ## Check style, types and workflows
 	.nordgate/bin/actionlint -shellcheck= -pyflakes=
 	.nordgate/venv/bin/zizmor --offline --quiet --pedantic .github
 
+test-fast: tools ## Run the tests that need no guest, but for slow ones: a minute or two
+	$(PYTEST) --numprocesses auto -m "not slow" tests/unit tests/program tests/render
+
 test: tools lint image ## Run every test, the real guest included
-	$(PYTEST)
+	$(PYTEST) --numprocesses 2
 
 test-all: tools lint image ## The same, and the long tables
-	$(PYTEST) --long
+	$(PYTEST) --numprocesses 2 --long

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+
+from tests.strands import order, scheduler
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -12,9 +16,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "long: part of `make test-all` only")
+    config.addinivalue_line("markers", "slow: not part of `make test-fast`")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    return scheduler(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: order(item.nodeid))
     if not config.getoption("--long"):
         kept = [item for item in items if "long" not in item.keywords]
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])

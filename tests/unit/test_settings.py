@@ -118,9 +118,10 @@ def test_settings_cannot_be_changed() -> None:
         settings.region = "london"  # type: ignore[misc]
 
 
-@pytest.mark.parametrize(
-    "target", ["up", "preview", "destroy", "smoke", "verify", "stop", "render", "lab-up", "rebuild"]
-)
+_OTHERS = ("preview", "destroy", "smoke", "verify", "stop", "render", "lab-up", "rebuild")
+
+
+@pytest.mark.parametrize("target", ["up", *(pytest.param(name, marks=pytest.mark.slow) for name in _OTHERS)])
 @pytest.mark.parametrize(
     ("stack", "meant"), [("oslo-tst", '; did you mean "oslo-test"?'), ("", ""), ("x; touch y", "")]
 )

@@ -6,6 +6,7 @@ import resource
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 import yaml
@@ -34,7 +35,7 @@ class Case:
     text: str | None = None
     also: dict[str, dict[str, str]] = field(default_factory=dict)
     pulumi: str = ""
-    often: bool = False
+    tried: Literal["always", "often", "long"] = "long"
 
     def break_files(self, project: Path) -> None:
         for file, change in {self.file: {"replace": self.replace, "by": self.by}, **self.also}.items():
@@ -48,7 +49,8 @@ class Case:
 
 
 CASES = [Case(**row) for row in yaml.safe_load(Path(__file__).with_name("broken.yaml").read_text())]
-OFTEN = [case if case.often else pytest.param(case, marks=pytest.mark.long) for case in CASES]
+_MARKS: dict[str, Any] = {"always": (), "often": pytest.mark.slow, "long": pytest.mark.long}
+TYPED = [pytest.param(case, marks=_MARKS[case.tried]) for case in CASES]
 
 
 @pytest.mark.parametrize("case", CASES, ids=named)
@@ -74,7 +76,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return Project(tmp_path_factory.mktemp("checkout"))
 
 
-@pytest.mark.parametrize("case", OFTEN, ids=named)
+@pytest.mark.parametrize("case", TYPED, ids=named)
 def test_make_check_says_it_in_less_than_three_seconds(case: Case, checkout: Project) -> None:
     copy_known(checkout.folder)
     case.break_files(checkout.folder)
@@ -107,7 +109,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("case", OFTEN, ids=named)
+@pytest.mark.parametrize("case", TYPED, ids=named)
 def test_plain_pulumi_says_the_same(case: Case, program: Path) -> None:
     copy_known(program)
     case.break_files(program)
