@@ -1,0 +1,44 @@
+"""What somebody who joins goes by: hooks that are the linters, a license, a changelog of this version."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+PROJECT = Path(__file__).parents[2]
+
+
+def described() -> dict[str, Any]:
+    """What pyproject.toml says of the project."""
+    project: dict[str, Any] = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    return project
+
+
+def test_the_hooks_before_a_commit_are_the_linters_and_nothing_more() -> None:
+    makefile = (PROJECT / "Makefile").read_text()
+    recipe = re.search(r"^lint:.*\n((?:\t.+\n)+)", makefile, re.MULTILINE)
+    assert recipe
+    python = re.search(r"^PYTHON := (\S+)$", makefile, re.MULTILINE)
+    assert python
+    commands = [line.strip().replace("$(PYTHON)", python[1]) for line in recipe[1].splitlines()]
+    linters = [command for command in commands if "tools.bootstrap" not in command]
+    (repository,) = yaml.safe_load((PROJECT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert repository["repo"] == "local", "nothing is downloaded"
+    assert [hook["entry"] for hook in repository["hooks"]] == linters
+    assert all(hook["language"] == "system" and hook["pass_filenames"] is False for hook in repository["hooks"])
+
+
+def test_the_license_is_told_where_tools_look_for_it() -> None:
+    assert described()["license"] == "Apache-2.0"
+    text = (PROJECT / "LICENSE").read_text()
+    assert text.split()[:4] == ["Apache", "License", "Version", "2.0,"]
+
+
+def test_the_newest_entry_of_the_changelog_is_of_this_version() -> None:
+    entries = re.findall(r"^## \[(.+)\] - \d{4}-\d{2}-\d{2}$", (PROJECT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert entries[0] == described()["version"]
+    assert entries == sorted(set(entries), key=lambda entry: [int(part) for part in entry.split(".")], reverse=True)
