@@ -24,7 +24,7 @@ UP = pulumi up --stack $(STACK) $(YES) $(if $(YES),--skip-preview) || $(PYTHON) 
 .DEFAULT_GOAL := help
 # What a target needs is made in the order in which it stands there, with `make -j` too.
 .NOTPARALLEL:
-.PHONY: help up rebuild preview destroy check drift preflight render diff new-region verify smoke stop start ssh console lab-up lab-down image supplies tools python named state report stacks comment fold lint test test-fast test-all
+.PHONY: help up rebuild preview destroy check drift preflight render diff new-region verify smoke stop start ssh console lab-up lab-down image supplies tools python named state report stacks comment fold lint docs test test-fast test-all
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -126,6 +126,11 @@ lint: python ## Check style, types and workflows
 	$(PYTHON) -m mypy .
 	.nordgate/bin/actionlint -shellcheck= -pyflakes=
 	.nordgate/venv/bin/zizmor --offline --quiet --pedantic .github
+
+docs: ## Build the guides and the API reference as a site, .nordgate/site; a warning or a dead link fails
+	@python3 -m tools.bootstrap docs
+	NO_MKDOCS_2_WARNING=1 .nordgate/docs-venv/bin/python -m mkdocs build --strict --quiet
+	@echo "  open .nordgate/site/index.html"
 
 test-fast: tools ## Run the tests that need no guest, but for slow ones: a minute or two
 	$(PYTEST) --numprocesses auto -m "not slow" tests/unit tests/program tests/render

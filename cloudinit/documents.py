@@ -39,7 +39,7 @@ class SeedDocuments:
 
     `content_hash` changes with anything that counts of what the guest is made from, which comments do not; it ends the
     instance-id, and boot.json repeats it. `config_hash` is what nginx itself answers at
-    127.0.0.1:<status port>/config-hash.
+    `127.0.0.1:<status port>/config-hash`.
     """
 
     user_data: str

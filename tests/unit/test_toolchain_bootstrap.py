@@ -285,7 +285,7 @@ def test_pulumi_is_started_apart_from_the_users_own(monkeypatch: pytest.MonkeyPa
     assert "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION" not in pulumi_environment()
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt", "tools/bootstrap/go-requirements.txt"])
+@pytest.mark.parametrize("name", [*map(str, CHECKOUT.glob("requirements*.txt")), "tools/bootstrap/go-requirements.txt"])
 def test_requirements_are_pinned_and_hashed_and_name_no_place(name: str) -> None:
     text = re.sub(r"#.*", "", (CHECKOUT / name).read_text()).replace("\\\n", " ")
     for requirement in filter(str.strip, text.splitlines()):

@@ -182,8 +182,9 @@ def test_a_program_that_would_be_found_first_and_is_not_ours_stops_everything(
 def test_every_product_of_this_checkout_is_on_a_list() -> None:
     """What `make tools` has made here, each step held to its files by name."""
     names = {
-        *(program.module for program in pulumi._PLACES), pulumi._EXECUTOR.name, packages._TREE, python._STAMP,
+        *(program.module for program in pulumi._PLACES), pulumi._EXECUTOR.name, packages._TREE, python.MAIN.stamp,
         *(f"plugin-{plugin.name}" for plugin in plugins.PLUGINS), linters._ACTIONLINT.module,
+        python.DOCUMENTATION.stamp,
     }  # fmt: skip
     recorded = {path.stem for path in work._STAMPS.glob("*.files") if not path.stem.startswith("go-")}
     assert recorded <= names

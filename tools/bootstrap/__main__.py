@@ -8,20 +8,28 @@ import signal
 import sys
 from contextlib import nullcontext
 
-from tools.bootstrap import contents, linters, packages, plugins, pulumi, python
+from tools.bootstrap import contents, docs, linters, packages, plugins, pulumi, python
 from tools.bootstrap.paths import BIN, pulumi_environment
 from tools.bootstrap.work import alone, told_plainly
 from tools.console import Problem, run_tool
 
-_STEPS = {"packages": packages, "python": python, "pulumi": pulumi, "plugins": plugins, "linters": linters}
+_STEPS = {
+    "packages": packages,
+    "python": python,
+    "pulumi": pulumi,
+    "plugins": plugins,
+    "linters": linters,
+    "docs": docs,
+}
 _ALL = ["packages", "python", "pulumi", "plugins"]
 _HELP = """
-all        everything but the linters (the default)
+all        everything but the linters and the documentation's (the default)
 packages   Debian packages, as root
 python     the Python environment, .nordgate/venv
 pulumi     the Pulumi CLI and its Python language host; Go modules are built if no new enough `pulumi` is on PATH
 plugins    the plugins libvirt and command; PLUGINS=official downloads the published ones instead
 linters    actionlint, which only `make lint` needs
+docs       MkDocs, which only `make docs` needs
 lock       make the requirements files again from pyproject.toml
 env        print the settings for using this toolchain by hand: eval "$(python3 -m tools.bootstrap env)"
 """
@@ -69,6 +77,8 @@ def _prepare(steps: list[str]) -> None:
                 plugins.ensure()
             if "linters" in steps:
                 linters.ensure()
+            if "docs" in steps:
+                docs.ensure()
 
 
 def _refuse_strangers() -> None:
