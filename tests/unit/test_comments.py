@@ -56,6 +56,9 @@ def test_a_comment_and_blanks_in_every_template_make_no_other_guest(code: Path, 
         template.write_text(
             text.replace(mark, f"\n# A remark.   \n\n{mark}", 1) if mark else f"{text}\n# A remark.   \n\n"
         )
+    for module in code.glob("cloudinit/watcher/*.py"):
+        text = module.read_text()
+        module.write_text(text.replace('."""\n', '. A remark."""\n').replace("\n\n", "  # A remark.\n\n", 1))
     stylesheet = code / "hardware/templates/domain.xslt"
     stylesheet.write_text(
         stylesheet.read_text().replace("  <xsl:template", "\n  <!-- A remark. -->\n     <xsl:template")
@@ -90,6 +93,15 @@ def test_a_line_that_counts_makes_another_guest(code: Path, before: Any, file: s
         ("/etc/apt/apt.conf.d/90-nordgate", '// why\nA "1";\n#clear B;\n', 'A "1";\n#clear B;\n'),
         ("/usr/local/sbin/a", "#!/bin/sh\n# why\n  echo 1\n", "#!/bin/sh\n  echo 1\n"),
         ("/usr/local/lib/a.py", "if a:\n    # why\n    b()\n", "if a:\n    b()\n"),
+        ("/a.py", "a = 1  # why\nb = '#' + \"#\"  # 'why'\n", "a = 1\nb = '#' + \"#\"\n"),
+        ("/a.py", '"""Why."""\n\ndef f():\n    """Why.\n\n    # And how.\n    """\n    g()\n', "def f():\n    g()\n"),
+        ("/a.py", 'a = 1\n"""Why."""\nb = 2\n', "a = 1\nb = 2\n"),
+        # What somebody reads at work: texts, a docstring that is asked for, a line that says more.
+        ("/a.py", 'a = """\n# one\n\n  two  \n"""\n', 'a = """\n# one\n\n  two  \n"""\n'),
+        ("/a.py", 'a = f"""\n# {b}\n"""  # c\n', 'a = f"""\n# {b}\n"""  # c\n'),
+        ("/a.py", '"""Why."""\nprint(__doc__)\n', '"""Why."""\nprint(__doc__)\n'),
+        ("/a.py", "class A: 'why'\n", "class A: 'why'\n"),
+        ("/a.py", "if a:  # edited by hand\nb()\n", "if a:  # edited by hand\nb()\n"),
         ("/etc/apt/sources.list.d/debian.sources", "Signed-By:\n -----BEGIN\n .\n", "Signed-By:\n -----BEGIN\n .\n"),
         ("/etc/nginx/a.conf", "return 200; # not a line of its own\n", "return 200; # not a line of its own\n"),
     ],
