@@ -42,6 +42,7 @@ preview: $(PREPARE) ## Show what `up` would change
 
 destroy: ALONE := --alone
 destroy: check $(if $(LAB),lab-up state) ## Delete everything that STACK has made
+	@$(PYTHON) -m operations reach $(STACK)
 	pulumi destroy --stack $(STACK) $(YES) $(if $(YES),--skip-preview)
 
 verify: named tools ## Compare the running guests of STACK with what was declared

@@ -9,7 +9,7 @@ from pathlib import Path
 from hosts.problems import Problem as HostProblem
 from operations.access import console, no_gateway, ssh, start, stop
 from operations.new_region import new_region, next_steps
-from operations.preflight import failures, preflight, table
+from operations.preflight import connections, failures, preflight, table
 from operations.preflight import summary as preflight_summary
 from operations.render import PLACE, diff, render
 from operations.smoke import REPORTS, smoke
@@ -32,6 +32,7 @@ _VERBS = {
     "diff": "show what of it changes from another commit to this checkout",
     "new-region": "write the files of one more region",
     "preflight": "ask this machine and the stack's hosts whether they can do what it wants; changes nothing",
+    "reach": "ask whether the stack's hosts can be reached; changes nothing",
     "state": "make the local state of a test stack fit to work on",
     "summary": "say where the stack's gateways are and how fast they were",
     "failed": "say what a failed deployment has left as it was",
@@ -112,6 +113,11 @@ def _carry_out(verb: str, stack: str, gateway: str) -> int:
         print(table(found))
         print(preflight_summary(stack, found).splitlines()[-1])
         return 1 if failures(found) else 0
+    elif verb == "reach":
+        found = connections(settings)
+        if failures(found):
+            print(preflight_summary(stack, found), file=sys.stderr)
+            return 1
     elif verb == "summary":
         print(summary(stack))
     elif verb == "report":

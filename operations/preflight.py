@@ -49,6 +49,25 @@ def preflight(stack: str, settings: Settings, image: VerifiedImage, project: Pat
     return {"this machine": here, **{demand.host: host[0] for demand, host in zip(wanted, found, strict=True)}}
 
 
+def connections(settings: Settings) -> Report:
+    """Whether virsh and the provider reach the hosts: what `pulumi destroy`, which runs no program, cannot ask."""
+    with ThreadPoolExecutor(len(settings.hypervisors)) as pool:
+        found = pool.map(_connection, (host.uri for host in settings.hypervisors.values()))
+        return {name: [finding] for name, finding in zip(settings.hypervisors, found, strict=True)}
+
+
+def _connection(uri: str) -> Finding:
+    try:
+        Hypervisor(uri).virsh("version")
+    except HypervisorProblem as problem:
+        return _no_answer(problem)
+    return reached(plugin(), uri, "")
+
+
+def _no_answer(problem: HypervisorProblem) -> Finding:
+    return Finding("connection", str(problem).rstrip("."), "an answer", State.FAIL)
+
+
 def programs() -> list[Finding]:
     """What the provider and we call on this machine."""
     found = []
@@ -148,7 +167,7 @@ def _host(demand: HostDemand, stack: str, project: Path | None) -> tuple[list[Fi
         if project and demand.accelerator == "kvm" and not failures({demand.host: findings}):
             findings.append(_kvm(demand, stack, project / _PROVED, facts.boot))
     except HypervisorProblem as problem:
-        return [Finding("connection", str(problem).rstrip("."), "an answer", State.FAIL)], None
+        return [_no_answer(problem)], None
     return findings, facts.boot
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
 import threading
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from hosts.facts import HostFacts
 from hosts.preflight import Finding, HostDemand, State
 from hosts.problems import HypervisorProblem
+from hosts.virsh import Hypervisor
 from operations import __main__ as command
 from operations import preflight as module
 from operations.preflight import demands, failures, preflight, programs, summary, table
@@ -191,3 +193,43 @@ def test_the_command_fails_only_when_something_is_in_the_way(
     monkeypatch.chdir(PROJECT)
     assert command.main() == code
     assert f"{state.value:<4}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("refuses", "said"),
+    [
+        ("", ""),
+        ("virsh", "fail  host2  connection  h2 refuses the key  wanted: an answer"),
+        ("the provider", "fail  host2  provider  its SSH server forbids the way  wanted: connected"),
+    ],
+)
+def test_before_a_stack_is_destroyed_its_hosts_are_reached_as_the_provider_reaches_them(
+    refuses: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def virsh(hypervisor: Hypervisor, *_: str) -> str:
+        if refuses == "virsh" and "h2" in hypervisor.label:
+            raise HypervisorProblem("h2 refuses the key.")
+        return ""
+
+    def reached(_: Path, uri: str, __: str) -> Finding:
+        if refuses == "the provider" and "h2" in uri:
+            return Finding("provider", "its SSH server forbids the way", "connected", State.FAIL)
+        return CONNECTED
+
+    monkeypatch.setattr(Hypervisor, "virsh", virsh)
+    monkeypatch.setattr(module, "reached", reached)
+    monkeypatch.setattr(command, "load_file", lambda *_: two_hosts())
+    monkeypatch.setattr("sys.argv", ["operations", "reach", "oslo-test"])
+    assert command.main() == bool(refuses)
+    text = capsys.readouterr().err
+    assert said in text
+    assert not refuses or text.endswith("preflight of oslo-test: 1 of 2 findings stop it; nothing was changed.\n")
+
+
+@pytest.mark.parametrize("stack", ["oslo", "oslo-test"])
+def test_make_destroy_asks_the_hosts_first(stack: str) -> None:
+    words = ["make", "--dry-run", "--no-print-directory", "destroy", f"STACK={stack}"]
+    done = subprocess.run(words, cwd=PROJECT, capture_output=True, text=True, check=True, timeout=60)
+    *_, asked, destroyed = done.stdout.splitlines()
+    assert asked.endswith(f"-m operations reach {stack}")
+    assert destroyed.startswith(f"pulumi destroy --stack {stack}")
