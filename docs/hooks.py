@@ -24,6 +24,7 @@ OUTSIDE = {
 _LOG = logging.getLogger("mkdocs.hooks")
 """MkDocs counts its warnings, and `--strict` fails for one."""
 _LINK = re.compile(r"(?P<code>^ *```.*?^ *```|`[^`\n]+`)|(?<=\]\()(?P<target>[^)\s]+)(?=\))", re.MULTILINE | re.DOTALL)
+_FETCHED = re.compile(r"""<(?:script|img|link rel=["']?stylesheet["']?)[^>]* (?:src|href)=["']?(https?:[^"'> ]+)""")
 _LANGUAGES = {".go": "go", ".py": "python", ".sh": "bash", ".toml": "toml", ".yml": "yaml", ".yaml": "yaml"}
 _NOT_REFERENCED = ("tests", "docs")
 
@@ -150,3 +151,10 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     paths = {site: path for path, site in guides().items()}
     path = paths.get(page.file.src_uri)
     return led(markdown, path) if path else markdown
+
+
+def on_post_page(output: str, page: Any, **_: Any) -> str:
+    """Hold that a page needs nothing from elsewhere: neither the network nor somebody else's server."""
+    for address in _FETCHED.findall(output):
+        _LOG.warning("%s: the page would fetch %s", page.file.src_uri, address)
+    return output

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -79,3 +80,20 @@ def test_a_dead_link_is_a_warning_for_which_the_build_fails(link: str, caplog: p
     assert [(record.levelno, link in record.message) for record in caplog.records] == [(logging.WARNING, True)]
     recipe = (PROJECT / "Makefile").read_text().partition("\ndocs:")[2].partition("\n\n")[0]
     assert "mkdocs build --strict" in recipe
+
+
+@pytest.mark.parametrize(
+    ("html", "warned"),
+    [
+        ('<script src="https://cdn.example/a.js">', True),
+        ('<link rel="stylesheet" href="https://cdn.example/a.css">', True),
+        ('<img alt="" src=http://elsewhere.example/a.png>', True),
+        ('<script src="assets/a.js"><a href="https://example.net/">', False),
+    ],
+)
+def test_a_page_that_would_fetch_something_from_elsewhere_fails_the_build(
+    html: str, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    page = SimpleNamespace(file=SimpleNamespace(src_uri="index.md"))
+    assert hooks.on_post_page(html, page) == html
+    assert bool(caplog.records) is warned

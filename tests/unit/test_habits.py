@@ -39,6 +39,6 @@ def test_the_license_is_told_where_tools_look_for_it() -> None:
 
 
 def test_the_newest_entry_of_the_changelog_is_of_this_version() -> None:
-    entries = re.findall(r"^## \[(.+)\] - \d{4}-\d{2}-\d{2}$", (PROJECT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    entries = re.findall(r"^## ([\d.]+) - \d{4}-\d{2}-\d{2}$", (PROJECT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert entries[0] == described()["version"]
     assert entries == sorted(set(entries), key=lambda entry: [int(part) for part in entry.split(".")], reverse=True)
