@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./@-]*")
+_BLOCK = re.compile(r"[\n -~]*")
 _YAML_WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"}
 
 
@@ -85,7 +86,7 @@ def _is_block(text: str) -> bool:
         text.endswith("\n")
         and not text.endswith("\n\n")
         and not text.startswith((" ", "\n"))
-        and all(character == "\n" or (character.isprintable() and character.isascii()) for character in text)
+        and _BLOCK.fullmatch(text) is not None
     )
 
 
