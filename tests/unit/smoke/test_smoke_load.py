@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -44,22 +45,40 @@ def line(lines: list[Line], what: str) -> Line:
     return next(row for row in lines if row.what == what)
 
 
+ROUNDS = 5
+"""A busy machine only ever adds: of so many rounds, one that shows the engine alone is enough."""
+
+
+def found_in_a_round(measured: Callable[[], Tally], count: int, wanted: dict[int, tuple[float, float]]) -> None:
+    """Asserts that percentiles of a round, in milliseconds, lie between two bounds."""
+    seen = []
+    for _ in range(ROUNDS):
+        latency = summarise([measured()])
+        assert latency.count == count
+        seen.append(latency.percentiles)
+        if all(least <= latency.percentiles[percentile] <= most for percentile, (least, most) in wanted.items()):
+            return
+    raise AssertionError(f"of {ROUNDS} rounds none had {wanted}: {seen}")
+
+
 def test_known_delays_come_back_as_percentiles(server: Any, ask: Ask) -> None:
+    def measured() -> Tally:
+        server.requests = 0
+        return ask(100, 2, connections=40, warm_up_seconds=0.2)
+
     server.delay = lambda _, number: 0.5 if number % 20 == 0 else 0.1
-    latency = summarise([ask(100, 2, connections=40, warm_up_seconds=0.2)])
-    assert latency.count == 200
-    assert 99 <= latency.percentiles[50] <= 130  # a busy machine only ever adds
-    assert 495 <= latency.percentiles[99] <= 650
+    found_in_a_round(measured, 200, {50: (99, 130), 99: (495, 650)})
 
 
 def test_stall_is_paid_by_every_request_that_was_due_during_it(server: Any, ask: Ask) -> None:
     """A second in which nothing is answered: of 2 s at 200/s, half the requests wait, evenly from 1 s down to 0."""
+
+    def measured() -> Tally:
+        server.restart_clock()
+        return ask(200, 2, connections=4)
+
     server.delay = lambda since, _: max(0.0, 1.5 - since) if since > 0.5 else 0.0
-    server.restart_clock()
-    latency = summarise([ask(200, 2, connections=4)])
-    assert latency.count == 400
-    assert latency.percentiles[90] == pytest.approx(800, rel=0.15)
-    assert latency.percentiles[99] == pytest.approx(980, rel=0.15)
+    found_in_a_round(measured, 400, {90: (680, 920), 99: (833, 1127)})
 
 
 def test_warm_up_is_sent_and_not_counted(server: Any, ask: Ask) -> None:
