@@ -33,6 +33,7 @@ pulumi.export("before", own_outputs())
 """
 
 
+@pytest.mark.slow
 def test_a_stack_reads_its_own_outputs_while_the_engine_writes_its_state(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
     project = tmp_path / "project"
@@ -56,6 +57,7 @@ def test_a_state_that_cannot_be_read_is_one_sentence(monkeypatch: pytest.MonkeyP
         own_outputs()
 
 
+@pytest.mark.slow
 def test_a_second_program_reads_a_stacks_outputs(tmp_path: Path) -> None:
     outputs = run_program("london", tmp_path / "run").outputs
     (tmp_path / "state").mkdir()

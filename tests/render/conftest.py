@@ -13,7 +13,11 @@ from tests.render.authority import Authority, Pair
 from tests.render.backends import Backends, started
 from tests.render.served import Served, network_of_its_own, running
 from tests.render.sites import Site, rendered_case
+from tests.tables import slow
 from tools.nginx import unpacked
+
+DEBIANS = (slow("debian-12"), "debian-13")
+"""The platforms of tests that take their time: what differs between them is in quick ones, of both."""
 
 Serve = Callable[..., AbstractContextManager[Served]]
 

@@ -12,7 +12,7 @@ import pytest
 
 from cloudinit import PATHS, PLATFORMS, GatewaySettings, seed_documents
 from tests.render.backends import started
-from tests.render.conftest import Serve
+from tests.render.conftest import DEBIANS, Serve
 from tests.render.served import GUEST, NAME, Served, network_of_its_own
 
 PROXY, SECOND_PROXY, STRANGER = "127.0.0.77", "127.0.1.9", "127.0.0.78"
@@ -32,7 +32,7 @@ QUIET = ("/favicon.ico", "/robots.txt", "/health")
 LOGGED = ("/favicon.ico/x", "/v1/robots.txt", "/healthy", "/x")
 
 
-@pytest.fixture(scope="module", params=["debian-12", "debian-13"])
+@pytest.fixture(scope="module", params=DEBIANS)
 def logging(request: pytest.FixtureRequest, serve: Serve) -> Iterator[Served]:
     documents = seed_documents(GUEST, GATEWAY, PLATFORMS[request.param])
     with network_of_its_own(), started() as backends, serve(documents, request.param, backends) as gateway:

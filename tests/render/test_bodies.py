@@ -16,7 +16,7 @@ import pytest
 
 from cloudinit import PATHS, PLATFORMS, GatewaySettings, seed_documents
 from tests.render import calls
-from tests.render.conftest import Serve
+from tests.render.conftest import DEBIANS, Serve
 from tests.render.served import GUEST, NAME, Served
 
 LOGROTATE = "/etc/systemd/system/nordgate-logrotate.service"
@@ -46,7 +46,7 @@ def settings() -> GatewaySettings:
     )
 
 
-@pytest.fixture(scope="module", params=["debian-12", "debian-13"])
+@pytest.fixture(scope="module", params=DEBIANS)
 def filled(request: pytest.FixtureRequest, serve: Serve) -> Iterator[Served]:
     with calls.serving_calls(serve, settings(), request.param) as served:
         yield served

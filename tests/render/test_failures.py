@@ -19,7 +19,7 @@ import yaml
 
 from cloudinit import PATHS, PLATFORMS, GatewaySettings, GuestFile, seed_documents
 from tests.render.backends import Backends
-from tests.render.conftest import Serve
+from tests.render.conftest import DEBIANS, Serve
 from tests.render.misbehaving import ADDRESSES, GRPC_PORT, HTTP_PORT, misbehaving
 from tests.render.served import GUEST, NAME, Served, network_of_its_own
 
@@ -91,7 +91,7 @@ def together(served: Served, row: Row, deed: str) -> set[int]:
         return set(pool.map(lambda _: ask(served, row, deed), range(TIMES)))
 
 
-@pytest.fixture(scope="module", params=["debian-12", "debian-13"])
+@pytest.fixture(scope="module", params=DEBIANS)
 def gateway(request: pytest.FixtureRequest, serve: Serve) -> Iterator[Served]:
     documents = seed_documents(GUEST, settings(), PLATFORMS[request.param])
     with network_of_its_own(), misbehaving(), serve(documents, request.param, Backends()) as served:
@@ -104,6 +104,7 @@ def test_what_one_client_meets_takes_no_server_from_the_others(gateway: Served, 
     assert together(gateway, row, "good") == {200}
 
 
+@pytest.mark.slow
 def test_counted_by_nginx_each_of_them_would(serve: Serve) -> None:
     """What the table is worth."""
     documents = seed_documents(GUEST, settings(), PLATFORMS["debian-13"])

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from cloudinit import PLATFORMS, GatewaySettings, GuestSettings, seed_documents
 from tests.render.authority import Pair
+from tests.render.conftest import DEBIANS
 from tests.render.sites import Site
 from tests.render.test_nginx_syntax import directives, walk
 
@@ -146,7 +147,7 @@ def fuzz(examples: int, root: Path, platform: str, folder: Path, pair: Pair) -> 
     assert accepted > examples // 5, f"only {accepted} of {examples} were accepted: the test says too little"
 
 
-@pytest.mark.parametrize("platform", ["debian-12", "debian-13"])
+@pytest.mark.parametrize("platform", DEBIANS)
 def test_nothing_that_is_accepted_breaks_nginx_or_adds_a_directive(
     platform: str, roots: dict[str, Path], pair: Pair, tmp_path: Path
 ) -> None:
@@ -154,6 +155,6 @@ def test_nothing_that_is_accepted_breaks_nginx_or_adds_a_directive(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("platform", ["debian-12", "debian-13"])
+@pytest.mark.parametrize("platform", DEBIANS)
 def test_the_same_holds_for_very_many(platform: str, roots: dict[str, Path], pair: Pair, tmp_path: Path) -> None:
     fuzz(1500, roots[PLATFORMS[platform].suite], platform, tmp_path / "site", pair)

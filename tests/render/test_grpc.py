@@ -20,14 +20,14 @@ from smoke.progress import Progress
 from smoke.result import Result
 from smoke.verdict import Verdict
 from tests.render.backends import started
-from tests.render.conftest import Serve
+from tests.render.conftest import DEBIANS, Serve
 from tests.render.served import GUEST, NAME, Served, network_of_its_own
 
 SERVING, NOT_SERVING = b"\x08\x01", b"\x08\x02"
 """HealthCheckResponse of github.com/grpc/grpc, doc/health-checking.md."""
 
 
-@pytest.fixture(scope="module", params=["debian-12", "debian-13"])
+@pytest.fixture(scope="module", params=DEBIANS)
 def nginx(request: pytest.FixtureRequest, serve: Serve) -> Iterator[Served]:
     gateway = GatewaySettings.model_validate(
         {

@@ -15,7 +15,7 @@ import pytest
 
 from cloudinit import PATHS, PLATFORMS, GatewaySettings, seed_documents
 from tests.render.backends import started
-from tests.render.conftest import Serve
+from tests.render.conftest import DEBIANS, Serve
 from tests.render.served import GUEST, NAME, Served, network_of_its_own
 from tests.render.sites import make_log_folder
 
@@ -42,7 +42,7 @@ ATTACKS = (
 )
 
 
-@pytest.fixture(params=["debian-12", "debian-13"])
+@pytest.fixture(params=DEBIANS)
 def logging(request: pytest.FixtureRequest, serve: Serve) -> Iterator[Served]:
     documents = seed_documents(GUEST, GATEWAY, PLATFORMS[request.param])
     with network_of_its_own(), started() as backends, serve(documents, request.param, backends) as gateway:

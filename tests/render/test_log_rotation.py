@@ -16,7 +16,7 @@ import pytest
 from cloudinit import PATHS, PLATFORMS, GatewaySettings, seed_documents
 from cloudinit.system import system_files
 from tests.render.backends import started
-from tests.render.conftest import Serve
+from tests.render.conftest import DEBIANS, Serve
 from tests.render.served import GUEST, NAME, Served, network_of_its_own
 
 KEPT = 2
@@ -34,7 +34,7 @@ GATEWAY = GatewaySettings.model_validate(
 LONG = "x" * 12_000
 
 
-@pytest.fixture(params=["debian-12", "debian-13"])
+@pytest.fixture(params=DEBIANS)
 def logging(request: pytest.FixtureRequest, serve: Serve) -> Iterator[Served]:
     documents = seed_documents(GUEST, GATEWAY, PLATFORMS[request.param])
     with network_of_its_own(), started() as backends, serve(documents, request.param, backends) as gateway:

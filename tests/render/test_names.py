@@ -18,7 +18,7 @@ import pytest
 
 from cloudinit import PLATFORMS, GatewaySettings, GuestSettings, seed_documents
 from tests.render.backends import Backends, serving
-from tests.render.conftest import Serve
+from tests.render.conftest import DEBIANS, Serve
 from tests.render.served import NAME, Served, network_of_its_own
 from tests.render.watched import Dns, Watched, dns, inside, watching
 
@@ -71,7 +71,7 @@ def addresses(*more: str) -> Iterator[None]:
     yield
 
 
-@pytest.fixture(scope="module", params=["debian-12", "debian-13"])
+@pytest.fixture(scope="module", params=DEBIANS)
 def gateway(request: pytest.FixtureRequest, serve: Serve) -> Iterator[Gateway]:
     documents = seed_documents(GUEST, settings(), PLATFORMS[request.param])
     told = Backends()

@@ -11,7 +11,7 @@ import pytest
 
 from cloudinit import GatewaySettings
 from tests.render import calls
-from tests.render.conftest import Serve
+from tests.render.conftest import DEBIANS, Serve
 from tests.render.served import NAME, Served
 
 SHORT, LONG = 2, 3600
@@ -44,7 +44,7 @@ def settings() -> GatewaySettings:
     )
 
 
-@pytest.fixture(scope="module", params=["debian-12", "debian-13"])
+@pytest.fixture(scope="module", params=DEBIANS)
 def patient(request: pytest.FixtureRequest, serve: Serve) -> Iterator[Served]:
     with calls.serving_calls(serve, settings(), request.param) as served:
         yield served

@@ -17,7 +17,7 @@ from cloudinit import PLATFORMS, GatewaySettings, seed_documents
 from smoke import wrk
 from smoke.cli import main
 from tests.render.backends import Backends
-from tests.render.conftest import Serve
+from tests.render.conftest import DEBIANS, Serve
 from tests.render.instant import ADDRESS, upstream
 from tests.render.served import GUEST, NAME, Served, network_of_its_own
 
@@ -33,7 +33,7 @@ GATEWAY = GatewaySettings.model_validate(
 )
 
 
-@pytest.fixture(params=["debian-12", "debian-13"])
+@pytest.fixture(params=DEBIANS)
 def gateway(request: pytest.FixtureRequest, serve: Serve, roots: dict[str, Path], tmp_path: Path) -> Iterator[Served]:
     tmp_path.chmod(0o755)
     documents = seed_documents(GUEST, GATEWAY, PLATFORMS[request.param])

@@ -16,7 +16,7 @@ import pytest
 
 from cloudinit import PLATFORMS, GatewaySettings, GuestSettings, seed_documents
 from tests.render.backends import Backends, serving
-from tests.render.conftest import Serve
+from tests.render.conftest import DEBIANS, Serve
 from tests.render.served import NAME, Served, network_of_its_own
 from tests.render.watched import Watched, watching
 
@@ -73,7 +73,7 @@ def lose(address: str, root: Path) -> None:
     subprocess.run(["chroot", root, "nft", "--file", "-"], input=rules, text=True, check=True, timeout=30)
 
 
-@pytest.fixture(scope="module", params=["debian-12", "debian-13"])
+@pytest.fixture(scope="module", params=DEBIANS)
 def gateway(request: pytest.FixtureRequest, serve: Serve, roots: dict[str, Path]) -> Iterator[Gateway]:
     documents = seed_documents(GUEST, settings(), PLATFORMS[request.param])
     told = Backends()
@@ -89,6 +89,7 @@ def gateway(request: pytest.FixtureRequest, serve: Serve, roots: dict[str, Path]
         yield Gateway(served, watched, told, other)
 
 
+@pytest.mark.slow
 def test_a_server_that_packets_do_not_reach_costs_the_connect_time_out_until_it_is_found(gateway: Gateway) -> None:
     early = gateway.ask("lost", 2)
     assert {status for status, _, _ in early} == {200}

@@ -49,6 +49,7 @@ def project(tmp_path: Path) -> _Project:
     return _Project(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_program_goes_up_stays_and_goes_down_without_a_warning(project: _Project) -> None:
     project.inputs(create="echo hello", delete="touch deleted", triggers=["one"])
     up = project.up()

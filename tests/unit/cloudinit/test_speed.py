@@ -37,12 +37,9 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("compiled")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("program", "most"),
-    [
-        pytest.param(IMPORT, 2.5, id="the import"),
-        pytest.param(FIRST_GATEWAY, 0.2, id="the first gateway of a process", marks=pytest.mark.slow),
-    ],
+    ("program", "most"), [(IMPORT, 2.5), (FIRST_GATEWAY, 0.2)], ids=["the import", "the first gateway of a process"]
 )
 def test_it_is_quick(program: str, most: float, compiled: Path) -> None:
     for one in (LIBRARIES, program):

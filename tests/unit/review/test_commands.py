@@ -70,6 +70,7 @@ def test_a_diff_of_an_unchanged_tree_says_so_within_five_seconds(checkout: Path)
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 5
 
 
+@pytest.mark.slow
 def test_a_diff_shows_a_changed_template_too(checkout: Path) -> None:
     template = checkout / "cloudinit/templates/nginx/proxy.conf.j2"
     template.write_text(template.read_text() + "proxy_socket_keepalive on;\n")
@@ -89,6 +90,7 @@ def test_a_comment_is_written_even_when_a_file_is_broken(checkout: Path) -> None
     assert "Traceback" not in done.stderr + comment
 
 
+@pytest.mark.slow
 def test_an_unknown_base_is_told_in_one_sentence(checkout: Path) -> None:
     done = operations(checkout, "diff", "nowhere")
     assert done.returncode == 1
@@ -96,6 +98,7 @@ def test_an_unknown_base_is_told_in_one_sentence(checkout: Path) -> None:
     assert "nowhere" in (checkout / ".nordgate/diff.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_base_that_is_broken_is_told_with_its_mistakes(checkout: Path) -> None:
     path = checkout / "stacks/regions/london.yaml"
     right = path.read_text()

@@ -254,6 +254,7 @@ def test_nothing_that_is_rendered_can_end_the_fold_it_stands_in(unchanged: dict[
     assert comment.count("\n`````\n") == 1
 
 
+@pytest.mark.slow
 def test_two_hundred_gateways_are_rendered_in_less_than_ten_seconds() -> None:
     config: dict[str, Any] = yaml.safe_load((PROJECT / "stacks/Pulumi.oslo.yaml").read_text())["config"]
     config = copy.deepcopy(config)

