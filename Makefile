@@ -19,7 +19,7 @@ YES := --yes
 PREPARE := lab-up supplies state
 endif
 PREPARE := check $(PREPARE)
-UP = pulumi up --stack $(STACK) $(YES) $(if $(YES),--skip-preview) || $(PYTHON) -m operations failed $(STACK)
+UP = pulumi up --stack $(STACK) $(YES) $(if $(YES),--skip-preview) || $(PYTHON) -m nordgate.cli failed $(STACK)
 
 .DEFAULT_GOAL := help
 # What a target needs is made in the order in which it stands there, with `make -j` too.
@@ -32,7 +32,7 @@ help: ## List the targets
 
 up: $(PREPARE) ## Bring STACK up and prove it: prepare, `pulumi up`, smoke check
 	$(UP)
-	@$(PYTHON) -m operations summary $(STACK)
+	@$(PYTHON) -m nordgate.cli summary $(STACK)
 
 rebuild: $(PREPARE) ## Make a gateway of STACK anew, as it is declared; its data stays (GATEWAY=gw1)
 	NORDGATE_REBUILD=$(or $(GATEWAY),gw1) $(UP)
@@ -42,86 +42,86 @@ preview: $(PREPARE) ## Show what `up` would change
 
 destroy: ALONE := --alone
 destroy: check $(if $(LAB),lab-up state) ## Delete everything that STACK has made
-	@$(PYTHON) -m operations reach $(STACK)
+	@$(PYTHON) -m nordgate.cli reach $(STACK)
 	pulumi destroy --stack $(STACK) $(YES) $(if $(YES),--skip-preview)
 
 verify: named tools ## Compare the running guests of STACK with what was declared
-	@$(PYTHON) -m operations verify $(STACK)
+	@$(PYTHON) -m nordgate.cli verify $(STACK)
 
 smoke: named tools ## Run the smoke check of STACK now
-	@$(PYTHON) -m operations smoke $(STACK)
+	@$(PYTHON) -m nordgate.cli smoke $(STACK)
 
 ssh: named tools ## Log in to a gateway of STACK (GATEWAY=gw1)
-	@$(PYTHON) -m operations ssh $(STACK) $(GATEWAY)
+	@$(PYTHON) -m nordgate.cli ssh $(STACK) $(GATEWAY)
 
 stop: named tools ## Shut down a gateway of STACK, cleanly (GATEWAY=gw1)
-	@$(PYTHON) -m operations stop $(STACK) $(GATEWAY)
+	@$(PYTHON) -m nordgate.cli stop $(STACK) $(GATEWAY)
 
 start: named tools ## Start a gateway of STACK and wait until it is ready (GATEWAY=gw1)
-	@$(PYTHON) -m operations start $(STACK) $(GATEWAY)
+	@$(PYTHON) -m nordgate.cli start $(STACK) $(GATEWAY)
 
 console: named tools ## Watch the serial console of a gateway of STACK (GATEWAY=gw1); Ctrl-] leaves
-	@$(PYTHON) -m operations console $(STACK) $(GATEWAY)
+	@$(PYTHON) -m nordgate.cli console $(STACK) $(GATEWAY)
 
 check: named tools ## Check the stack file of STACK, and name every mistake in it
-	@$(PYTHON) -m operations check "$(STACK)" $(GATEWAY)
+	@$(PYTHON) -m nordgate.cli check "$(STACK)" $(GATEWAY)
 
 drift: check ## Fail when STACK is not what was declared: on its hosts, or inside its running guests
 	pulumi refresh --stack $(STACK) --preview-only --expect-no-changes --diff --non-interactive
-	@$(PYTHON) -m operations verify $(STACK)
+	@$(PYTHON) -m nordgate.cli verify $(STACK)
 
 render: named python ## Write all that STACK puts on its machines to .nordgate/rendered (no hypervisor, no secret)
-	@$(PYTHON) -m operations render "$(STACK)"
+	@$(PYTHON) -m nordgate.cli render "$(STACK)"
 
 diff: python ## Show what of that this checkout changes, for every stack (BASE=main); Markdown: .nordgate/diff.md
-	@$(PYTHON) -m operations diff "$${BASE:-main}"
+	@$(PYTHON) -m nordgate.cli diff "$${BASE:-main}"
 
 new-region: python ## Write the files of region NAME and of its two stacks (LIKE=oslo: after which model)
-	@$(PYTHON) -m operations new-region "$(NAME)" --like $(or $(LIKE),oslo)
+	@$(PYTHON) -m nordgate.cli new-region "$(NAME)" --like $(or $(LIKE),oslo)
 
 preflight: check $(if $(LAB),lab-up supplies) ## Ask this machine and the hosts of STACK whether they can do what it wants
-	@$(PYTHON) -m operations preflight $(STACK)
+	@$(PYTHON) -m nordgate.cli preflight $(STACK)
 
 lab-up: check ## Start the throw-away hypervisor of a test stack
-	@$(PYTHON) -m tools.lab up "$(LAB)" $(ALONE)
+	@$(PYTHON) -m lab up "$(LAB)" $(ALONE)
 
 lab-down: tools ## End the throw-away hypervisor and delete all of it (FORCE=1: even with guests)
-	@$(PYTHON) -m tools.lab down "$(LAB)" $(if $(FORCE),--force)
+	@$(PYTHON) -m lab down "$(LAB)" $(if $(FORCE),--force)
 
 image: tools ## Bake an image (RECIPE=debian-13; REFRESH=1: with today's packages)
-	@$(PYTHON) -m tools.image bake $(if $(RECIPE),--recipe $(RECIPE)) $(if $(REFRESH),--refresh)
+	@$(PYTHON) -m image bake $(if $(RECIPE),--recipe $(RECIPE)) $(if $(REFRESH),--refresh)
 
 supplies: named tools
-	@$(PYTHON) -m tools.supplies $(STACK)
+	@$(PYTHON) -m lab.prerequisites $(STACK)
 
 report: named python ## Print the smoke reports of STACK as Markdown
-	@$(PYTHON) -m operations report $(STACK)
+	@$(PYTHON) -m nordgate.cli report $(STACK)
 
 # For the workflows: the production stacks as JSON; the comment of a pull request; a fold for a job summary.
 stacks:
-	@python3 -m stacks.files
+	@python3 -m nordgate.settings.stack_files
 
 comment:
-	@python3 -m tools.github comment "$(PULL_REQUEST)" .nordgate/diff.md --preview "$(PREVIEW)"
+	@python3 -m nordgate.cli.github comment "$(PULL_REQUEST)" .nordgate/diff.md --preview "$(PREVIEW)"
 
 fold:
-	@python3 -m tools.github fold "$(TITLE)" "$(FILE)"
+	@python3 -m nordgate.cli.github fold "$(TITLE)" "$(FILE)"
 
 # A name that is wrong is told before anything is built.
 named:
-	@python3 -m stacks.files "$(STACK)"
+	@python3 -m nordgate.settings.stack_files "$(STACK)"
 
 python:
-	@python3 -m tools.bootstrap python
+	@python3 -m toolchain python
 
 tools: ## Install or build what is missing: packages, Python environment, Pulumi and its plugins
-	@python3 -m tools.bootstrap
+	@python3 -m toolchain
 
 state: named tools
-	@$(PYTHON) -m operations state $(STACK)
+	@$(PYTHON) -m nordgate.cli state $(STACK)
 
 lint: python ## Check style, types and workflows
-	@python3 -m tools.bootstrap linters
+	@python3 -m toolchain linters
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy .
@@ -129,7 +129,7 @@ lint: python ## Check style, types and workflows
 	.nordgate/venv/bin/zizmor --offline --quiet --pedantic .github
 
 docs: ## Build the guides and the API reference as a site, .nordgate/site; a warning or a dead link fails
-	@python3 -m tools.bootstrap docs
+	@python3 -m toolchain docs
 	NO_MKDOCS_2_WARNING=1 .nordgate/docs-venv/bin/python -m mkdocs build --strict --quiet
 	@echo "  read it: .nordgate/site/index.html; to search in it: python3 -m http.server --directory .nordgate/site"
 

@@ -5,17 +5,18 @@ from pathlib import Path
 import pulumi
 
 from components.region import Region, RegionArgs
-from hosts.problems import Problem
-from operations.invocation import refuse_parts
-from operations.preflight import doubts, failures, preflight, summary
-from operations.present import now, rebuild, undeclared
-from stacks.design import describe, design, versions
-from stacks.files import stack_file
-from stacks.image import declared, verify
-from stacks.load import load_config
-from stacks.problems import SettingsError
-from stacks.production import told, warnings
-from stacks.seed import write_seed
+from nordgate.deployment.image_download import verify
+from nordgate.deployment.invocation import refuse_parts
+from nordgate.deployment.observe import now, rebuild, undeclared
+from nordgate.deployment.seed_files import write_seed
+from nordgate.design.gateway_design import describe, design, versions
+from nordgate.design.image import declared
+from nordgate.errors import Problem
+from nordgate.preflight.preflight import doubts, failures, preflight, summary
+from nordgate.settings.loader import load_config
+from nordgate.settings.production_rules import told, warnings
+from nordgate.settings.settings_error import SettingsError
+from nordgate.settings.stack_files import stack_file
 
 project, stack = Path.cwd(), pulumi.get_stack()
 try:

@@ -9,9 +9,9 @@ Pure: values in, text out. Nothing here reads the clock, the environment or the 
 from cloudinit.checks import Check, checks_for
 from cloudinit.documents import SeedDocuments, seed_documents
 from cloudinit.files import PATHS, GuestFile
-from cloudinit.gateway import GatewaySettings
-from cloudinit.guest import GuestSettings, PackageSettings
-from cloudinit.kernel import KernelSettings
+from cloudinit.gateway_settings import GatewaySettings
+from cloudinit.guest_settings import GuestSettings, PackageSettings
+from cloudinit.kernel_settings import KernelSettings
 from cloudinit.packages import packages
 from cloudinit.platforms import PLATFORMS, Platform, platform_named
 from cloudinit.routing import Route, UpstreamGroup, UpstreamServer

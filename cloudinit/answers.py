@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloudinit.gateway import GatewaySettings
+from cloudinit.gateway_settings import GatewaySettings
 from cloudinit.headers import SEVERAL, added, chosen
 from cloudinit.routing import Route
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from cloudinit.catalogue.model import Disposition
+from cloudinit.catalogue.row import Disposition
 from cloudinit.files import PATHS
-from cloudinit.gateway import GatewaySettings
-from cloudinit.guest import GuestSettings
+from cloudinit.gateway_settings import GatewaySettings
+from cloudinit.guest_settings import GuestSettings
 from cloudinit.platforms import Platform
 
 Probe = Literal[

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from cloudinit.addresses import everybody
-from cloudinit.problems import Problem
+from cloudinit.violations import Problem
 
 if TYPE_CHECKING:
-    from cloudinit.gateway import GatewaySettings
+    from cloudinit.gateway_settings import GatewaySettings
 
 
 def _routes_lead_to_a_group(gateway: GatewaySettings) -> Iterator[Problem]:

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudinit.files import GuestFile
-from cloudinit.gateway import GatewaySettings
-from cloudinit.guest import GuestSettings
+from cloudinit.gateway_settings import GatewaySettings
+from cloudinit.guest_settings import GuestSettings
 from cloudinit.nginx import hash_of, nginx_files
 from cloudinit.packages import package_config, source_files
 from cloudinit.platforms import Platform
-from cloudinit.problems import raise_all
 from cloudinit.rules import broken_rules
 from cloudinit.substance import substance
 from cloudinit.system import system_files
 from cloudinit.text import yaml_text
+from cloudinit.violations import raise_all
 
 # Where nothing is installed, all that cloud-init does fits in one stage: loading the modules of the others costs
 # seconds where the CPU is emulated.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cloudinit.gateway import GatewaySettings
+from cloudinit.gateway_settings import GatewaySettings
 from cloudinit.routing import Route
 from cloudinit.text import nginx_quoted
 

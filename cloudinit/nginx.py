@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Mapping
 
 from cloudinit import headers
-from cloudinit.catalogue.nginx import FIXED
+from cloudinit.catalogue.nginx_rows import FIXED
 from cloudinit.files import PATHS, GuestFile
-from cloudinit.gateway import REQUEST_LINES, GatewaySettings
-from cloudinit.guest import GuestSettings
+from cloudinit.gateway_settings import REQUEST_LINES, GatewaySettings
+from cloudinit.guest_settings import GuestSettings
 from cloudinit.locations import HEALTH_CHECK
 from cloudinit.platforms import Platform
 from cloudinit.routing import BODY_BUFFERS

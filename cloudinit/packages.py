@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cloudinit.files import GuestFile
-from cloudinit.guest import GuestSettings, PackageSettings
+from cloudinit.guest_settings import GuestSettings, PackageSettings
 from cloudinit.platforms import Platform
 
 _INSTALLED = (

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, field_validat
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from cloudinit.model import (
+from cloudinit.field_types import (
     CaCertificate,
     Endpoint,
     Headers,
@@ -21,7 +21,7 @@ from cloudinit.model import (
     Settings,
     UrlPath,
 )
-from cloudinit.problems import Problem, raise_all
+from cloudinit.violations import Problem, raise_all
 
 BODY_BUFFERS = 8
 """Of each answer that is buffered."""

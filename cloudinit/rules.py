@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from cloudinit.addresses import is_loopback
-from cloudinit.gateway import GatewaySettings
-from cloudinit.guest import GuestSettings
+from cloudinit.gateway_settings import GatewaySettings
+from cloudinit.guest_settings import GuestSettings
 from cloudinit.platforms import Platform
-from cloudinit.problems import Problem
 from cloudinit.upstreams import group
+from cloudinit.violations import Problem
 
 
 def broken_rules(guest: GuestSettings, gateway: GatewaySettings, platform: Platform) -> list[Problem]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import shlex
 from ipaddress import IPv4Address, IPv6Address
 
-from cloudinit.catalogue.model import Disposition
+from cloudinit.catalogue.row import Disposition
 from cloudinit.files import PATHS, GuestFile
-from cloudinit.gateway import GatewaySettings
-from cloudinit.guest import GuestSettings
-from cloudinit.kernel import KernelSetting
+from cloudinit.gateway_settings import GatewaySettings
+from cloudinit.guest_settings import GuestSettings
+from cloudinit.kernel_settings import KernelSetting
 from cloudinit.platforms import Platform
 from cloudinit.text import rendered
 from cloudinit.upstreams import watched, watcher_files

@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 
 from cloudinit.files import PATHS, GuestFile
-from cloudinit.gateway import GatewaySettings
-from cloudinit.guest import GuestSettings
+from cloudinit.gateway_settings import GatewaySettings
+from cloudinit.guest_settings import GuestSettings
 from cloudinit.routing import UpstreamGroup, UpstreamServer
 from cloudinit.text import rendered
 from cloudinit.watcher.table import MOST_ADDRESSES, Group, Health, Server, server_lines

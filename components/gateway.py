@@ -5,7 +5,7 @@ from __future__ import annotations
 import pulumi
 
 from components.guest import Guest, GuestArgs
-from components.smoke import SmokeCheck, SmokeCheckArgs
+from components.smoke_check import SmokeCheck, SmokeCheckArgs
 
 
 class Gateway(pulumi.ComponentResource):

@@ -10,9 +10,9 @@ import pulumi_command as command
 import pulumi_libvirt as libvirt
 
 from components.commands import HOSTS
-from components.root import flat_root, overlay_root
-from hardware import settled
-from stacks.design import GatewayDesign
+from components.root_volume import flat_root, overlay_root
+from nordgate.design.gateway_design import GatewayDesign
+from nordgate.machine import settled
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_libvirt as libvirt
 
-from hardware import derived_uuid, pool_stylesheet
-from stacks.design import shared_name
-from stacks.settings import Hypervisor as HypervisorSettings
+from nordgate.design.gateway_design import shared_name
+from nordgate.machine import derived_uuid, pool_stylesheet
+from nordgate.settings.stack_settings import Hypervisor as HypervisorSettings
 
 
 @dataclass(frozen=True)

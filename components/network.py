@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_libvirt as libvirt
 
-from hardware import derived_uuid, network_stylesheet
-from stacks.design import shared_name
+from nordgate.design.gateway_design import shared_name
+from nordgate.machine import derived_uuid, network_stylesheet
 
 
 @dataclass(frozen=True)

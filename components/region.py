@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 import pulumi
 
+from components.base_image import BaseImage, BaseImageArgs
 from components.gateway import Gateway
 from components.guest import GuestArgs
-from components.history import History
 from components.hypervisor import Hypervisor, HypervisorArgs
-from components.image import BaseImage, BaseImageArgs
 from components.network import Network, NetworkArgs
-from stacks.design import GatewayDesign
-from stacks.history import Present
-from stacks.image import VerifiedImage
-from stacks.settings import Settings
-from stacks.transition import declared
+from components.previous_outputs import History
+from nordgate.deployment.history import Present
+from nordgate.deployment.transition import declared
+from nordgate.design.gateway_design import GatewayDesign
+from nordgate.design.image import VerifiedImage
+from nordgate.settings.stack_settings import Settings
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""KVM hosts and the guests on them, asked about themselves: through virsh, the guest agent, commands on the host."""
+"""The command that Pulumi's states have recorded, kept for good: see docs/decisions/0014."""

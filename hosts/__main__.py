@@ -1,42 +1,9 @@
-"""`python -m hosts VERB`, with what it is about as JSON on the standard input: what the components run on deployments.
-
-store-image, delete-image                   the image of a host's guests: see hosts.images
-create-volume, grow-volume, delete-volume   a gateway's data volume: see hosts.volumes
-copy-root, delete-root                      a gateway's flat root: see hosts.copies
-remove                                      a gateway's guest, after a clean shutdown: see hosts.power
-"""
-
-from __future__ import annotations
+"""`python -m hosts VERB`: what states call to make, change and delete what stacks have on hosts."""
 
 import sys
-from collections.abc import Callable, Mapping
-from typing import Any
 
-from hosts import copies, images, pools, power, volumes
-from hosts.problems import Problem
-from hosts.requests import Request, read
-
-VERBS: Mapping[str, tuple[type[Request], Callable[[Any], str | None]]] = {
-    "store-image": (images.Image, images.store),
-    "delete-image": (images.Image, pools.delete),
-    "create-volume": (volumes.DataVolume, volumes.create),
-    "grow-volume": (volumes.DataVolume, volumes.grow),
-    "delete-volume": (volumes.DataVolume, pools.delete),
-    "copy-root": (copies.Copy, copies.copy),
-    "delete-root": (copies.Copy, pools.delete),
-    "remove": (power.Guest, power.remove),
-}
-"""What each is about, and what carries it out. None is ever taken out: states keep them, see hosts.requests."""
-
-
-def main(verb: str, text: str) -> None:
-    """Carry out one verb; a volume's path goes to the standard output. Raises Problem."""
-    if verb not in VERBS:
-        raise Problem(f"there is no verb {verb!r}.\n{__doc__}")
-    kind, carry_out = VERBS[verb]
-    if found := carry_out(read(kind, verb, text)):
-        print(found)
-
+from nordgate.errors import Problem
+from nordgate.hypervisor.verbs import main
 
 if __name__ == "__main__":
     try:

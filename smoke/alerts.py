@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 
 from cloudinit import PATHS
-from hosts.agent import GuestAgent
-from hosts.problems import AgentProblem
+from nordgate.errors import AgentProblem
+from nordgate.hypervisor.agent import GuestAgent
 from smoke.verdict import Line
 
 _NAMED = 2

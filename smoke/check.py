@@ -10,14 +10,25 @@ import ssl
 import time
 from pathlib import Path
 
-from hosts.agent import GuestAgent
-from hosts.observe import boot_id
-from hosts.problems import AgentProblem, DomainStopped, GuestFileMissing, HypervisorProblem, Problem
-from hosts.virsh import Hypervisor
-from smoke import alerts, evidence, guest, measure, proofs, readiness, reuse, symptoms, unasked, verdict
+from nordgate.errors import AgentProblem, DomainStopped, GuestFileMissing, HypervisorProblem, Problem
+from nordgate.hypervisor.agent import GuestAgent
+from nordgate.hypervisor.observation import boot_id
+from nordgate.hypervisor.virsh import Hypervisor
+from smoke import (
+    alerts,
+    diagnostics,
+    guest_proofs,
+    measure,
+    proofs,
+    readiness,
+    reuse,
+    symptoms,
+    unasked,
+    verdict,
+)
 from smoke.certificates import self_signed
+from smoke.check_facts import Facts
 from smoke.diagnosis import causes
-from smoke.facts import Facts
 from smoke.http1 import Target, get, tls_context
 from smoke.plan import GuestPromises, Libvirt, Plan, Trust
 from smoke.problems import NotReady, TargetProblem, UsageProblem
@@ -45,7 +56,7 @@ def check(plan: Plan, progress: Progress) -> Result:
             with progress.phase("ask the guest why"):
                 agent = GuestAgent(hypervisor, plan.libvirt.domain)
                 result.causes = causes(symptoms.ask(plan, agent, result.lines, result.problem, began))
-        result.evidence = result.evidence or evidence.collect(plan.libvirt, hypervisor)
+        result.evidence = result.evidence or diagnostics.collect(plan.libvirt, hypervisor)
     elif result.verdict is Verdict.INCONCLUSIVE and not result.causes:
         doubts = tuple(line for line in result.lines if line.verdict is Verdict.INCONCLUSIVE)
         result.causes = causes(Facts(doubts, stack=plan.stack, gateway=plan.gateway))
@@ -131,7 +142,7 @@ def trusted(trust: Trust, pinned: str | None) -> str | None:
 def _prove_guest(
     plan: Plan, promises: GuestPromises, agent: GuestAgent, target: Target, result: Result, reached: bool
 ) -> None:
-    reading, lines = guest.proofs(agent, promises, guest.SETTLED_WITHIN if reached else 0)
+    reading, lines = guest_proofs.proofs(agent, promises, guest_proofs.SETTLED_WITHIN if reached else 0)
     result.versions = reading.versions
     result.lines += lines
     if reading.fingerprint:
@@ -161,7 +172,7 @@ def _ready(plan: Plan, libvirt: Libvirt, agent: GuestAgent, progress: Progress, 
         patient = GuestAgent(agent.hypervisor, agent.domain, timeout=5)
         wait(plan, agent.hypervisor, patient, progress, serves=functools.partial(unasked.serves, plan))
     except (NotReady, DomainStopped):
-        result.evidence = evidence.collect(libvirt, agent.hypervisor)
+        result.evidence = diagnostics.collect(libvirt, agent.hypervisor)
         raise
     result.boot = boot_id(agent.hypervisor, agent.domain)
     result.ready_seconds = time.monotonic() - started

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from hosts.problems import Problem
+from nordgate.errors import Problem
 from smoke import report, wrk
 from smoke.check import check
-from smoke.document import schema
 from smoke.load import PROFILES, SOURCES_WRK, Budget, Load, Protocol
 from smoke.plan import Paths, Plan, Proof, parse_plan
 from smoke.problems import UsageProblem
 from smoke.progress import Progress
+from smoke.report_document import schema
 
 _EPILOG = """\
 exit codes:

@@ -6,9 +6,9 @@ import re
 import time
 from dataclasses import dataclass
 
-from hosts.agent import GuestAgent
-from hosts.commands import HostCommands
-from hosts.problems import AgentProblem, HypervisorProblem
+from nordgate.errors import AgentProblem, HypervisorProblem
+from nordgate.hypervisor.agent import GuestAgent
+from nordgate.hypervisor.host_commands import HostCommands
 from smoke.reading import CHRONY
 from smoke.verdict import Line, Verdict
 

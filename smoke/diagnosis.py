@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from smoke.facts import Facts
+from smoke.check_facts import Facts
 from smoke.faults import FAULTS, Fault
 
 _MOST_EVIDENCE = 3

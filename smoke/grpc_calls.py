@@ -10,8 +10,8 @@ import h2.events
 import h2.exceptions
 
 from smoke.engine import grpc
+from smoke.engine.connection_errors import CONNECT_TIMEOUT
 from smoke.engine.job import HEALTH_CHECK, HTTP2
-from smoke.engine.problems import CONNECT_TIMEOUT
 from smoke.http1 import Reply, Target, why
 from smoke.problems import TargetProblem
 

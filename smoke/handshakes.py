@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from smoke.certificates import Shown
-from smoke.engine.problems import CONNECT_TIMEOUT
+from smoke.engine.connection_errors import CONNECT_TIMEOUT
 from smoke.http1 import Target
 from smoke.problems import TargetProblem
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import httptools
 
 from smoke.engine import tls
+from smoke.engine.connection_errors import CONNECT_TIMEOUT, Unreachable, explain
 from smoke.engine.job import AGENT, Endpoint
-from smoke.engine.problems import CONNECT_TIMEOUT, Unreachable, explain
 from smoke.problems import TargetProblem
 
 

@@ -14,8 +14,8 @@ import h2.errors
 import h2.events
 import h2.exceptions
 
+from smoke.engine.connection_errors import CONNECT_TIMEOUT
 from smoke.engine.job import AGENT
-from smoke.engine.problems import CONNECT_TIMEOUT
 from smoke.http1 import Reply, Target
 from smoke.problems import TargetProblem
 

@@ -6,8 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from smoke.model import Model, Name, host_and_port
-from stacks.samples import PERCENTILES, STREAMS, WARM_UP
+from smoke.plan_model import Model, Name, host_and_port
+from smoke.sampling import PERCENTILES, STREAMS, WARM_UP
 
 Protocol = Literal["http/1.1", "h2"]
 

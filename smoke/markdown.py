@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from smoke import history
-from smoke.document import Report, Row
-from smoke.history import Past
-from smoke.latency import milliseconds
+from smoke import past_runs
+from smoke.figures import milliseconds
+from smoke.past_runs import Past
+from smoke.report_document import Report, Row
 
 _MARKS = {"pass": "✅ pass", "fail": "❌ fail", "inconclusive": "⚠️ inconclusive", "shown": ""}
 
@@ -30,8 +30,8 @@ def markdown(report: Report, former: list[Past]) -> str:
             if figures:
                 values = (figures.p50, figures.p90, figures.p99, figures.p999, figures.max)
                 lines.append(_row([title, *map(milliseconds, values), f"{figures.throughput:.1f}/s"]))
-        past = history.of(history.key(one.vantage, one.path, one.protocol), former)
-        changed = history.change(one.latency.p99, [run.p99 for run in past])
+        past = past_runs.of(past_runs.key(one.vantage, one.path, one.protocol), former)
+        changed = past_runs.change(one.latency.p99, [run.p99 for run in past])
         lines += ["", *([f"p99 {changed}.", ""] if changed else [])]
         lines += _judged(one.lines)
     lines += ["<details><summary>Proofs</summary>", "", *_judged(report.lines), "</details>", ""]

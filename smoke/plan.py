@@ -12,12 +12,12 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 from cloudinit import Check
-from cloudinit.problems import Problem, raise_all
+from cloudinit.violations import Problem, raise_all
 from smoke.engine.job import HEALTH_CHECK, HTTP2
 from smoke.load import LOCAL, Budget, Load, Overhead, Vantage
-from smoke.model import GuestPath, HeaderName, HostName, Model, Name, UrlPath, host_and_port
+from smoke.plan_model import GuestPath, HeaderName, HostName, Model, Name, UrlPath, host_and_port
 from smoke.problems import UsageProblem
-from stacks.samples import PERCENTILES, Run, unjudged
+from smoke.sampling import PERCENTILES, Run, unjudged
 
 Proof = Literal["tls-floor", "ciphers", "http2", "resumption", "hsts", "headers", "unknown-host", "version"]
 """What is proved over the network, besides the certificate, the health and one proxied request."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hosts.problems import Problem
+from nordgate.errors import Problem
 
 
 class UsageProblem(Problem):

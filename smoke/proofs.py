@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from smoke import certificates, grpc_calls, handshakes, headers
+from smoke import certificates, grpc_calls, handshakes, header_proofs
 from smoke.certificates import Shown
 from smoke.engine.job import HEALTH_CHECK
 from smoke.handshakes import MakeContext
@@ -153,11 +153,11 @@ def _answers(plan: Plan, target: Target, make: MakeContext) -> list[Line]:
     """What all answers have in common: asked for once, looked at by several proofs."""
     if {"hsts", "headers", "version"} <= set(plan.skip):
         return []
-    answers = headers.ask(plan, target, make)
+    answers = header_proofs.ask(plan, target, make)
     proofs: dict[Proof, Callable[[], list[Line]]] = {
-        "hsts": lambda: [headers.hsts(answers, plan.hsts_seconds)],
-        "headers": lambda: headers.declared(answers, plan.headers.never),
-        "version": lambda: [headers.version(answers)],
+        "hsts": lambda: [header_proofs.hsts(answers, plan.hsts_seconds)],
+        "headers": lambda: header_proofs.declared(answers, plan.headers.never),
+        "version": lambda: [header_proofs.version(answers)],
     }
     return [line for name, proof in proofs.items() if name not in plan.skip for line in proof()]
 

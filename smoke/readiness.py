@@ -11,10 +11,10 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
-from hosts import power
-from hosts.agent import GuestAgent
-from hosts.problems import AgentProblem, AgentSilent, DomainStopped, GuestFileMissing, HypervisorProblem
-from hosts.virsh import Hypervisor
+from nordgate.errors import AgentProblem, AgentSilent, DomainStopped, GuestFileMissing, HypervisorProblem
+from nordgate.hypervisor import power
+from nordgate.hypervisor.agent import GuestAgent
+from nordgate.hypervisor.virsh import Hypervisor
 from smoke.plan import Plan
 from smoke.problems import NotReady
 from smoke.progress import Progress

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from shlex import quote
 
 from cloudinit import Check
-from hosts.agent import GuestAgent
-from hosts.problems import AgentProblem
+from nordgate.errors import AgentProblem
+from nordgate.hypervisor.agent import GuestAgent
 from smoke.plan import GuestPromises
 
 CLOUD_INIT = "/run/cloud-init/status.json"

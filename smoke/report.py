@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from smoke import history, markdown, page
-from smoke.evidence import Evidence
+from smoke import html_page, markdown, past_runs
+from smoke.diagnostics import Evidence
 from smoke.result import Result
 from smoke.verdict import Verdict
 
@@ -89,13 +89,13 @@ def write(result: Result, folder: Path, profile: str | None = None) -> Path:
     report = result.report()
     stem = folder / "-".join(filter(None, (result.plan.stack, result.plan.gateway, profile)))
     past = stem.with_name(stem.name + ".history.jsonl")
-    former = history.read(past)
+    former = past_runs.read(past)
     _replace(stem, ".json", json.dumps(report.as_json(), indent=2, ensure_ascii=False) + "\n")
     _replace(stem, ".md", markdown.markdown(report, former))
-    history.add(past, report)
+    past_runs.add(past, report)
     if result.evidence:
         keep(result.evidence, evidence_folder(result, folder))
-    return _replace(stem, ".html", page.html(report, [one.rounds for one in result.series], former))
+    return _replace(stem, ".html", html_page.html(report, [one.rounds for one in result.series], former))
 
 
 def evidence_folder(result: Result, folder: Path) -> Path:

@@ -8,11 +8,11 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from smoke import document
+from smoke import report_document
 from smoke.diagnosis import Cause
+from smoke.diagnostics import Evidence
 from smoke.engine.job import Tally
-from smoke.evidence import Evidence
-from smoke.latency import Latency, overhead, summarise
+from smoke.figures import Latency, overhead, summarise
 from smoke.measure import Series
 from smoke.plan import Plan
 from smoke.verdict import EXIT_CODES, Line, Verdict, late_after, overall
@@ -89,9 +89,9 @@ class Result:
         found |= {"problem": self.problem, "failing": self.failing, "report": page and str(page)}
         return {key: value for key, value in found.items() if value not in (None, [])}
 
-    def report(self) -> document.Report:
+    def report(self) -> report_document.Report:
         """All that is known."""
-        return document.Report(
+        return report_document.Report(
             verdict=self.verdict.value,
             stack=self.plan.stack,
             gateway=self.plan.gateway,
@@ -103,7 +103,7 @@ class Result:
             verified=None if self.tls_version is None else not self.plan.trust.insecure,
             versions=self.versions,
             causes=[
-                document.Cause(sentence=one.sentence, remedy=one.remedy, evidence=list(one.evidence))
+                report_document.Cause(sentence=one.sentence, remedy=one.remedy, evidence=list(one.evidence))
                 for one in self.causes
             ],
             problem=self.problem,
@@ -111,16 +111,16 @@ class Result:
             lines=_rows(self.lines),
             series=[_series(self.plan, one) for one in self.series],
             evidence=self.evidence
-            and document.Evidence(console=self.evidence.console, cloud_init=self.evidence.cloud_init),
+            and report_document.Evidence(console=self.evidence.console, cloud_init=self.evidence.cloud_init),
         )
 
 
-def _series(plan: Plan, series: Series) -> document.SeriesReport:
+def _series(plan: Plan, series: Series) -> report_document.SeriesReport:
     assert plan.load is not None  # noqa: S101 - or there would be no series
     rounds = series.rounds
     both = bool(rounds.baseline)
     pairs = zip_longest(rounds.gateway, rounds.baseline)
-    return document.SeriesReport(
+    return report_document.SeriesReport(
         vantage=series.vantage.name,
         path=series.path,
         protocol=series.protocol,
@@ -130,10 +130,12 @@ def _series(plan: Plan, series: Series) -> document.SeriesReport:
         baseline=_figures(summarise(rounds.baseline)) if both else None,
         overhead_p50=round(overhead(rounds.gateway, rounds.baseline, 50), 3) if both else None,
         overhead_p99=round(overhead(rounds.gateway, rounds.baseline, 99), 3) if both else None,
-        rounds=[document.Round(gateway=_one(gateway), baseline=other and _one(other)) for gateway, other in pairs],
+        rounds=[
+            report_document.Round(gateway=_one(gateway), baseline=other and _one(other)) for gateway, other in pairs
+        ],
         sent=rounds.sent,
         errors=dict(rounds.errors),
-        generator=document.Generator(
+        generator=report_document.Generator(
             processor=round(rounds.processor, 3),
             late_sends=rounds.late(late_after(series.budget)),
             worst_delay=round(rounds.worst_delay * 1000, 3),
@@ -147,19 +149,20 @@ def _series(plan: Plan, series: Series) -> document.SeriesReport:
     )
 
 
-def _one(tally: Tally) -> document.Figures:
+def _one(tally: Tally) -> report_document.Figures:
     return _figures(summarise([tally]))
 
 
-def _figures(latency: Latency) -> document.Figures:
+def _figures(latency: Latency) -> report_document.Figures:
     p50, p90, p99, p999 = (round(value, 3) for value in latency.percentiles.values())
-    return document.Figures(
+    return report_document.Figures(
         p50=p50, p90=p90, p99=p99, p999=p999, max=round(latency.maximum, 3), count=latency.count,
         throughput=round(latency.throughput, 2),
     )  # fmt: skip
 
 
-def _rows(lines: list[Line]) -> list[document.Row]:
+def _rows(lines: list[Line]) -> list[report_document.Row]:
     return [
-        document.Row(what=line.what, found=line.found, budget=line.budget, verdict=line.verdict.value) for line in lines
+        report_document.Row(what=line.what, found=line.found, budget=line.budget, verdict=line.verdict.value)
+        for line in lines
     ]

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 
-from hosts.agent import GuestAgent
+from nordgate.hypervisor.agent import GuestAgent
 from smoke.engine.job import HEALTH_CHECK
 from smoke.grpc_calls import Calls
 from smoke.http1 import Connection, Target, connect, exchange

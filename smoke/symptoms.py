@@ -6,9 +6,9 @@ import time
 from shlex import quote
 
 from cloudinit import PATHS
-from hosts.agent import GuestAgent
-from hosts.problems import Problem
-from smoke.facts import Facts
+from nordgate.errors import Problem
+from nordgate.hypervisor.agent import GuestAgent
+from smoke.check_facts import Facts
 from smoke.plan import Plan
 from smoke.reading import sections
 from smoke.verdict import Line, Verdict

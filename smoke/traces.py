@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from cloudinit import PATHS
-from smoke.facts import Facts
+from smoke.check_facts import Facts
 
 Evidence = Callable[[Facts], Sequence[str]]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from hosts.problems import AgentProblem, AgentSilent, Problem
+from nordgate.errors import AgentProblem, AgentSilent, Problem
 from smoke.diagnosis import Cause
 from smoke.http1 import Target, get, tls_context
 from smoke.plan import Plan, Trust

@@ -13,11 +13,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from hosts.commands import SSH_FAILED, ssh_sentence
-from hosts.connection import read_uri
+from nordgate.hypervisor.connection import read_uri
+from nordgate.hypervisor.host_commands import SSH_FAILED, ssh_sentence
 from smoke.conversation import Conversation, Silent
+from smoke.engine.connection_errors import CONNECT_TIMEOUT
 from smoke.engine.job import Job, Tally
-from smoke.engine.problems import CONNECT_TIMEOUT
 from smoke.load import Vantage
 from smoke.problems import TargetProblem
 
@@ -112,7 +112,7 @@ def _command(vantage: Vantage) -> tuple[list[str], str]:
     if vantage.reach == "local":
         return engine, ""
     if vantage.reach.startswith("lab:"):
-        inside = [sys.executable, "-m", "tools.lab", "exec", vantage.reach.removeprefix("lab:")]
+        inside = [sys.executable, "-m", "lab", "exec", vantage.reach.removeprefix("lab:")]
         return [*inside, "env", f"PYTHONPATH={_ROOT}", *engine], ""  # whoever enters a lab stands in its root folder
     host = read_uri(f"qemu+{vantage.reach}")
     words = ["ssh", *host.ssh_options, "--", host.login]

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from smoke.engine.job import Tally
-from smoke.latency import SHOWN, Latency, answered, beyond, milliseconds, name, overhead, summarise
+from smoke.figures import SHOWN, Latency, answered, beyond, milliseconds, name, overhead, summarise
 from smoke.load import Budget
-from stacks.samples import samples_needed
+from smoke.sampling import samples_needed
 
 SATURATED_SHARE = 0.10
 """More late sends than this, and the load was not the declared one: nothing about latency is proved."""

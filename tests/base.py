@@ -1,6 +1,7 @@
 """Captures what the provider hands to a domain's stylesheet, from the provider itself: `python -m tests.base`.
 
-Writes hardware/base/*.xml, one document for each way onto the network. Starts a lab and removes it; no guest starts.
+Writes nordgate/machine/base/*.xml, one document for each way onto the network.
+Starts a lab and removes it; no guest starts.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from tests.e2e.project import SOURCE, Project
 
-BASE = SOURCE / "hardware" / "base"
+BASE = SOURCE / "nordgate" / "machine" / "base"
 WAYS = {"network": "", "bridge": "      bridge: br0\n", "macvtap": "      macvtap: enp1s0\n"}
 """The name of the document, and the line of the hypervisor in the stack file that leads to it."""
 
@@ -42,7 +43,7 @@ def main() -> None:
         try:
             project.make("lab-up")
             # A bridge must be there, says the preflight.
-            inside = [sys.executable, "-m", "tools.lab", "exec", project.lab]
+            inside = [sys.executable, "-m", "lab", "exec", project.lab]
             subprocess.run([*inside, "ip", "link", "add", "br0", "type", "bridge"], cwd=SOURCE, check=True)
             for name, line in WAYS.items():
                 project.edit(anchor, line + anchor)

@@ -6,8 +6,8 @@ import os
 import subprocess
 from pathlib import Path
 
-from tools.bootstrap.paths import pulumi_environment
-from tools.bootstrap.pulumi import command
+from toolchain.paths import pulumi_environment
+from toolchain.pulumi import command
 
 
 def pulumi(

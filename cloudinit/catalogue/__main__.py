@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloudinit.catalogue.document import tuning_page
+from cloudinit.catalogue.tuning_page import tuning_page
 
 if __name__ == "__main__":
     print(tuning_page(), end="")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from cloudinit.catalogue.gateway import LIMITS, NGINX
-from cloudinit.catalogue.kernel import KERNEL
-from cloudinit.catalogue.machine import MACHINE
-from cloudinit.catalogue.model import Row
-from cloudinit.catalogue.nginx import DIRECTIVES
+from cloudinit.catalogue.gateway_rows import LIMITS, NGINX
+from cloudinit.catalogue.kernel_rows import KERNEL
+from cloudinit.catalogue.machine_rows import MACHINE
+from cloudinit.catalogue.nginx_rows import DIRECTIVES
+from cloudinit.catalogue.row import Row
 
 ROWS: tuple[Row, ...] = (*KERNEL, *LIMITS, *DIRECTIVES, *NGINX, *MACHINE)

@@ -13,10 +13,10 @@ from array import array
 from collections import deque
 from collections.abc import Iterator
 
+from smoke.engine.connection_pool import Side
 from smoke.engine.exchange import Ticket
 from smoke.engine.job import STATUS, Job, Tally, histogram
 from smoke.engine.reactor import Reactor, clock
-from smoke.engine.side import Side
 
 _SWEEP = 0.05
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 
-from smoke.engine.problems import Unreachable
+from smoke.engine.connection_errors import Unreachable
 
 
 def tls_context(authorities: str | None, insecure: bool = False, protocol: str | None = None) -> ssl.SSLContext:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from hosts.agent import GuestAgent
-from hosts.virsh import Hypervisor
-from stacks.design import designs
-from stacks.load import load_file
+from nordgate.design.gateway_design import designs
+from nordgate.hypervisor.agent import GuestAgent
+from nordgate.hypervisor.virsh import Hypervisor
+from nordgate.settings.loader import load_file
 from tests.e2e.project import Project
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from hosts.agent import GuestAgent
+from nordgate.hypervisor.agent import GuestAgent
 
 _SCRIPT = Path(__file__).with_name("intruder.sh").read_text()
 _ACCOUNT = ["--reuid=www-data", "--regid=www-data", "--clear-groups"]

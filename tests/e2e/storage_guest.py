@@ -10,11 +10,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from hosts.agent import GuestAgent
-from hosts.problems import AgentProblem, HypervisorProblem
-from hosts.virsh import Hypervisor
-from tools.image import boot, disk, tree
-from tools.image.recipe import Recipe, load
+from image import boot, disk, tree
+from image.recipe import Recipe, load
+from nordgate.errors import AgentProblem, HypervisorProblem
+from nordgate.hypervisor.agent import GuestAgent
+from nordgate.hypervisor.virsh import Hypervisor
 
 SOURCE = Path(__file__).parents[2]
 _FOLDER = SOURCE / ".nordgate/tests"

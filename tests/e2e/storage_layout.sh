@@ -1,4 +1,4 @@
-# Lays the guest's disks out: the layers of tests/unit/hosts/storage.yaml. Two NVMe disks, a turning SCSI disk (sda), vdb.
+# Lays the guest's disks out: the layers of tests/unit/hypervisor/storage.yaml. Two NVMe disks, a turning SCSI disk (sda), vdb.
 set -eu
 udevadm wait --timeout 60 /dev/nvme0n1 /dev/nvme1n1 /dev/sda /dev/vdb
 for disk in nvme0n1 nvme1n1; do

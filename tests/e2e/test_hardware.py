@@ -15,16 +15,16 @@ from xml.etree import ElementTree
 
 import pytest
 
-from hardware import PROFILES, Machine, Pinning, facts, requires
-from hosts.problems import HypervisorProblem
-from hosts.virsh import Hypervisor
+from nordgate.errors import HypervisorProblem
+from nordgate.hypervisor.virsh import Hypervisor
+from nordgate.machine import PROFILES, Machine, Pinning, facts, requires
 from tests.e2e.project import SOURCE, Project
-from tests.unit.hardware.samples import EVERYTHING, WAYS, domain_xml, machine
+from tests.unit.machine.samples import EVERYTHING, WAYS, domain_xml, machine
 
 LAB, PORT = "hardware-e2e", 8746
 FOLDER = Path("/var/lib/nordgate/lab") / LAB
 POOL = f"{FOLDER}/pool"
-IN_THE_LAB = (sys.executable, "-m", "tools.lab", "exec", LAB)
+IN_THE_LAB = (sys.executable, "-m", "lab", "exec", LAB)
 HERE: dict[str, Any] = {
     "pool_path": POOL,
     "data_path": f"{POOL}/base-test-gw1-data.raw",

@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from hosts.checks import check
-from hosts.kvm import BOUND, boots
-from hosts.preflight import GuestDemand, HostDemand, Object, State
-from hosts.problems import HypervisorProblem
-from hosts.provider import reached
-from hosts.survey import survey
-from hosts.virsh import Hypervisor
+from lab import control
+from lab.layout import Lab
+from nordgate.errors import HypervisorProblem
+from nordgate.hypervisor.virsh import Hypervisor
+from nordgate.preflight.demands import GuestDemand, HostDemand, Object, State
+from nordgate.preflight.gather_facts import survey
+from nordgate.preflight.host_checks import check
+from nordgate.preflight.kvm import BOUND, boots
+from nordgate.preflight.provider import reached
 from tests.e2e.storage_guest import SOURCE
 from tests.sshd import Server, ssh_server
-from tools.bootstrap.plugins import PLUGINS
-from tools.lab import control
-from tools.lab.layout import Lab
+from toolchain.plugins import PLUGINS
 
 LAB = Lab("storage-hosts")
 PLUGIN = next(plugin.installed for plugin in PLUGINS if plugin.name == "libvirt")

@@ -21,8 +21,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hosts.agent import GuestAgent
-from hosts.virsh import Hypervisor
+from nordgate.hypervisor.agent import GuestAgent
+from nordgate.hypervisor.virsh import Hypervisor
 from tests.e2e.project import Ended, Project
 
 LAB = "lifecycle"

@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
+from lab import control, links
+from lab.layout import Forward, Lab
+from lab.processes import identity
 from tests.e2e.project import SOURCE, Project, leftovers
-from tools.lab import control, links
-from tools.lab.layout import Forward, Lab
-from tools.lab.processes import identity
 
 NORTH, SOUTH = Lab("north"), Lab("south")
 NORTH_PORT, SOUTH_PORT = 8791, 8792
@@ -114,7 +114,7 @@ def series(project: Project) -> dict[str, Any]:
 
 def links_of(lab: Lab) -> list[int]:
     """Processes of links, by the network namespace that they are in: the lab's."""
-    found = subprocess.run(["pgrep", "-f", "tools.lab.link"], capture_output=True, text=True, check=False).stdout
+    found = subprocess.run(["pgrep", "-f", "lab.link"], capture_output=True, text=True, check=False).stdout
     network = Path(f"/proc/{control.first_process(lab)}/ns/net").readlink()
     return [int(pid) for pid in found.split() if Path(f"/proc/{pid}/ns/net").readlink() == network]
 

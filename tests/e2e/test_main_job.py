@@ -25,14 +25,14 @@ from typing import Any
 
 import pytest
 
-from cloudinit.catalogue.kernel import KERNEL
-from cloudinit.catalogue.model import Disposition
-from hosts.agent import GuestAgent
-from hosts.problems import Problem
-from hosts.virsh import Hypervisor
+from cloudinit.catalogue.kernel_rows import KERNEL
+from cloudinit.catalogue.row import Disposition
+from nordgate.design.gateway_design import designs
+from nordgate.errors import Problem
+from nordgate.hypervisor.agent import GuestAgent
+from nordgate.hypervisor.virsh import Hypervisor
+from nordgate.settings.loader import load_file
 from smoke.verdict import STOLEN_SHARE
-from stacks.design import designs
-from stacks.load import load_file
 from tests.e2e import intruder
 from tests.e2e.faults import FAULTS, Fault
 from tests.e2e.project import LAB, PORT, SOURCE, STACK, Project, leftovers
@@ -178,7 +178,7 @@ def wait_for(guest: GuestAgent, text: str, there: bool) -> None:
 def test_a_server_that_is_lost_is_left_out_and_comes_back() -> None:
     """The lab's backends answer at addresses of its loopback device: one is taken away."""
     guest = GuestAgent(Hypervisor(URI), f"{STACK}-gw1")
-    lab = [sys.executable, "-m", "tools.lab", "exec", LAB, "ip", "address"]
+    lab = [sys.executable, "-m", "lab", "exec", LAB, "ip", "address"]
     for change, left_out in (("delete", True), ("add", False)):
         subprocess.run([*lab, change, "10.81.0.22/32", "dev", "lo"], cwd=SOURCE, check=True, timeout=60)
         wait_for(guest, " down;", left_out)
@@ -457,7 +457,7 @@ def test_a_lab_whose_services_have_died_gets_them_again_beside_its_guest(project
     os.kill(first, signal.SIGSTOP)
     try:
         for pid in Path(f"/proc/{first}/task/{first}/children").read_text().split():
-            if b"tools.lab." in Path(f"/proc/{pid}/cmdline").read_bytes():
+            if b"lab." in Path(f"/proc/{pid}/cmdline").read_bytes():
                 os.kill(int(pid), signal.SIGKILL)
         ended = project.make("lab-up")
     finally:

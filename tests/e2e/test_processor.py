@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from hosts.agent import GuestAgent
-from hosts.virsh import Hypervisor
+from nordgate.hypervisor.agent import GuestAgent
+from nordgate.hypervisor.virsh import Hypervisor
 from tests.e2e.project import SOURCE, Project
 
 LAB, PORT = "hardware-guest", 8748

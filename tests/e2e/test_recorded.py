@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from hosts.agent import GuestAgent
-from hosts.problems import Problem
-from hosts.virsh import Hypervisor
+from nordgate.errors import Problem
+from nordgate.hypervisor.agent import GuestAgent
+from nordgate.hypervisor.virsh import Hypervisor
 from tests.e2e.project import SOURCE, Project
 
 pytestmark = pytest.mark.long

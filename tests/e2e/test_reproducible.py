@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from stacks.design import designs
-from stacks.load import load_file
+from image import bake
+from nordgate.design.gateway_design import designs
+from nordgate.settings.loader import load_file
 from tests.e2e.project import SOURCE, Project
-from tools.image import bake
 
 APT_SOURCES = Path("/etc/apt/sources.list.d")
 RECORD = bake.record_of("debian-13")

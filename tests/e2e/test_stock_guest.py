@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from image import bake
+from lab import package_mirror
 from tests.e2e.project import SOURCE, Project, leftovers
-from tools import mirror
-from tools.image import bake
 
 IMAGES = [
     pytest.param(("debian-13", 13, 8771), id="debian-13"),
@@ -27,7 +27,7 @@ def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     recipe = f"{platform}-stock"
     # In this checkout, where later runs find them; the test's own takes them from here.
     bake.ensure(recipe, checkout=SOURCE)
-    key = "".join(f"        {line}\n" for line in mirror.public_key().splitlines())
+    key = "".join(f"        {line}\n" for line in package_mirror.public_key().splitlines())
     project = Project(tmp_path_factory.mktemp("checkout"), f"stock{version}", port)
     project.edit(
         "    file: .nordgate/images/debian-13.json\n",

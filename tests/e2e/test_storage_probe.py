@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from hosts.agent import GuestAgent
-from hosts.survey import PROBE
-from hosts.virsh import Hypervisor
+from lab import control
+from lab.layout import Lab
+from nordgate.hypervisor.agent import GuestAgent
+from nordgate.hypervisor.virsh import Hypervisor
+from nordgate.preflight.gather_facts import PROBE
 from tests.e2e.storage_guest import SOURCE, started
-from tests.unit.hosts.test_hosts_recorded import CASES, RECORDED, judged_as_declared
-from tools.lab import control
-from tools.lab.layout import Lab
+from tests.unit.hypervisor.test_hosts_recorded import CASES, RECORDED, judged_as_declared
 
 # Its answers are data of the unit tests, so that the guest need not be booted every time.
 pytestmark = pytest.mark.long

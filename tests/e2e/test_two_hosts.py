@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from lab import control
+from lab.layout import Forward, Lab
 from tests.e2e.project import SOURCE, Project
-from tools.lab import control
-from tools.lab.layout import Forward, Lab
 
 FIRST, SECOND = Lab("pair"), Lab("pair-second")
 PORT, OTHER_PORT = 8781, 8782

@@ -17,8 +17,8 @@ import pulumi
 import yaml
 from pulumi.runtime import mocks, rpc, set_all_config
 
-from hosts.observe import Observed
-from operations.preflight import Report
+from nordgate.hypervisor.observation import Observed
+from nordgate.preflight.preflight import Report
 
 PROJECT = Path(__file__).parents[2]
 FAKE_IMAGE = "0" * 64
@@ -141,9 +141,9 @@ def run_program(
         # The hosts of the stack files are not there.
         with (
             contextlib.chdir(project),
-            patch("operations.preflight.preflight", return_value=report or {}),
-            patch("operations.present.observe", observe),
-            patch("operations.present.undeclared", lambda *_: undeclared or {}),
+            patch("nordgate.preflight.preflight.preflight", return_value=report or {}),
+            patch("nordgate.deployment.observe.observe", observe),
+            patch("nordgate.deployment.observe.undeclared", lambda *_: undeclared or {}),
         ):
             runpy.run_path(str(PROJECT / "__main__.py"))
         root: Any = pulumi.runtime.settings.get_root_resource()

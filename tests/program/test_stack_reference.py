@@ -9,7 +9,7 @@ from typing import Any
 import pulumi as pulumi_sdk
 import pytest
 
-from components.history import own_outputs
+from components.previous_outputs import own_outputs
 from tests.program.recording import PROJECT, run_program
 from tests.pulumi_cli import pulumi
 
@@ -24,7 +24,7 @@ pulumi.export("slowest", region.require_output("smoke").apply(lambda smoke: max(
 # The engine empties this file and fills it again each time that it writes the state.
 _READS_WHILE_IT_IS_WRITTEN = """
 import pathlib, threading, pulumi
-from components.history import own_outputs
+from components.previous_outputs import own_outputs
 beside, = pathlib.Path("../state").rglob("stacks/**/own.json.attrs")
 whole = beside.read_text()
 beside.write_text("")

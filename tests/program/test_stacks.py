@@ -10,9 +10,9 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from hosts.preflight import Finding, State
-from stacks.files import is_test, stack_names
-from stacks.load import load_file
+from nordgate.preflight.demands import Finding, State
+from nordgate.settings.loader import load_file
+from nordgate.settings.stack_files import is_test, stack_names
 from tests.program.recording import FAKE_IMAGE, PROJECT, Recorded, Registered, run_program
 
 STACKS = stack_names(PROJECT)

@@ -14,12 +14,12 @@ import pulumi
 import pytest
 import yaml
 
-from hosts.observe import Observed
-from operations.review.changes import stack_change
-from operations.review.rendered import rendered
-from stacks.design import design, shared_name
-from stacks.load import load_file
-from stacks.settings import Settings
+from nordgate.cli.review.changes import stack_change
+from nordgate.cli.review.rendered import rendered
+from nordgate.design.gateway_design import design, shared_name
+from nordgate.hypervisor.observation import Observed
+from nordgate.settings.loader import load_file
+from nordgate.settings.stack_settings import Settings
 from tests.program.recording import PROJECT, run_program
 from tests.tables import first
 
@@ -64,7 +64,7 @@ def program(case: Mapping[str, Any], folder: Path, *, preview: bool = True, expo
     empty = next(iter(seen.values()))
     with (
         patch("pulumi.log.warn", lambda text, *_, **__: said.warned.append(text.removesuffix("."))),
-        patch("stacks.image.verify"),
+        patch("nordgate.deployment.image_download.verify"),
     ):
         try:
             run_program(stack, folder, edit=edit_of(case), before=exported, observe=observe, preview=preview)

@@ -14,7 +14,7 @@ from tests.render.backends import Backends, started
 from tests.render.served import Served, network_of_its_own, running
 from tests.render.sites import Site, rendered_case
 from tests.tables import slow
-from tools.nginx import unpacked
+from toolchain.distribution_nginx import unpacked
 
 DEBIANS = (slow("debian-12"), "debian-13")
 """The platforms of tests that take their time: what differs between them is in quick ones, of both."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from cloudinit import SeedDocuments
-from operations.review.rendered import documents as tree
+from nordgate.cli.review.rendered import documents as tree
 from tests.render.kept import GOLDEN, compare
 from tests.render.sites import CASES, rendered_case
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hardware import domain_stylesheet
-from tests.unit.hardware.samples import SAMPLES, domain_xml
+from nordgate.machine import domain_stylesheet
+from tests.unit.machine.samples import SAMPLES, domain_xml
 
 GOLDEN = Path(__file__).parent / "golden" / "hardware"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cloudinit import PLATFORMS, Platform
-from tools.nginx import SUITES
+from toolchain.distribution_nginx import SUITES
 
 DEBIAN = [platform for platform in PLATFORMS.values() if platform.suite in SUITES]
 

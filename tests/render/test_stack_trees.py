@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from operations.review.domain import provider_xml
-from operations.review.rendered import rendered
-from stacks.design import design
-from stacks.files import stack_names
-from stacks.load import load_file
+from nordgate.cli.review.domain_xml import provider_xml
+from nordgate.cli.review.rendered import rendered
+from nordgate.design.gateway_design import design
+from nordgate.settings.loader import load_file
+from nordgate.settings.stack_files import stack_names
 from tests.render.kept import GOLDEN, compare
 
 PROJECT = Path(__file__).parents[2]

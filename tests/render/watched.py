@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from cloudinit import PATHS
+from lab.dns import answer
 from tests.render.served import Served
-from tools.lab.dns import answer
 
 TTL = 1
 """Seconds; the watcher waits five at least."""

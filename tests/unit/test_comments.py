@@ -14,12 +14,12 @@ import pytest
 from cloudinit import substance
 
 PROJECT = Path(__file__).parents[2]
-_PACKAGES = ("cloudinit", "hardware", "stacks")
+_PACKAGES = ("cloudinit", "nordgate", "smoke", "stacks")
 _SHOW = """
 import hashlib, json
 from pathlib import Path
-from stacks.design import design
-from stacks.load import load_file
+from nordgate.design.gateway_design import design
+from nordgate.settings.loader import load_file
 made = design(load_file(Path(), "oslo"), "oslo", "gw1", "0" * 64)
 texts = {path: file.content for path, file in made.seed.files.items()}
 print(json.dumps([made.fingerprint, made.seed.content_hash, made.seed.config_hash, made.smoke_plan["guest"]["files"],
@@ -59,7 +59,7 @@ def test_a_comment_and_blanks_in_every_template_make_no_other_guest(code: Path, 
     for module in code.glob("cloudinit/watcher/*.py"):
         text = module.read_text()
         module.write_text(text.replace('."""\n', '. A remark."""\n').replace("\n\n", "  # A remark.\n\n", 1))
-    stylesheet = code / "hardware/templates/domain.xslt"
+    stylesheet = code / "nordgate/machine/templates/domain.xslt"
     stylesheet.write_text(
         stylesheet.read_text().replace("  <xsl:template", "\n  <!-- A remark. -->\n     <xsl:template")
     )
@@ -76,7 +76,7 @@ def test_a_comment_and_blanks_in_every_template_make_no_other_guest(code: Path, 
     [
         ("cloudinit/templates/nginx/proxy.conf.j2", "proxy_hide_header {{ name }};", "proxy_pass_header {{ name }};"),
         ("cloudinit/templates/guest/rotate.sh.j2", "#!/bin/sh", "#!/bin/bash"),
-        ("hardware/templates/domain.xslt", 'model="none"/>', 'model="auto"/>'),
+        ("nordgate/machine/templates/domain.xslt", 'model="none"/>', 'model="auto"/>'),
     ],
 )
 def test_a_line_that_counts_makes_another_guest(code: Path, before: Any, file: str, line: str, other: str) -> None:

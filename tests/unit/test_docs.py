@@ -65,7 +65,7 @@ def test_a_link_is_led_to_its_place_on_the_site(page: str, link: str, on_site: s
 
 def test_a_folder_is_shown_by_what_is_in_it() -> None:
     assert "- [stack.json](../../schema/stack.json)\n" in hooks.shown("docs/schema")
-    assert "- `go.mod`\n" in hooks.shown("tools/go/actionlint")
+    assert "- `go.mod`\n" in hooks.shown("toolchain/go_modules/actionlint")
 
 
 @pytest.mark.parametrize("code", ["`[a](nowhere.md)`", "```\n[a](nowhere.md)\n```"])

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from operations.review import document
-from operations.summary import report
-from tools import github
-from tools.console import Problem
+from nordgate.cli import github
+from nordgate.cli.review import change_summary
+from nordgate.cli.summary import report
+from nordgate.console import Problem
 
 _GH = """#!{python}
 import json, pathlib, sys
@@ -104,9 +104,9 @@ def test_without_gh_it_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_mark_is_the_one_that_the_document_starts_with() -> None:
-    assert github.MARK == document.MARK
-    assert document.markdown([], "main").startswith(github.MARK)
-    assert document.failed("broken").startswith(github.MARK)
+    assert github.MARK == change_summary.MARK
+    assert change_summary.markdown([], "main").startswith(github.MARK)
+    assert change_summary.failed("broken").startswith(github.MARK)
 
 
 def test_a_fold_cannot_be_ended_by_what_is_in_it_and_keeps_the_end() -> None:
@@ -118,7 +118,7 @@ def test_a_fold_cannot_be_ended_by_what_is_in_it_and_keeps_the_end() -> None:
 
 def test_make_comment_says_what_is_missing_outside_of_a_workflow(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tools.github", "comment", "7", str(tmp_path / "none"), "--preview", "success"],
+        [sys.executable, "-m", "nordgate.cli.github", "comment", "7", str(tmp_path / "none"), "--preview", "success"],
         cwd=Path(__file__).parents[2], env={"PATH": os.environ["PATH"]}, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 1

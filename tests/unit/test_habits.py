@@ -25,7 +25,7 @@ def test_the_hooks_before_a_commit_are_the_linters_and_nothing_more() -> None:
     python = re.search(r"^PYTHON := (\S+)$", makefile, re.MULTILINE)
     assert python
     commands = [line.strip().replace("$(PYTHON)", python[1]) for line in recipe[1].splitlines()]
-    linters = [command for command in commands if "tools.bootstrap" not in command]
+    linters = [command for command in commands if "toolchain" not in command]
     (repository,) = yaml.safe_load((PROJECT / ".pre-commit-config.yaml").read_text())["repos"]
     assert repository["repo"] == "local", "nothing is downloaded"
     assert [hook["entry"] for hook in repository["hooks"]] == linters

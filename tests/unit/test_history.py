@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from stacks.history import Present, deployed, generation, incarnation, refusals, unfinished
-from stacks.transition import Standing
+from nordgate.deployment.history import Present, deployed, generation, incarnation, refusals, unfinished
+from nordgate.deployment.transition import Standing
 
 DATA = {"gw1": "oslo-gw1-data.raw"}
 LAST: dict[str, Any] = {

@@ -11,14 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from tools.console import Problem
-from tools.image import bake, host, manifest
-from tools.image.boot import Archive, load_order
-from tools.image.disk import partition_table
-from tools.image.host import sources_from
-from tools.image.manifest import Manifest
-from tools.image.recipe import DEFAULT, HERE, RECIPES, digest, load, names
-from tools.image.tree import listed
+from image import bake, manifest
+from image.boot import Archive, load_order
+from image.disk import partition_table
+from image.manifest import Manifest
+from image.recipe import DEFAULT, HERE, RECIPES, digest, load, names
+from image.tree import listed
+from nordgate.console import Problem
+from toolchain import debian_host
+from toolchain.debian_host import sources_from
 
 MODULES_DEP = """\
 kernel/drivers/ata/ahci.ko.xz: kernel/drivers/ata/libata.ko.xz kernel/drivers/scsi/scsi_mod.ko.xz
@@ -245,7 +246,7 @@ def test_what_a_killed_bake_left_is_gone_after_the_next(checkout: Path, monkeypa
 def test_without_root_the_bake_says_so_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     with pytest.raises(Problem, match="needs root"):
-        host.prepare(tmp_path)
+        debian_host.prepare(tmp_path)
 
 
 def test_too_little_disk_space_is_noticed_before_the_bake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,14 +254,14 @@ def test_too_little_disk_space_is_noticed_before_the_bake(tmp_path: Path, monkey
     monkeypatch.setattr("os.geteuid", lambda: 0)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(0, 0, 100 << 20))
     with pytest.raises(Problem, match="there are 100"):
-        host.prepare(tmp_path)
+        debian_host.prepare(tmp_path)
 
 
 def test_a_failing_tool_is_a_problem_with_its_last_words() -> None:
     with pytest.raises(Problem, match=r"sh failed with code 3.*\n.*no such suite"):
-        host.run(["sh", "-c", "echo no such suite >&2; exit 3"])
+        debian_host.run(["sh", "-c", "echo no such suite >&2; exit 3"])
 
 
 def test_a_disk_that_fills_up_during_the_bake_is_told_in_one_sentence() -> None:
     with pytest.raises(Problem, match=r"^the disk is full"):
-        host.run(["sh", "-c", "echo 'write: No space left on device' >&2; exit 1"])
+        debian_host.run(["sh", "-c", "echo 'write: No space left on device' >&2; exit 1"])

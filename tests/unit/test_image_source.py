@@ -16,11 +16,12 @@ from typing import Any
 
 import pytest
 
-import stacks.image
-from stacks.image import VerifiedImage, declared, verify
-from stacks.load import parse
-from stacks.problems import SettingsError
-from stacks.settings import Image
+import nordgate.deployment.image_download
+from nordgate.deployment.image_download import verify
+from nordgate.design.image import VerifiedImage, declared
+from nordgate.settings.loader import parse
+from nordgate.settings.settings_error import SettingsError
+from nordgate.settings.stack_settings import Image
 from tests.unit.test_settings import GOOD, PROJECT
 
 CONTENT = b"QFI\xfb" + bytes(3 << 20)
@@ -137,7 +138,7 @@ def test_a_server_that_is_away_is_one_sentence(image: VerifiedImage, server: Ser
 def test_a_server_that_falls_silent_is_given_up(
     image: VerifiedImage, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stacks.image._SILENCE", 0.3)
+    monkeypatch.setattr("nordgate.deployment.image_download._SILENCE", 0.3)
     server.sends, server.stalls = 1000, 5
     assert "timed out" in refusal(image, tmp_path)
 
@@ -202,7 +203,7 @@ def test_a_server_that_drips_is_given_up(
     server: Server, image: VerifiedImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each byte comes in time, and the file never."""
-    monkeypatch.setattr(stacks.image, "_BEGINNING", 0.5)
+    monkeypatch.setattr(nordgate.deployment.image_download, "_BEGINNING", 0.5)
     server.sends, server.drips = 1000, 0.01
     started = time.monotonic()
     said = refusal(image, tmp_path)
@@ -213,8 +214,8 @@ def test_a_server_that_drips_is_given_up(
 def test_a_download_of_another_run_that_has_got_stuck_is_not_waited_for(
     server: Server, image: VerifiedImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stacks.image, "_BEGINNING", 0.2)
-    monkeypatch.setattr(stacks.image, "_SILENCE", 0.1)
+    monkeypatch.setattr(nordgate.deployment.image_download, "_BEGINNING", 0.2)
+    monkeypatch.setattr(nordgate.deployment.image_download, "_SILENCE", 0.1)
     told: list[str] = []
     part = (tmp_path / image.file).with_suffix(".part")
     part.parent.mkdir(parents=True)

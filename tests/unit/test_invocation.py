@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from hosts.problems import Problem
-from operations.invocation import refuse_parts
+from nordgate.deployment.invocation import refuse_parts
+from nordgate.errors import Problem
 
 PROJECT = Path(__file__).parents[2]
 TARGET = "urn:pulumi:oslo::nordgate::libvirt:index/domain:Domain::gw1-domain"
@@ -56,7 +56,7 @@ def test_it_is_seen_through_what_runs_between_pulumi_and_the_program(
 ) -> None:
     # A shell by that name, whose further words count for nothing.
     shutil.copy2(shutil.which("bash") or "", tmp_path / "pulumi")
-    program = f"{sys.executable} -c 'from operations.invocation import refuse_parts; refuse_parts()'"
+    program = f"{sys.executable} -c 'from nordgate.deployment.invocation import refuse_parts; refuse_parts()'"
     between = f'sh -c "{program}; exit \\$?"; exit $?'
     done = subprocess.run(
         [tmp_path / "pulumi", "-c", between, *words],

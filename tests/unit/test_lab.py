@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from tools.console import Problem, duration
-from tools.lab import control, entries
-from tools.lab.layout import Lab
-from tools.lab.processes import named, noted, recorded
+from lab import control, entries
+from lab.layout import Lab
+from lab.processes import named, noted, recorded
+from nordgate.console import Problem, duration
 
 
 @pytest.mark.parametrize("name", ["", "Oslo", "../oslo", "oslo test", "9", "-x"])
@@ -71,16 +71,16 @@ def test_a_folder_in_the_place_of_a_record_is_told_with_what_to_do(tmp_path: Pat
 
 
 def test_a_lab_whose_record_was_cut_off_is_found_by_its_name(tmp_path: Path) -> None:
-    (tmp_path / "tools/lab").mkdir(parents=True)
-    (tmp_path / "tools/lab/host.py").write_text("import time; time.sleep(60)")
-    words = ["unshare", "--pid", "--fork", "--kill-child=KILL", sys.executable, "-m", "tools.lab.host", "found", "x"]
+    (tmp_path / "lab").mkdir(parents=True)
+    (tmp_path / "lab/host.py").write_text("import time; time.sleep(60)")
+    words = ["unshare", "--pid", "--fork", "--kill-child=KILL", sys.executable, "-m", "lab.host", "found", "x"]
     running = subprocess.Popen(words, cwd=tmp_path)
     try:
         deadline = time.monotonic() + 10
-        while not (pid := named("tools.lab.host", "found")) and time.monotonic() < deadline:
+        while not (pid := named("lab.host", "found")) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert pid not in (None, running.pid)
-        assert named("tools.lab.host", "another") is None
+        assert named("lab.host", "another") is None
     finally:
         running.kill()
         running.wait()
@@ -100,7 +100,7 @@ def test_a_list_of_mount_points_that_was_cut_off_is_forgotten(
 KEEPER = """
 import sys
 from pathlib import Path
-from tools.lab import host
+from lab import host
 
 host._LONGEST_PAUSE, host._AT_ONCE = float(sys.argv[1]), float(sys.argv[2])
 folder = Path(sys.argv[3])
@@ -188,7 +188,7 @@ class Running:
     [
         ([], []),
         (["backend 1", "backend 2"], ["9001"]),
-        (["dns"], ["tools.lab.dns"]),
+        (["dns"], ["lab.dns"]),
         (["libvirtd"], ["kill libvirtd"]),
     ],
 )

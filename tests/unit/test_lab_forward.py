@@ -20,7 +20,7 @@ def pair() -> Iterator[Pair]:
     """Makes connections through a forward: the client's end and the server's."""
     with contextlib.ExitStack() as stack:
         outside, inside = (stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2))
-        words = [sys.executable, "-m", "tools.lab.forward", f"{outside.fileno()}=127.0.0.1:{inside.getsockname()[1]}"]
+        words = [sys.executable, "-m", "lab.forward", f"{outside.fileno()}=127.0.0.1:{inside.getsockname()[1]}"]
         process = stack.enter_context(subprocess.Popen(words, pass_fds=[outside.fileno()]))
         stack.callback(process.kill)
 

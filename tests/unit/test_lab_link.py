@@ -18,11 +18,11 @@ from typing import TypeVar
 
 import pytest
 
-from tools.console import Problem
-from tools.lab import links
-from tools.lab.layout import Lab
-from tools.lab.processes import identity, living
-from tools.lab.relay import Queue
+from lab import links
+from lab.layout import Lab
+from lab.processes import identity, living
+from lab.relay import Queue
+from nordgate.console import Problem
 
 ROUND_TRIP = 0.035
 _NEW_NETWORK = 0x40000000
@@ -122,7 +122,7 @@ def sides() -> Iterator[tuple[Namespace, Namespace]]:
 def link(one: Namespace, other: Namespace) -> subprocess.Popen[str]:
     words = [f"{side.descriptor}={side.network}" for side in (one, other)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "tools.lab.link", str(ROUND_TRIP), *words],
+        [sys.executable, "-m", "lab.link", str(ROUND_TRIP), *words],
         pass_fds=[side.descriptor for side in (one, other)], stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout is not None

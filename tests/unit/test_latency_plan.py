@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 import yaml
 
+from nordgate.design.gateway_design import design
+from nordgate.settings import check_rules
+from nordgate.settings.connection_rules import hypervisor_reach
+from nordgate.settings.loader import load_file, parse
+from nordgate.settings.settings_error import SettingsError
+from nordgate.settings.smoke_settings import Smoke
 from smoke import reuse
 from smoke.load import Budget, Load, Overhead
 from smoke.plan import Headers, Plan, parse_plan
-from stacks import promises
-from stacks.design import design
-from stacks.latency import hypervisor_reach
-from stacks.load import load_file, parse
-from stacks.problems import SettingsError
-from stacks.samples import STREAMS, WARM_UP
-from stacks.smoke import Smoke
-from tests.unit.stacks.known import copy_known
+from smoke.sampling import STREAMS, WARM_UP
+from tests.unit.settings.known import copy_known
 
 PROJECT = Path(__file__).parents[2]
 
@@ -213,4 +213,4 @@ def test_what_a_region_of_grpc_alone_lacks_is_said(tmp_path: Path, smoke: str, s
 
 def test_the_rules_know_what_the_check_sends() -> None:
     assert (Load().warm_up_seconds, Load().streams) == (WARM_UP, STREAMS)
-    assert reuse.REQUESTS == promises.IN_A_ROW
+    assert reuse.REQUESTS == check_rules.IN_A_ROW

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tools import mirror
+from lab import package_mirror
 
 
 @pytest.fixture
@@ -16,9 +16,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     # As long as the path of a checkout may be; that of a socket may have 107 bytes.
     home = tmp_path / ("checkout" * 12) / "mirror"
     home.parent.mkdir()
-    monkeypatch.setattr(mirror, "_HOME", home)
-    monkeypatch.setattr(mirror, "_KEY", home / "key")
-    monkeypatch.setattr(mirror, "SERVED", home / "served")
+    monkeypatch.setattr(package_mirror, "_HOME", home)
+    monkeypatch.setattr(package_mirror, "_KEY", home / "key")
+    monkeypatch.setattr(package_mirror, "SERVED", home / "served")
     return home
 
 
@@ -34,14 +34,14 @@ def package(tmp_path: Path) -> Path:
 
 
 def test_apt_takes_packages_from_the_mirror_by_its_key_alone(home: Path, package: Path, tmp_path: Path) -> None:
-    key = mirror.public_key()
+    key = package_mirror.public_key()
     served = home / "served/image"
     (served / "pool").mkdir(parents=True)
     package.rename(served / "pool" / package.name)
-    mirror._index(served, "trixie", "pool")
+    package_mirror._index(served, "trixie", "pool")
     assert policy(tmp_path / "with", served, key) == "1"
     (home / "key").rename(home / "another")
-    assert policy(tmp_path / "without", served, mirror.public_key()) == "(none)"
+    assert policy(tmp_path / "without", served, package_mirror.public_key()) == "(none)"
 
 
 def policy(folder: Path, served: Path, key: str) -> str:
@@ -67,7 +67,7 @@ def policy(folder: Path, served: Path, key: str) -> str:
 
 
 def test_the_key_is_made_once(home: Path) -> None:
-    assert mirror.public_key() == mirror.public_key()
+    assert package_mirror.public_key() == package_mirror.public_key()
     assert not list(home.glob("tmp*"))
 
 
@@ -83,16 +83,16 @@ def test_a_filled_mirror_is_filled_again_only_for_another_image_or_key(
         pool.mkdir(parents=True)
         (pool / package.name).write_bytes(package.read_bytes())
 
-    monkeypatch.setattr(mirror, "_download", download)
-    monkeypatch.setattr(mirror, "stamp", done.__setitem__)
-    monkeypatch.setattr(mirror, "stamped", lambda name, mark: done.get(name) == mark)
+    monkeypatch.setattr(package_mirror, "_download", download)
+    monkeypatch.setattr(package_mirror, "stamp", done.__setitem__)
+    monkeypatch.setattr(package_mirror, "stamped", lambda name, mark: done.get(name) == mark)
     status = tmp_path / "status"
     for text in ("one", "one", "two"):
         status.write_text(text)
-        mirror.fill("image", "trixie", status, ["hello"])
+        package_mirror.fill("image", "trixie", status, ["hello"])
     assert downloads == ["trixie", "trixie"]
     (home / "key").rename(home / "lost")
-    mirror.fill("image", "trixie", status, ["hello"])
+    package_mirror.fill("image", "trixie", status, ["hello"])
     assert downloads == ["trixie", "trixie", "trixie"]
     suites = sorted(path.name for path in (home / "served/image/dists").iterdir())
     assert suites == ["trixie", "trixie-security", "trixie-updates"]

@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from hosts.facts import HostFacts
-from hosts.preflight import Finding, HostDemand, State
-from hosts.problems import HypervisorProblem
-from hosts.virsh import Hypervisor
-from operations import __main__ as command
-from operations import preflight as module
-from operations.preflight import demands, failures, preflight, programs, summary, table
-from stacks.image import VerifiedImage
-from stacks.load import load_file, parse
-from stacks.settings import Settings
+from nordgate.cli import __main__ as command
+from nordgate.design.image import VerifiedImage
+from nordgate.errors import HypervisorProblem
+from nordgate.hypervisor.virsh import Hypervisor
+from nordgate.preflight import preflight as module
+from nordgate.preflight.demands import Finding, HostDemand, State
+from nordgate.preflight.host_facts import HostFacts
+from nordgate.preflight.preflight import demands, failures, preflight, programs, summary, table
+from nordgate.settings.loader import load_file, parse
+from nordgate.settings.stack_settings import Settings
 from tests.unit.test_settings import GOOD, PROJECT
 
 CONNECTED = Finding("provider", "connected", "connected", State.OK)
@@ -29,7 +29,7 @@ FACTS = HostFacts("9.0.0", "7.2.22", True, frozenset({"q35"}), True, "none", {},
 
 @pytest.fixture(autouse=True)
 def provider(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Gets to every host. What it cannot do is in tests/unit/hosts/test_provider.py."""
+    """Gets to every host. What it cannot do is in tests/unit/hypervisor/test_provider.py."""
     monkeypatch.setattr(module, "reached", lambda *_: CONNECTED)
 
 
@@ -189,7 +189,7 @@ def test_the_command_fails_only_when_something_is_in_the_way(
     report = {"host1": [Finding("kvm", "found", "wanted", state)]}
     monkeypatch.setattr(command, "declared", lambda *_: IMAGE)
     monkeypatch.setattr(command, "preflight", lambda *_, **__: report)
-    monkeypatch.setattr("sys.argv", ["operations", "preflight", "oslo-test"])
+    monkeypatch.setattr("sys.argv", ["nordgate.cli", "preflight", "oslo-test"])
     monkeypatch.chdir(PROJECT)
     assert command.main() == code
     assert f"{state.value:<4}" in capsys.readouterr().out
@@ -219,7 +219,7 @@ def test_before_a_stack_is_destroyed_its_hosts_are_reached_as_the_provider_reach
     monkeypatch.setattr(Hypervisor, "virsh", virsh)
     monkeypatch.setattr(module, "reached", reached)
     monkeypatch.setattr(command, "load_file", lambda *_: two_hosts())
-    monkeypatch.setattr("sys.argv", ["operations", "reach", "oslo-test"])
+    monkeypatch.setattr("sys.argv", ["nordgate.cli", "reach", "oslo-test"])
     assert command.main() == bool(refuses)
     text = capsys.readouterr().err
     assert said in text
@@ -231,5 +231,5 @@ def test_make_destroy_asks_the_hosts_first(stack: str) -> None:
     words = ["make", "--dry-run", "--no-print-directory", "destroy", f"STACK={stack}"]
     done = subprocess.run(words, cwd=PROJECT, capture_output=True, text=True, check=True, timeout=60)
     *_, asked, destroyed = done.stdout.splitlines()
-    assert asked.endswith(f"-m operations reach {stack}")
+    assert asked.endswith(f"-m nordgate.cli reach {stack}")
     assert destroyed.startswith(f"pulumi destroy --stack {stack}")

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from hardware import derived_uuid
-from hosts.agent import GuestAgent
-from hosts.observe import Observed
-from hosts.problems import AgentSilent
-from hosts.virsh import Hypervisor as Libvirt
-from operations.present import REBUILD, now, rebuild, undeclared
-from stacks.design import GatewayDesign, design
-from stacks.load import load_file
-from stacks.problems import SettingsError
+from nordgate.deployment.observe import REBUILD, now, rebuild, undeclared
+from nordgate.design.gateway_design import GatewayDesign, design
+from nordgate.errors import AgentSilent
+from nordgate.hypervisor.agent import GuestAgent
+from nordgate.hypervisor.observation import Observed
+from nordgate.hypervisor.virsh import Hypervisor as Libvirt
+from nordgate.machine import derived_uuid
+from nordgate.settings.loader import load_file
+from nordgate.settings.settings_error import SettingsError
 
 PROJECT = Path(__file__).parents[2]
 SETTINGS = load_file(PROJECT, "oslo-test")
@@ -27,12 +27,14 @@ def declared() -> GatewayDesign:
 
 def look(declared: GatewayDesign, seed: str, boots: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen = Observed("machine", {declared.domain: frozenset([seed])}, boots, frozenset([seed]))
-    monkeypatch.setattr("operations.present.observe", lambda *_: seen)
+    monkeypatch.setattr("nordgate.deployment.observe.observe", lambda *_: seen)
     return list(now(SETTINGS, {"gw1": declared})["gw1"].differs)
 
 
 def test_the_declared_guest_that_runs_is_looked_into(declared: GatewayDesign, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("smoke.guest.look", lambda *_: ["files on disk is 33 as rendered, wanted 34 as rendered"])
+    monkeypatch.setattr(
+        "smoke.guest_proofs.look", lambda *_: ["files on disk is 33 as rendered, wanted 34 as rendered"]
+    )
     running = {declared.domain: "b1"}
     for mark in (declared.mark, f"{declared.mark}-2"):
         assert look(declared, declared.seed_volume(mark), running, monkeypatch), mark
@@ -42,7 +44,7 @@ def test_the_declared_guest_that_runs_is_looked_into(declared: GatewayDesign, mo
 def test_a_guest_that_is_replaced_or_started_anyway_is_not_looked_into(
     declared: GatewayDesign, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:
-    monkeypatch.setattr("smoke.guest.look", lambda *_: pytest.fail("it was looked into"))
+    monkeypatch.setattr("smoke.guest_proofs.look", lambda *_: pytest.fail("it was looked into"))
     seed = declared.seed_volume("0123456789ab") if case == "another guest" else declared.seed_volume(declared.mark)
     assert look(declared, seed, {declared.domain: "b1"} if case == "another guest" else {}, monkeypatch) == []
 

@@ -13,11 +13,11 @@ import pytest
 
 from cloudinit import PLATFORMS, Check, substance
 from cloudinit.system import boot_script
-from hosts.agent import Completed, GuestAgent
-from hosts.connection import read_uri
-from hosts.problems import HypervisorProblem
-from hosts.virsh import Hypervisor
-from smoke.guest import prove
+from nordgate.errors import HypervisorProblem
+from nordgate.hypervisor.agent import Completed, GuestAgent
+from nordgate.hypervisor.connection import read_uri
+from nordgate.hypervisor.virsh import Hypervisor
+from smoke.guest_proofs import prove
 from smoke.plan import GuestPromises
 from smoke.reading import read
 from tests.unit.cloudinit.samples import gateway, guest

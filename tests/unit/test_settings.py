@@ -12,11 +12,11 @@ import pytest
 import yaml
 
 from cloudinit import PackageSettings
-from stacks.design import design
-from stacks.files import stack_names
-from stacks.load import load_file, parse
-from stacks.problems import SettingsError
-from stacks.units import parse_duration, parse_size
+from nordgate.design.gateway_design import design
+from nordgate.settings.loader import load_file, parse
+from nordgate.settings.settings_error import SettingsError
+from nordgate.settings.stack_files import stack_names
+from nordgate.settings.units import parse_duration, parse_size
 from tests.tables import first
 
 PROJECT = Path(__file__).parents[2]
@@ -129,12 +129,18 @@ def test_a_stack_that_does_not_exist_is_told_before_anything_is_built(
     tmp_path: Path, target: str, stack: str, meant: str
 ) -> None:
     """In a checkout where nothing has been installed: whatever else make starts would be found out here."""
-    for name in ("Makefile", "stacks/files.py", "stacks/__init__.py", "stacks/Pulumi.oslo-test.yaml"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    for name in (
+        "Makefile",
+        "nordgate/__init__.py",
+        "nordgate/settings/__init__.py",
+        "nordgate/settings/stack_files.py",
+        "stacks/Pulumi.oslo-test.yaml",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text((PROJECT / name).read_text())
     words = ["make", "--no-print-directory", "-j4", target, f"STACK={stack}"]
     ended = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
     said = f'there is no stack "{stack}" (stacks/Pulumi.{stack}.yaml): the project has oslo-test{meant}'
     assert ended.returncode == 2
     assert ended.stderr.splitlines()[0] == f"nordgate: {said}"
-    assert "bootstrap" not in ended.stdout + ended.stderr
+    assert "toolchain" not in ended.stdout + ended.stderr

@@ -16,18 +16,17 @@ from typing import Any
 
 import pytest
 
-from hosts import connection
-from hosts.commands import HostCommands
-from hosts.problems import HypervisorProblem
-from hosts.virsh import Hypervisor
-from operations import state, summary
+from lab import control
+from lab.layout import Lab
+from nordgate.cli import local_state, summary
+from nordgate.console import Problem
+from nordgate.errors import HypervisorProblem
+from nordgate.hypervisor import connection
+from nordgate.hypervisor.host_commands import HostCommands
+from nordgate.hypervisor.virsh import Hypervisor
 from tests.sshd import Server, ssh_server
-from tools import locks
-from tools.bootstrap import work
-from tools.console import Problem
-from tools.image import host as baking
-from tools.lab import control
-from tools.lab.layout import Lab
+from toolchain import debian_host as baking
+from toolchain import locks, work
 
 SOON = tuple(
     re.sub("^(ServerAliveInterval|ServerAliveCountMax|ConnectTimeout)=.*", r"\1=1", option)
@@ -115,12 +114,12 @@ def hanging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_a_backend_that_does_not_answer(hanging: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     hanging("pulumi")
-    for module in (state, summary):
+    for module in (local_state, summary):
         monkeypatch.setattr(module, "_SECONDS", 0.3)
     with pytest.raises(Problem, match=r"pulumi stack output .* did not end within 0.3 s: does the backend answer"):
         summary.outputs("oslo")
     with pytest.raises(Problem, match=r"pulumi stack init did not end within 0.3 s: its state lies in"):
-        state._pulumi("stack", "init", "oslo-test")
+        local_state._pulumi("stack", "init", "oslo-test")
 
 
 def test_a_labs_libvirt_that_does_not_answer(hanging: Any, monkeypatch: pytest.MonkeyPatch) -> None:

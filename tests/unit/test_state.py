@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from operations import checkpoint as checkpoints
-from operations import state
-from operations.summary import report
-from stacks.load import load_file
-from tools.console import Problem
+from nordgate.cli import checkpoint as checkpoints
+from nordgate.cli import local_state
+from nordgate.cli.summary import report
+from nordgate.console import Problem
+from nordgate.settings.loader import load_file
 
 STACK = "oslo-test"
 
@@ -40,13 +40,13 @@ def test_the_lock_of_a_dead_process_is_cleared(locks: Path) -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     path = lock(locks, ended.pid)
-    state.clear_dead_locks(STACK)
+    local_state.clear_dead_locks(STACK)
     assert not path.exists()
 
 
 def test_the_lock_of_a_number_that_another_program_has_now_is_cleared(locks: Path) -> None:
     path = lock(locks, os.getpid())
-    state.clear_dead_locks(STACK)
+    local_state.clear_dead_locks(STACK)
     assert not path.exists()
 
 
@@ -60,7 +60,7 @@ def test_the_lock_of_a_running_pulumi_is_respected(locks: Path, tmp_path: Path) 
     try:
         path = lock(locks, running.pid)
         with pytest.raises(Problem, match=f"process {running.pid}"):
-            state.clear_dead_locks(STACK)
+            local_state.clear_dead_locks(STACK)
         assert path.exists()
     finally:
         running.kill()
@@ -69,7 +69,7 @@ def test_the_lock_of_a_running_pulumi_is_respected(locks: Path, tmp_path: Path) 
 def test_the_lock_of_another_machine_is_respected(locks: Path) -> None:
     path = lock(locks, 1, host="elsewhere")
     with pytest.raises(Problem, match="pulumi cancel"):
-        state.clear_dead_locks(STACK)
+        local_state.clear_dead_locks(STACK)
     assert path.exists()
 
 
@@ -86,7 +86,7 @@ def test_volumes_that_commands_made_are_known(tmp_path: Path, monkeypatch: pytes
     checkpoint = tmp_path / f".nordgate/state/.pulumi/stacks/nordgate/{STACK}.json"
     checkpoint.parent.mkdir(parents=True)
     checkpoint.write_text(json.dumps({"checkpoint": {"latest": {"resources": resources}}}))
-    recorded = state._recorded(STACK)
+    recorded = local_state._recorded(STACK)
     assert {"/pool/root.raw", "/pool/data.raw"} <= recorded.identifiers
 
 
@@ -99,7 +99,7 @@ def test_a_plugin_whose_pulumi_was_killed_is_ended_and_no_other(tmp_path: Path) 
     )
     bystander = subprocess.Popen(["sleep", "60"])
     try:
-        state.end_stray_plugins(tmp_path)
+        local_state.end_stray_plugins(tmp_path)
         deadline = time.monotonic() + 5
         while Path(f"/proc/{stray.stdout.strip()}/exe").exists() and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -225,7 +225,7 @@ def test_what_lies_beside_the_state_and_is_not_whole_is_deleted(stored: Path) ->
 def test_a_lock_that_was_cut_off_is_cleared_when_nothing_works_here(locks: Path, damage: str) -> None:
     path = locks / "one.json"
     path.write_bytes(DAMAGED.get(damage, b'{"pid": 1'))
-    state.clear_dead_locks(STACK)
+    local_state.clear_dead_locks(STACK)
     assert not path.exists()
 
 
@@ -239,7 +239,7 @@ def test_a_lock_that_was_cut_off_is_respected_while_a_pulumi_works_here(locks: P
             time.sleep(0.01)
         (locks / "one.json").write_bytes(b"{")
         with pytest.raises(Problem, match=f"process {running.pid}"):
-            state.clear_dead_locks(STACK)
+            local_state.clear_dead_locks(STACK)
     finally:
         running.kill()
 
@@ -247,14 +247,14 @@ def test_a_lock_that_was_cut_off_is_respected_while_a_pulumi_works_here(locks: P
 def test_a_folder_in_the_place_of_a_lock_is_told_with_what_to_do(locks: Path) -> None:
     (locks / "one.json").mkdir()
     with pytest.raises(Problem, match=r"Is a directory\. Mend that, or `rm -r .*one\.json`"):
-        state.clear_dead_locks(STACK)
+        local_state.clear_dead_locks(STACK)
 
 
 @pytest.mark.parametrize("pid", ["x\0y", "../self", -1, 1.5, None, [1]])
 def test_a_lock_that_names_no_process_is_cleared(locks: Path, pid: object) -> None:
     path = locks / "one.json"
     path.write_text(json.dumps({"pid": pid, "hostname": socket.gethostname()}))
-    state.clear_dead_locks(STACK)
+    local_state.clear_dead_locks(STACK)
     assert not path.exists()
 
 
@@ -263,7 +263,7 @@ def test_a_file_in_the_place_of_the_states_folder_is_told(tmp_path: Path, monkey
     (tmp_path / ".nordgate").mkdir()
     (tmp_path / ".nordgate/state").write_text("")
     with pytest.raises(Problem, match=r"\.nordgate/state must be a folder"):
-        state.prepare(STACK, load_file(Path(__file__).parents[2], STACK))
+        local_state.prepare(STACK, load_file(Path(__file__).parents[2], STACK))
 
 
 @pytest.mark.parametrize("damage", [*DAMAGED, "cut off"])

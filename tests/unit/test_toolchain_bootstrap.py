@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tools.bootstrap import apt, go, packages, pulumi, work
-from tools.bootstrap.debian import INSTALLED
-from tools.bootstrap.paths import BIN, CHECKOUT, PULUMI_HOME, VENV, pulumi_environment
-from tools.console import Problem
+from nordgate.console import Problem
+from toolchain import apt, go, packages, pulumi, work
+from toolchain.debian import INSTALLED
+from toolchain.paths import BIN, CHECKOUT, PULUMI_HOME, VENV, pulumi_environment
 
 
 @pytest.fixture
@@ -285,7 +285,7 @@ def test_pulumi_is_started_apart_from_the_users_own(monkeypatch: pytest.MonkeyPa
     assert "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION" not in pulumi_environment()
 
 
-@pytest.mark.parametrize("name", [*map(str, CHECKOUT.glob("requirements*.txt")), "tools/bootstrap/go-requirements.txt"])
+@pytest.mark.parametrize("name", [*map(str, CHECKOUT.glob("requirements*.txt")), "toolchain/go-requirements.txt"])
 def test_requirements_are_pinned_and_hashed_and_name_no_place(name: str) -> None:
     text = re.sub(r"#.*", "", (CHECKOUT / name).read_text()).replace("\\\n", " ")
     for requirement in filter(str.strip, text.splitlines()):
@@ -293,7 +293,7 @@ def test_requirements_are_pinned_and_hashed_and_name_no_place(name: str) -> None
 
 
 def test_a_second_run_is_silent_and_takes_no_time() -> None:
-    run = [sys.executable, "-m", "tools.bootstrap"]
+    run = [sys.executable, "-m", "toolchain"]
     subprocess.run(run, cwd=CHECKOUT, check=True)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     again = subprocess.run(run, cwd=CHECKOUT, capture_output=True, text=True)

@@ -14,7 +14,7 @@ import pytest
 from google.protobuf import empty_pb2, json_format, struct_pb2  # type: ignore[import-untyped]
 from pulumi.runtime.proto import engine_pb2_grpc, provider_pb2, provider_pb2_grpc
 
-from tools.bootstrap.plugins import PLUGINS
+from toolchain.plugins import PLUGINS
 
 _URN = "urn:pulumi:stack::project::command:local:Command::probe"
 

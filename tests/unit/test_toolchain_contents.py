@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tools.bootstrap import __main__ as bootstrap
-from tools.bootstrap import contents, go, linters, packages, plugins, pulumi, python, work
-from tools.console import Problem, run_tool
+from nordgate.console import Problem, run_tool
+from toolchain import __main__ as bootstrap
+from toolchain import contents, go, linters, packages, plugins, pulumi, python, work
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ import pulumi_libvirt
 import pytest
 from pulumi import _types as sdk
 
-from tools.bootstrap.paths import pulumi_environment
-from tools.bootstrap.plugins import PLUGINS
-from tools.bootstrap.pulumi import command
+from toolchain.paths import pulumi_environment
+from toolchain.plugins import PLUGINS
+from toolchain.pulumi import command
 
 _RESOURCES = [
     ("libvirt:index/cloudInitDisk:CloudInitDisk", pulumi_libvirt.CloudInitDisk, pulumi_libvirt.CloudInitDiskArgs),

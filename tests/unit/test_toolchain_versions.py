@@ -8,16 +8,18 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tools.bootstrap import go, pulumi
+from toolchain import go, pulumi
 
 CHECKOUT = Path(__file__).parents[2]
-MODULES = sorted(path.parent.name for path in (CHECKOUT / "tools" / "go").glob("*/go.mod"))
+MODULES = sorted(path.parent.name for path in (CHECKOUT / "toolchain" / "go_modules").glob("*/go.mod"))
 PAGE = (CHECKOUT / "docs" / "toolchain.md").read_text()
 SDK = "github.com/pulumi/pulumi/sdk/v3"
 
 
 def module_version(module: str, path: str) -> str:
-    found = re.search(rf"^\s*{re.escape(path)} (v\S+)", (CHECKOUT / "tools/go" / module / "go.mod").read_text(), re.M)
+    found = re.search(
+        rf"^\s*{re.escape(path)} (v\S+)", (CHECKOUT / "toolchain/go_modules" / module / "go.mod").read_text(), re.M
+    )
     assert found, f"{module} does not require {path}"
     return found[1]
 
@@ -56,7 +58,7 @@ def test_a_command_line_as_new_as_the_python_sdk_is_asked_for_everywhere() -> No
 
 @pytest.mark.parametrize("module", MODULES)
 def test_every_module_is_built_with_the_go_that_is_asked_for(module: str) -> None:
-    text = (CHECKOUT / "tools/go" / module / "go.mod").read_text()
+    text = (CHECKOUT / "toolchain/go_modules" / module / "go.mod").read_text()
     assert f"\ngo {'.'.join(map(str, go._NEEDED))}\n" in text
 
 

@@ -16,16 +16,16 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from hosts.agent import GuestAgent
-from hosts.problems import AgentSilent, HypervisorProblem
-from hosts.virsh import Hypervisor
-from operations.verify import compare, compare_flags, compare_volumes, verify
+from nordgate.cli.verify import compare, compare_flags, compare_volumes, verify
+from nordgate.design.gateway_design import GatewayDesign, design
+from nordgate.errors import AgentSilent, HypervisorProblem
+from nordgate.hypervisor.agent import GuestAgent
+from nordgate.hypervisor.virsh import Hypervisor
+from nordgate.settings.loader import load_file, parse
 from smoke.reading import Reading
 from smoke.verdict import Line, Verdict
-from stacks.design import GatewayDesign, design
-from stacks.load import load_file, parse
 from tests.e2e.test_processor import LAB, OVERRIDES, VOLUME
-from tests.unit.hardware.samples import machine
+from tests.unit.machine.samples import machine
 
 PROJECT = Path(__file__).parents[2]
 LIVE = (Path(__file__).parent / "base" / "live-domain.xml").read_text()
@@ -162,8 +162,8 @@ def ask(declared: GatewayDesign, monkeypatch: pytest.MonkeyPatch) -> Callable[..
 
         monkeypatch.setattr(Hypervisor, "virsh", virsh)
         monkeypatch.setattr(GuestAgent, "read_file", read_file)
-        monkeypatch.setattr("smoke.guest.proofs", lambda *_: (Reading({}), list(inside)))
-        monkeypatch.setattr("operations.verify.designs", lambda *_: [declared])
+        monkeypatch.setattr("smoke.guest_proofs.proofs", lambda *_: (Reading({}), list(inside)))
+        monkeypatch.setattr("nordgate.cli.verify.designs", lambda *_: [declared])
         return verify(STACK, load_file(PROJECT, "oslo-test"))
 
     return answer
@@ -195,14 +195,14 @@ def test_the_exit_code_tells_drift_from_ignorance(
 
 
 def test_a_stack_that_does_not_exist_is_wrong_usage() -> None:
-    command = [sys.executable, "-m", "operations", "verify", "nowhere"]
+    command = [sys.executable, "-m", "nordgate.cli", "verify", "nowhere"]
     ended = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
     assert "there is no such stack" in ended.stderr
 
 
 def test_a_gateway_that_the_stack_has_not_is_told_with_those_that_it_has() -> None:
-    command = [sys.executable, "-m", "operations", "check", "oslo-test", "gw9"]
+    command = [sys.executable, "-m", "nordgate.cli", "check", "oslo-test", "gw9"]
     ended = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
     assert 'there is no gateway "gw9"; the stack has gw1.' in ended.stderr

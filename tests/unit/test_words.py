@@ -1,6 +1,6 @@
 """Sentences of other programs are recognised in one place for each, and are asked for in English.
 
-What the libvirt provider says, in hosts/refusals.py, comes from Go, which translates nothing.
+What the libvirt provider says, in nordgate/preflight/refusals.py, comes from Go, which translates nothing.
 """
 
 from __future__ import annotations
@@ -14,21 +14,28 @@ from pathlib import Path
 
 import pytest
 
-import hosts.words
-import tools.words
-from hosts.commands import HostCommands
-from hosts.virsh import Hypervisor
-from tools.bootstrap import work
-from tools.image import host
+import nordgate.hypervisor.libvirt_messages
+import toolchain.tool_messages
+from nordgate.hypervisor.host_commands import HostCommands
+from nordgate.hypervisor.virsh import Hypervisor
+from toolchain import debian_host, work
 
 CHECKOUT = Path(__file__).parents[2]
-LAYERS = ("components", "hosts", "operations", "smoke", "tools")
+LAYERS = (
+    "components",
+    "hosts",
+    "image",
+    "lab",
+    *(f"nordgate/{name}" for name in ("cli", "deployment", "hypervisor", "preflight")),
+    "smoke",
+    "toolchain",
+)
 """The others start no programs."""
 METHODS = ("startswith", "endswith", "partition", "rpartition", "find", "index")
 ELSEWHERE = {
     "smoke/certificates.py": "OpenSSL's reason for refusing a certificate, which has no translations",
     "smoke/reading.py": "openssl in the guest, asked by a script that sets LC_ALL",
-    "operations/render.py": "the head of a traceback of our own program, which Python never translates",
+    "nordgate/cli/render.py": "the head of a traceback of our own program, which Python never translates",
 }
 """Modules that read what one script of their own prints, and why its language is known."""
 
@@ -50,7 +57,12 @@ def sentences(module: Path) -> list[str]:
 def test_no_other_module_looks_for_a_sentence() -> None:
     modules = [path for layer in LAYERS for path in sorted((CHECKOUT / layer).rglob("*.py"))]
     named = {str(path.relative_to(CHECKOUT)): sentences(path) for path in modules}
-    allowed = {"hosts/words.py", "hosts/refusals.py", "tools/words.py", *ELSEWHERE}
+    allowed = {
+        "nordgate/hypervisor/libvirt_messages.py",
+        "nordgate/preflight/refusals.py",
+        "toolchain/tool_messages.py",
+        *ELSEWHERE,
+    }
     assert {module: texts for module, texts in named.items() if texts and module not in allowed} == {}
 
 
@@ -60,7 +72,7 @@ def test_a_sentence_is_seen_however_it_is_looked_for(tmp_path: Path) -> None:
     assert sentences(module) == ["no such x", "no such y", "no such z"]
 
 
-@pytest.mark.parametrize("words", [hosts.words, tools.words])
+@pytest.mark.parametrize("words", [nordgate.hypervisor.libvirt_messages, toolchain.tool_messages])
 def test_no_sentence_means_two_things(words: object) -> None:
     said = [text for member in words.Said for text in member.value]  # type: ignore[attr-defined]
     assert [(a, b) for a in said for b in said if a != b and a in b] == []
@@ -88,7 +100,7 @@ def test_virsh_and_commands_on_hosts_are_asked_in_english() -> None:
 @pytest.mark.usefixtures("elsewhere")
 def test_tools_are_asked_in_english() -> None:
     assert json.loads(work.run("Asking", [sys.executable, "-c", SHOW])) == ["C.UTF-8", ""]
-    assert json.loads(host.run([sys.executable, "-c", SHOW])) == ["C.UTF-8", ""]
+    assert json.loads(debian_host.run([sys.executable, "-c", SHOW])) == ["C.UTF-8", ""]
 
 
 @pytest.mark.usefixtures("elsewhere")
@@ -96,36 +108,38 @@ def test_a_full_disk_is_told_as_one_in_every_language() -> None:
     """`cp` has the sentence from the C library, which translates it."""
     done = subprocess.run(
         ["cp", "/etc/hostname", "/dev/full"],
-        env={"PATH": "/usr/bin:/bin", **tools.words.ENGLISH},
+        env={"PATH": "/usr/bin:/bin", **toolchain.tool_messages.ENGLISH},
         capture_output=True,
         text=True,
         check=False,
         timeout=10,
     )
-    assert tools.words.Said.DISK_FULL.within(done.stderr)
+    assert toolchain.tool_messages.Said.DISK_FULL.within(done.stderr)
 
 
 def test_virsh_really_says_what_is_recognised_of_it() -> None:
     """The client's own sentences, of the virsh that is installed, about an address where no libvirt listens."""
     command, environment = Hypervisor("qemu:///system?socket=/nonexistent/libvirt-sock").command("-q", "domstate", "x")
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=20)
-    assert hosts.words.Said.UNREACHED.within(done.stderr)
+    assert nordgate.hypervisor.libvirt_messages.Said.UNREACHED.within(done.stderr)
 
 
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        (("domstate", "nobody"), hosts.words.Said.NO_DOMAIN),
-        (("vol-dumpxml", "nothing", "--pool", "default-pool"), hosts.words.Said.NO_VOLUME),
-        (("pool-refresh", "nowhere"), hosts.words.Said.NO_POOL),
+        (("domstate", "nobody"), nordgate.hypervisor.libvirt_messages.Said.NO_DOMAIN),
+        (("vol-dumpxml", "nothing", "--pool", "default-pool"), nordgate.hypervisor.libvirt_messages.Said.NO_VOLUME),
+        (("pool-refresh", "nowhere"), nordgate.hypervisor.libvirt_messages.Said.NO_POOL),
         (("qemu-agent-command", "test", "{}"), None),
     ],
 )
 def test_virsh_says_of_missing_things_what_is_recognised(
-    command: tuple[str, ...], said: hosts.words.Said | None
+    command: tuple[str, ...], said: nordgate.hypervisor.libvirt_messages.Said | None
 ) -> None:
     """Asked of libvirt's test driver, which every virsh has inside."""
     words, environment = Hypervisor("test:///default").command("-q", *command)
     done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False, timeout=20)
     assert done.returncode != 0
-    assert [member for member in hosts.words.Said if member.within(done.stderr)] == ([said] if said else [])
+    assert [member for member in nordgate.hypervisor.libvirt_messages.Said if member.within(done.stderr)] == (
+        [said] if said else []
+    )

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from stacks.files import why_not_named
+from nordgate.settings.stack_files import why_not_named
 from tests.tables import first
 
 PROJECT = Path(__file__).parents[2]
@@ -96,7 +96,7 @@ def test_the_night_changes_nothing_and_waits_for_a_deployment() -> None:
     assert drift["concurrency"] == WORKFLOWS["deploy"]["jobs"]["up"]["concurrency"]
     recipe = (PROJECT / "Makefile").read_text().partition("\ndrift:")[2].partition("\n\n")[0]
     assert "--preview-only --expect-no-changes" in recipe
-    assert "operations verify" in recipe
+    assert "nordgate.cli verify" in recipe
 
 
 def test_the_comment_is_written_also_when_something_failed_and_never_by_a_run_that_is_over() -> None:
@@ -207,7 +207,8 @@ def test_a_stack_whose_name_would_be_an_environments_or_a_command_is_not_listed(
     for stack in ("oslo", name):
         (tmp_path / f"stacks/Pulumi.{stack}.yaml").write_text("")
     listed = subprocess.run(
-        [sys.executable, "-m", "stacks.files"], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(PROJECT)},
+        [sys.executable, "-m", "nordgate.settings.stack_files"], cwd=tmp_path, 
+        env=os.environ | {"PYTHONPATH": str(PROJECT)},
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert (listed.returncode, listed.stdout) == (1, "")

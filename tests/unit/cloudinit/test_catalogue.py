@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from cloudinit import PLATFORMS
-from cloudinit.catalogue.document import tuning_page
-from cloudinit.catalogue.kernel import KERNEL
-from cloudinit.catalogue.model import SOURCES, Disposition, Sysctl
-from cloudinit.catalogue.nginx import DIRECTIVES
+from cloudinit.catalogue.kernel_rows import KERNEL
+from cloudinit.catalogue.nginx_rows import DIRECTIVES
+from cloudinit.catalogue.row import SOURCES, Disposition, Sysctl
 from cloudinit.catalogue.rows import ROWS
+from cloudinit.catalogue.tuning_page import tuning_page
 from cloudinit.checks import Check, checks_for
 from tests.kernel_facts import FACTS, answers_wanted, questions
 from tests.unit.cloudinit.samples import gateway

@@ -11,7 +11,7 @@ import yaml
 
 import cloudinit
 from cloudinit import PLATFORMS, seed_documents
-from cloudinit.catalogue.nginx import FIXED
+from cloudinit.catalogue.nginx_rows import FIXED
 from tests.unit.cloudinit.samples import gateway, guest
 
 TEMPLATES = sorted((Path(cloudinit.__file__).parent / "templates/nginx").glob("*.j2"))

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from hosts.virsh import Hypervisor
+from nordgate.hypervisor.virsh import Hypervisor
 from smoke.plan import Plan, parse_plan
 from tests.unit.smoke.fake_virsh import answer
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from hosts.agent import GuestAgent
-from hosts.problems import GuestFileMissing
-from hosts.virsh import Hypervisor, last_lines
-from smoke.evidence import cloud_init_errors, collect
+from nordgate.errors import GuestFileMissing
+from nordgate.hypervisor.agent import GuestAgent
+from nordgate.hypervisor.virsh import Hypervisor, last_lines
+from smoke.diagnostics import cloud_init_errors, collect
 from smoke.plan import Libvirt
 
 

@@ -10,8 +10,8 @@ from typing import Any, cast
 
 import pytest
 
-from hosts.agent import GuestAgent
-from hosts.problems import AgentProblem
+from nordgate.errors import AgentProblem
+from nordgate.hypervisor.agent import GuestAgent
 from smoke import alerts
 from smoke.verdict import Line, Verdict
 

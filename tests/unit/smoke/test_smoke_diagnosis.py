@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from smoke.check_facts import Facts
 from smoke.diagnosis import causes
-from smoke.facts import Facts
 from smoke.faults import FAULTS
 from smoke.verdict import Line, Verdict
 

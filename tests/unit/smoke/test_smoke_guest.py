@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import pytest
 
-from hosts.agent import GuestAgent
-from hosts.virsh import Hypervisor
-from smoke import guest
+from nordgate.hypervisor.agent import GuestAgent
+from nordgate.hypervisor.virsh import Hypervisor
+from smoke import guest_proofs
 from smoke.clock import Witnesses, judge
 from smoke.plan import GuestPromises
 from smoke.reading import Reading
@@ -52,7 +52,7 @@ class _Guest:
 def _verdicts(there: _Guest, within: float) -> list[str]:
     promises = GuestPromises(checks=(), files={}, synchronised=True)
     reading = Reading({"cloud-init": there.read_file("").decode(), "chrony": there.exec([]).stdout.decode()})
-    return [line.verdict.value for line in guest.settled(cast(GuestAgent, there), promises, reading, within)]
+    return [line.verdict.value for line in guest_proofs.settled(cast(GuestAgent, there), promises, reading, within)]
 
 
 def test_a_clock_that_is_off_after_a_start_is_given_time_until_chrony_steps_it() -> None:

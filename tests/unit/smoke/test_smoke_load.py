@@ -9,13 +9,13 @@ from typing import Any, Protocol
 
 import pytest
 
+from smoke.engine.connection_errors import Unreachable, explain
 from smoke.engine.job import Endpoint, Job, Tally
-from smoke.engine.problems import Unreachable, explain
 from smoke.engine.run import measure
-from smoke.latency import summarise
+from smoke.figures import summarise
 from smoke.load import Budget, Overhead
+from smoke.sampling import samples_needed
 from smoke.verdict import Line, Rounds, Verdict, judge, late_after, overall
-from stacks.samples import samples_needed
 
 NAME = "api.test.localhost"
 

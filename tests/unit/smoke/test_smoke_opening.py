@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from smoke.engine import side
+from smoke.engine import connection_pool
 from smoke.engine.job import HTTP1, Endpoint
 from smoke.engine.reactor import Reactor
 
@@ -59,19 +59,19 @@ def impatient() -> Iterator[Impatient]:
 def test_a_connection_waits_for_the_others_without_being_ended(
     impatient: Impatient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(side, "_OPENING", 1)
-    monkeypatch.setattr(side, "_IDLE", 0.2)
-    connect = side.Side._connect
+    monkeypatch.setattr(connection_pool, "_OPENING", 1)
+    monkeypatch.setattr(connection_pool, "_IDLE", 0.2)
+    connect = connection_pool.Side._connect
 
-    def slowly(self: side.Side) -> None:
+    def slowly(self: connection_pool.Side) -> None:
         time.sleep(PATIENCE * 3 / CONNECTIONS)
         connect(self)
 
-    monkeypatch.setattr(side.Side, "_connect", slowly)
+    monkeypatch.setattr(connection_pool.Side, "_connect", slowly)
     endpoint = Endpoint("127.0.0.1", impatient.listener.getsockname()[1], "x", "/", HTTP1, tls=False)
     reactor = Reactor()
     try:
-        opened = side.Side(reactor, endpoint, CONNECTIONS, 1)
+        opened = connection_pool.Side(reactor, endpoint, CONNECTIONS, 1)
         opened.open()
         assert impatient.ended == []
         assert opened.connections_since() == (0, 0)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from smoke.model import host_and_port
 from smoke.plan import Plan, parse_plan
+from smoke.plan_model import host_and_port
 from smoke.problems import UsageProblem
 
 GOOD: dict[str, Any] = {

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from hosts.agent import GuestAgent
-from hosts.problems import AgentProblem, AgentSilent, DomainStopped, HypervisorProblem
+from nordgate.errors import AgentProblem, AgentSilent, DomainStopped, HypervisorProblem
+from nordgate.hypervisor.agent import GuestAgent
 from smoke.problems import NotReady
 from smoke.progress import Progress
 from smoke.readiness import BootResult, Pace, brought_back, wait_until_ready

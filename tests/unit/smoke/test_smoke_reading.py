@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cloudinit import PLATFORMS, Check, GatewaySettings, GuestSettings, checks_for
-from smoke.guest import prove
+from smoke.guest_proofs import prove
 from smoke.plan import GuestPromises
 from smoke.reading import Reading, script
 from smoke.verdict import Verdict

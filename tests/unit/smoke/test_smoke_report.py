@@ -11,13 +11,13 @@ from xml.etree import ElementTree
 import jsonschema
 import pytest
 
-from smoke import history, page, report
+from smoke import html_page, past_runs, report
 from smoke.diagnosis import Cause
-from smoke.document import schema
 from smoke.engine.job import Tally
 from smoke.load import LOCAL, Budget
 from smoke.markdown import markdown
 from smoke.measure import Series
+from smoke.report_document import schema
 from smoke.result import Result
 from smoke.verdict import Line, Rounds, Verdict, judge
 
@@ -62,7 +62,7 @@ def test_inconclusive_check_is_exit_code_3_and_0_where_the_plan_only_warns(make_
 
 
 def test_page_needs_nothing_from_elsewhere_and_no_script(result: Result) -> None:
-    text = page.html(result.report(), [one.rounds for one in result.series], [])
+    text = html_page.html(result.report(), [one.rounds for one in result.series], [])
     assert "<script" not in text
     fetched = [
         url for url in re.findall(r"""(?:src|href)=["']([^"']+)|url\(([^)]+)""", text) if not url[0].startswith("#")
@@ -72,7 +72,7 @@ def test_page_needs_nothing_from_elsewhere_and_no_script(result: Result) -> None
 
 
 def test_charts_are_well_formed_and_carry_both_curves(result: Result) -> None:
-    text = page.html(result.report(), [one.rounds for one in result.series], [])
+    text = html_page.html(result.report(), [one.rounds for one in result.series], [])
     svg = text[text.index("<svg") : text.index("</svg>") + 6]
     words = " ".join(ElementTree.fromstring(svg).itertext())
     assert [word for word in ("gateway", "baseline", "p99.9") if word not in words] == []
@@ -80,15 +80,15 @@ def test_charts_are_well_formed_and_carry_both_curves(result: Result) -> None:
 
 def test_charts_come_in_a_width_for_telephones_too(make_plan: Any) -> None:
     found = result_of(make_plan())
-    former = [history.Past("", "pass", "local /a|b<i> h2", 1, 1)]
-    text = page.html(found.report(), [one.rounds for one in found.series], former)
+    former = [past_runs.Past("", "pass", "local /a|b<i> h2", 1, 1)]
+    text = html_page.html(found.report(), [one.rounds for one in found.series], former)
     assert re.findall(r'<div class="(wide|narrow)"><svg', text) == ["wide", "narrow"] * 2
     assert set(re.findall(r'viewBox="0 0 (\d+)', text)) == {"960", "420"}
 
 
 @pytest.mark.parametrize(("value", "label"), [(0.5, "0.5 ms"), (500, "500 ms"), (1000, "1 s"), (2000, "2 s")])
 def test_axes_are_labelled_in_words_that_people_use(value: float, label: str) -> None:
-    assert page.axis_label(value) == label
+    assert html_page.axis_label(value) == label
 
 
 def test_markdown_starts_with_the_verdict_and_lets_no_path_break_its_tables(result: Result) -> None:
@@ -114,14 +114,14 @@ def test_newest_run_is_held_against_the_median_of_the_former(make_plan: Any, tmp
 
 def test_history_outlives_a_line_that_was_cut_short(result: Result, tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
-    history.add(path, result.report())
+    past_runs.add(path, result.report())
     path.write_text(path.read_text() + '{"at": "20')
-    history.add(path, result.report())
-    assert [past.p50 for past in history.read(path)] == [4.001, 4.001]
+    past_runs.add(path, result.report())
+    assert [past.p50 for past in past_runs.read(path)] == [4.001, 4.001]
 
 
 def test_runs_of_another_path_or_protocol_are_not_compared(result: Result) -> None:
-    former = [history.Past("", "pass", "local / http/1.1", 1, 1)]
+    former = [past_runs.Past("", "pass", "local / http/1.1", 1, 1)]
     assert "against the median" not in markdown(result.report(), former)
 
 

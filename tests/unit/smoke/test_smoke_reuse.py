@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from hosts.agent import GuestAgent
+from nordgate.hypervisor.agent import GuestAgent
 from smoke import reuse
 from smoke.http1 import Reply, Target
 from smoke.problems import TargetProblem

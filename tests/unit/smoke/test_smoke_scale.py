@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from operations import summary
-from smoke import page
+from nordgate.cli import summary
+from smoke import html_page
 from smoke.load import Budget
 from smoke.markdown import markdown
 from smoke.plan import Plan
@@ -30,8 +30,8 @@ def test_so_does_its_markdown() -> None:
 
 
 def test_so_does_its_page() -> None:
-    assert "Budgets are 50 times the region's" in page.html(result(50).report(), [], [])
-    assert "times the region's" not in page.html(result(1).report(), [], [])
+    assert "Budgets are 50 times the region's" in html_page.html(result(50).report(), [], [])
+    assert "times the region's" not in html_page.html(result(1).report(), [], [])
 
 
 @pytest.mark.parametrize(("scale", "said"), [(50, True), (1, False)])

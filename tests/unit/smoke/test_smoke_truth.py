@@ -20,13 +20,13 @@ from typing import IO
 import pytest
 
 from smoke.engine.job import HTTP1, HTTP2, Endpoint, Job, Tally
-from smoke.latency import summarise
+from smoke.figures import summarise
 from smoke.load import LOCAL
 from smoke.vantage import measure
 from smoke.wrk import parse
 from tests.render.sites import Site
 from tests.unit.smoke.queue_server import SERVICE, until_the_stall_ends
-from tools.nginx import unpacked
+from toolchain.distribution_nginx import unpacked
 
 NAME = "api.test.localhost"
 SECONDS = 40

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from hosts import connection
-from hosts.connection import SILENT_SECONDS
+from nordgate.hypervisor import connection
+from nordgate.hypervisor.connection import SILENT_SECONDS
 from smoke import vantage
 from smoke.engine.job import HTTP1, Endpoint, Job, Tally
 from smoke.load import LOCAL, Vantage
@@ -141,8 +141,8 @@ def test_generator_that_may_not_run_in_real_time_says_so_and_measures(server: An
 def test_generator_in_a_lab_finds_itself_from_any_folder(
     server: Any, certificate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever enters a lab stands in its root folder: here by a `tools.lab` that only goes there."""
-    package = tmp_path / "tools" / "lab"
+    """Whoever enters a lab stands in its root folder: here by a `lab` that only goes there."""
+    package = tmp_path / "lab"
     package.mkdir(parents=True)
     entering = "import os, sys\nos.chdir('/')\nos.environ.pop('PYTHONPATH')\nos.execvp(sys.argv[3], sys.argv[3:])\n"
     (package / "__main__.py").write_text(entering)

@@ -1,0 +1,1 @@
+"""What turns a stack file into proved gateways: see docs/architecture.md."""
