@@ -9,9 +9,13 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from toolchain.locks import hold
 
 SOURCE = Path(__file__).parents[2]
 STACK = "e2e-test"
@@ -20,6 +24,16 @@ PORT = 8743
 _TOOLS = ("bin", "images", "mirror", "packages", "pulumi", "stamps", "venv", "venvs")
 _BOUND = 900
 """Seconds for one command."""
+
+
+@contextmanager
+def _whole() -> Iterator[None]:
+    """Nothing is being baked in this checkout, nor put into its mirror: tests of another worker may do so."""
+    with ExitStack() as stack:
+        for folder in (SOURCE / ".nordgate/images", SOURCE / ".nordgate/mirror"):
+            if folder.is_dir():
+                hold(stack.enter_context((folder / ".lock").open("w")), "tests of another worker")
+        yield
 
 
 @dataclass(frozen=True)
@@ -49,11 +63,13 @@ class Project:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(SOURCE / name, folder / name)
         (folder / ".nordgate").mkdir()
-        for name in filter(lambda name: (SOURCE / ".nordgate" / name).exists(), _TOOLS):
-            # Linked file by file where that can be done: built once, and gone with the folder.
-            built, linked = str(SOURCE / ".nordgate" / name), str(folder / ".nordgate")
-            copies = (["cp", "--archive", "--link", built, linked], ["cp", "--archive", built, linked])
-            assert any(subprocess.run(copy, check=False, capture_output=True).returncode == 0 for copy in copies), name
+        with _whole():
+            for name in filter(lambda name: (SOURCE / ".nordgate" / name).exists(), _TOOLS):
+                # Linked file by file where that can be done: built once, and gone with the folder.
+                built, linked = str(SOURCE / ".nordgate" / name), str(folder / ".nordgate")
+                copies = (["cp", "--archive", "--link", built, linked], ["cp", "--archive", built, linked])
+                done = (subprocess.run(copy, check=False, capture_output=True).returncode for copy in copies)
+                assert 0 in done, name
         text = (folder / "stacks/Pulumi.oslo-test.yaml").read_text()
         text = text.replace("/lab/oslo/", f"/lab/{lab}/").replace("127.0.0.1:8443", f"127.0.0.1:{port}")
         self.stack_file.write_text(text.replace("api.oslo-test.localhost", f"api.{self.stack}.localhost"))
@@ -63,6 +79,12 @@ class Project:
     @property
     def stack_file(self) -> Path:
         return self.folder / "stacks" / f"Pulumi.{self.stack}.yaml"
+
+    @property
+    def image(self) -> Path:
+        """The image that the stack starts from; others, older ones too, may lie beside it."""
+        manifest = json.loads((self.folder / ".nordgate/images/debian-13.json").read_text())
+        return self.folder / str(manifest["file"])
 
     def edit(self, before: str, after: str) -> None:
         """Replace one piece of the stack file, or of its region's."""

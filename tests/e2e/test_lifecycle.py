@@ -151,9 +151,8 @@ def test_another_image_replaces_the_guest_by_plan(project: Project, tmp_path: Pa
 
 def another_image(project: Project, folder: Path) -> str:
     """The stack's image with one file more, as .nordgate/images/other.qcow2; its checksum."""
-    images = project.folder / ".nordgate/images"
-    (image,) = images.glob("debian-13-????????????????.qcow2")
-    raw, other, note = folder / "other.raw", images / "other.qcow2", folder / "note"
+    image = project.image
+    raw, other, note = folder / "other.raw", image.with_name("other.qcow2"), folder / "note"
     note.write_text("another image\n")
     run = partial(subprocess.run, check=True, capture_output=True, text=True)
     run(["qemu-img", "convert", "-O", "raw", image, raw])
@@ -169,8 +168,7 @@ def another_image(project: Project, folder: Path) -> str:
 
 
 def test_an_image_with_another_checksum_stops_before_anything_is_touched(project: Project) -> None:
-    (image,) = (project.folder / ".nordgate/images").glob("debian-13-????????????????.qcow2")
-    named = f".nordgate/images/{image.name}\n    sha256: {'f' * 64}"
+    named = f".nordgate/images/{project.image.name}\n    sha256: {'f' * 64}"
     project.edit(".nordgate/images/debian-13.json", named)
     before = boot()
     ended = project.pulumi("up", "--yes", "--skip-preview")

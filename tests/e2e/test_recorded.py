@@ -51,8 +51,7 @@ def stand_up(project: Project) -> None:
     for kind, name in (("pool", "pool"), ("net", "network")):
         HYPERVISOR.virsh(f"{kind}-define", str(RECORDED / f"{name}.xml"))
         HYPERVISOR.virsh(f"{kind}-start", SHARED)
-    manifest = json.loads((project.folder / ".nordgate/images/debian-13.json").read_text())
-    shutil.copy(project.folder / manifest["file"], recorded("image-volume"))
+    shutil.copy(project.image, recorded("image-volume"))
     backing = ["-b", recorded("image-volume"), "-F", "qcow2"]
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *backing, recorded("gw1-root")], check=True)
     Path(recorded("gw1-seed")).write_bytes(gzip.decompress((RECORDED / "seed.raw.gz").read_bytes()))
