@@ -104,8 +104,10 @@ def compare_volumes(design: GatewayDesign, hypervisor: Hypervisor, image: str) -
     data = hypervisor.volume(design.data_pool, design.data_name)
     stored = hypervisor.volume(shared_name(design.stack), image)
     size = data.findtext("capacity", "(none)") if data is not None else "(none)"
+    # LVM rounds up to whole extents.
+    rounded = design.machine.data_is_device and size.isdigit() and int(size) > design.data_bytes
     return [
-        Finding("data volume bytes", str(design.data_bytes), size),
+        Finding("data volume bytes", str(design.data_bytes), size, rounded or None),
         Finding("image", image, image if stored is not None else "(none)"),
     ]
 

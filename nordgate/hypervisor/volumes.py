@@ -10,10 +10,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from nordgate.errors import AgentSilent, Problem
+from nordgate.errors import AgentSilent, HypervisorProblem, Problem
 from nordgate.hypervisor import power
 from nordgate.hypervisor.agent import GuestAgent
 from nordgate.hypervisor.domain_states import State
+from nordgate.hypervisor.host_commands import HostCommands
 from nordgate.hypervisor.pools import Volume, bytes_of, delete
 from nordgate.hypervisor.virsh import Hypervisor
 
@@ -24,6 +25,12 @@ _GROW_FILE_SYSTEM = (
     'device=$(findmnt --noheadings --output SOURCE --mountpoint /srv/nordgate) || exit 0; resize2fs "$device"'
 )
 """One that is not mounted yet is grown by the boot, which does so each time right after it has mounted it."""
+
+EXTEND = """as_root=
+[ "$(id -u)" = 0 ] || as_root='sudo -n'
+PATH=$PATH:/usr/sbin:/sbin exec $as_root lvextend --size "$1" "$2"
+"""
+"""A host's command that grows the logical volume $2 to $1."""
 
 _ANSWERS_WITHIN = 60.0
 """Seconds that the guest agent may stay silent: the guest may just be starting."""
@@ -65,34 +72,55 @@ def grow(volume: DataVolume) -> str:
     if there is None:
         raise Problem(f"{volume.name} is not in pool {volume.pool} any more: it is not made anew, for it had data.")
     path = hypervisor.virsh("vol-path", volume.name, "--pool", volume.pool).strip()
-    if volume.bytes < there:
+    if path.startswith("/dev/"):
+        # A logical volume is larger than declared where LVM has rounded up; the program has compared what was declared.
+        there = _extend(volume, path) if volume.bytes > there else there
+    elif volume.bytes < there:
         raise Problem(
             f"{volume.name} has {there >> 20} MiB and {volume.bytes >> 20} are declared: a data volume is never "
             "shrunk. Declare the larger size again."
         )
-    if volume.bytes > there:
+    elif volume.bytes > there:
         words = ("vol-resize", volume.name, str(volume.bytes), "--pool", volume.pool, "--allocate")
         hypervisor.virsh(*words, timeout=600)
+        there = volume.bytes
     try:
-        _grow_in_guest(hypervisor, volume, path)
+        _grow_in_guest(hypervisor, volume, path, there)
     except Problem as problem:
         if _live(hypervisor, volume.domain):
             raise Problem(
-                f"{volume.name} has {volume.bytes >> 20} MiB now, and the guest does not use all of it yet: {problem} "
+                f"{volume.name} has {there >> 20} MiB now, and the guest does not use all of it yet: {problem} "
                 "Deploy again, or restart the guest (`make stop`, `make start`): both go on from here."
             ) from None
         # It has stopped meanwhile.
     return path
 
 
-def _grow_in_guest(hypervisor: Hypervisor, volume: DataVolume, path: str) -> None:
+def _extend(volume: DataVolume, path: str) -> int:
+    """Have LVM make a logical volume as large as declared, or larger by part of an extent; how large it is then.
+
+    libvirt can make and delete such volumes and not resize them, so the host itself is asked.
+    """
+    words = ["sh", "-c", EXTEND, "sh", f"{volume.bytes}b", path]
+    try:
+        HostCommands(volume.uri).run(words, timeout=60)
+    except HypervisorProblem as problem:
+        raise Problem(
+            f"{volume.name} is a logical volume, which libvirt cannot grow and this login may not: {problem} As root "
+            f"on that host: `lvextend --size {volume.bytes}b {path}`. Then deploy again, which goes on from there."
+        ) from None
+    Hypervisor(volume.uri).refresh_pool(volume.pool)
+    return bytes_of(volume, "capacity") or volume.bytes
+
+
+def _grow_in_guest(hypervisor: Hypervisor, volume: DataVolume, path: str, size: int) -> None:
     """Have a guest that runs see the whole volume, and its file system fill it. Raises Problem."""
     now = _live(hypervisor, volume.domain)
     if not now:
         return
     if not now.runs:
         power.bring_back(hypervisor, volume.domain)
-    hypervisor.virsh("blockresize", volume.domain, path, f"{volume.bytes}B", timeout=60)
+    hypervisor.virsh("blockresize", volume.domain, path, f"{size}B", timeout=60)
     agent, end = GuestAgent(hypervisor, volume.domain), time.monotonic() + _ANSWERS_WITHIN
     while True:
         try:

@@ -12,6 +12,7 @@ from lab import control
 from lab.layout import Lab
 from nordgate.hypervisor.agent import GuestAgent
 from nordgate.hypervisor.virsh import Hypervisor
+from nordgate.hypervisor.volumes import EXTEND
 from nordgate.preflight.gather_facts import PROBE
 from tests.e2e.storage_guest import SOURCE, started
 from tests.unit.hypervisor.test_hosts_recorded import CASES, RECORDED, judged_as_declared
@@ -48,12 +49,14 @@ def test_the_probe_finds_what_a_place_stands_on(name: str, guest: GuestAgent, re
     judged_as_declared(case, said)
 
 
-def test_a_volume_in_a_group_comes_and_goes_and_the_hosts_own_volumes_stay(guest: GuestAgent) -> None:
+def test_a_volume_in_a_group_comes_grows_and_goes_and_the_hosts_own_volumes_stay(guest: GuestAgent) -> None:
     """What components/hypervisor.py relies on: the volume is ours, pool and group are the host's."""
     script = Path(__file__).with_name("group_pool.sh").read_bytes()
-    ended = guest.exec(["sh", "-s"], script, timeout=180)
+    ended = guest.exec(["sh", "-s", "--", EXTEND], script, timeout=180)
     assert ended.exit_code == 0, (ended.stdout + ended.stderr).decode()
     said = ended.stdout.decode()
     assert "/dev/fast/oslo-gw1-data.raw" in said
+    assert "libvirt does not" in said
+    assert "grown: <capacity unit='bytes'>37748736<" in said
     assert "left: pool active" in said
     assert "cannot be stopped" in said

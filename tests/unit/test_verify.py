@@ -137,6 +137,20 @@ def test_volumes_are_looked_at_where_they_lie(
     assert [finding.what for finding in findings if not finding.agrees] == differing
 
 
+@pytest.mark.parametrize(
+    ("folder", "mib", "agrees"),
+    [("/dev/fast", 160, True), ("/dev/fast", 128, True), ("/dev/fast", 96, False), ("/srv/nvme", 160, False)],
+)
+def test_a_logical_volume_may_be_rounded_up_to_whole_extents(
+    declared: GatewayDesign, monkeypatch: pytest.MonkeyPatch, folder: str, mib: int, agrees: bool
+) -> None:
+    xml = ElementTree.fromstring(f"<volume><capacity>{mib << 20}</capacity></volume>")
+    monkeypatch.setattr(Hypervisor, "volume", lambda *_: xml)
+    there = dataclasses.replace(declared, machine=dataclasses.replace(declared.machine, data_path=f"{folder}/data.raw"))
+    size, _ = compare_volumes(there, Hypervisor("qemu:///system"), "image.qcow2")
+    assert size.agrees is agrees
+
+
 @pytest.fixture
 def ask(declared: GatewayDesign, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Verifies a stack whose one guest answers like this, and returns the exit code."""

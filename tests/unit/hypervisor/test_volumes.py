@@ -7,9 +7,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from nordgate.errors import AgentProblem, AgentSilent, Problem
+from nordgate.errors import AgentProblem, AgentSilent, HypervisorProblem, Problem
 from nordgate.hypervisor import volumes
 from nordgate.hypervisor.agent import Completed, GuestAgent
+from nordgate.hypervisor.host_commands import HostCommands
 from nordgate.hypervisor.virsh import Hypervisor
 from tests.unit.hypervisor.libvirt import OFF, RUNNING, Libvirt, install
 
@@ -113,3 +114,53 @@ def test_a_volume_is_never_shrunk(guest: Guest) -> None:
     with pytest.raises(Problem, match="a data volume is never shrunk"):
         volumes.grow(VOLUME)
     assert changes(libvirt) == []
+
+
+@pytest.fixture
+def group(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """As `guest`, with the volume in a volume group of 32 MiB extents; what its host was told to run, or refuses."""
+
+    def there(size: int, refuses: bool = False) -> list[str]:
+        _, _ = guest(size, RUNNING)
+        usual = Hypervisor.virsh
+        ran: list[str] = []
+
+        def virsh(self: Hypervisor, verb: str, *words: str, **bound: float) -> str:
+            assert verb != "vol-resize", "storage pool does not support changing of volume capacity"
+            ran.extend(words[2:] if verb == "blockresize" else [])
+            return "/dev/fast/gw1-data.raw\n" if verb == "vol-path" else usual(self, verb, *words, **bound)
+
+        def run(_: HostCommands, command: list[str], **__: float) -> str:
+            if refuses:
+                raise HypervisorProblem("sh on h1 failed with code 1: sudo: a password is required.")
+            ran.append(" ".join(command[-2:]))
+            extents = -(-int(command[-2].removesuffix("b")) // (32 * MIB))
+            xml = ElementTree.fromstring(f"<volume><capacity>{extents * 32 * MIB}</capacity></volume>")
+            monkeypatch.setattr(Hypervisor, "volume", lambda *_: xml)
+            return ""
+
+        monkeypatch.setattr(Hypervisor, "virsh", virsh)
+        monkeypatch.setattr(HostCommands, "run", run)
+        return ran
+
+    return there
+
+
+def test_a_logical_volume_is_grown_by_lvm_and_the_guest_sees_all_that_it_has(group: Callable[..., list[str]]) -> None:
+    ran = group(128 * MIB)
+    volumes.grow(VOLUME.model_copy(update={"bytes": 200 * MIB}))
+    assert ran == [f"{200 * MIB}b /dev/fast/gw1-data.raw", f"{224 * MIB}B"]
+
+
+def test_a_logical_volume_that_lvm_has_rounded_up_is_as_declared(group: Callable[..., list[str]]) -> None:
+    ran = group(224 * MIB)
+    volumes.grow(VOLUME.model_copy(update={"bytes": 200 * MIB}))
+    assert ran == [f"{224 * MIB}B"]
+
+
+def test_where_lvm_may_not_be_asked_the_command_is_told(group: Callable[..., list[str]]) -> None:
+    group(128 * MIB, refuses=True)
+    with pytest.raises(Problem) as caught:
+        volumes.grow(VOLUME)
+    assert "a password is required. As root on that host: " in str(caught.value)
+    assert f"`lvextend --size {192 * MIB}b /dev/fast/gw1-data.raw`. Then deploy again" in str(caught.value)
