@@ -145,6 +145,9 @@ def _way_out(demand: HostDemand, facts: HostFacts) -> Iterator[Finding]:
         if not found:
             found = "no such interface" if told else "cannot be told: libvirt alone is asked here"
         state = State.OK if found == wanted else State.FAIL if told else State.UNKNOWN
+        if setting == "openVswitch" and "\\    tun type tap " in link and _asked_switch(facts) not in ("0", "2"):
+            state = State.UNKNOWN
+            found = f"a tap, as a bridge in Open vSwitch's process has: ask as root there, `ovs-vsctl br-exists {name}`"
         better = {"bridge": "bridge", "openvswitch": "openVswitch"}.get(found)
         hint = f": say `{better}: {name}` in place of `{setting}`" if better and state is State.FAIL else ""
         yield Finding(f"{setting} {name}", found + hint, wanted, state)
@@ -161,6 +164,11 @@ def _kind(name: str, link: str, facts: HostFacts) -> str:
     if seen or facts.bridge_type == "bridge":
         return "bridge"
     # `ip` names the kind of whatever is no card; Open vSwitch has a device of its bridge's name.
-    if re.search(r"\\ +openvswitch ", link):
+    if re.search(r"\\ +openvswitch ", link) or (link and _asked_switch(facts) == "0"):
         return "openvswitch"
     return facts.bridge_type or ("network card" if link else "")
+
+
+def _asked_switch(facts: HostFacts) -> str:
+    """How `ovs-vsctl br-exists` ended, asked for the device: 0 for a bridge of its own, 2 for none, else not told."""
+    return (facts.probe or {}).get("switch", "").strip()

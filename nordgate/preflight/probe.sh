@@ -42,6 +42,10 @@ ls -d /sys/class/net/*/bridge
 if [ "${4:--}" != - ]; then
     part link
     ip -details -oneline link show dev "$4"
+    # A bridge whose datapath is a process has the device of one: Open vSwitch itself knows, and tells root. 0, or 2: no.
+    part switch
+    ovs-vsctl --timeout=5 br-exists "$4"
+    echo $?
 fi
 part cpu
 grep -m 1 -o -w aes /proc/cpuinfo

@@ -56,6 +56,8 @@ def test_a_host_that_has_everything_is_well() -> None:
     assert failing() == []
 
 
+TAP = "tun type tap pi off vnet_hdr off persist on "
+
 NEEDS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "kvm": ({}, {"offers_kvm": False}, "not offered: /dev/kvm is missing or closed to libvirt"),
     "aes": ({}, {"aes": False}, "no aes"),
@@ -88,6 +90,14 @@ NEEDS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "a bridge as one of Open vSwitch": (
         {"open_vswitch": "br0", "network": None}, {"probe": PROBE | {"link": link("br0", "bridge forward_delay 1500 ")}
         | {"bridges": "/sys/class/net/br0/bridge"}}, "bridge: say `bridge: br0` in place of `openVswitch`",
+    ),
+    "a guest's device as a bridge of Open vSwitch": (
+        {"open_vswitch": "vnet0", "network": None}, {"probe": PROBE | {"link": link("vnet0", TAP), "switch": "2"}},
+        "network card",
+    ),
+    "a bridge in Open vSwitch's process as a bridge": (
+        {"bridge": "ovs0", "network": None}, {"probe": PROBE | {"link": link("ovs0", TAP), "switch": "0"}},
+        "openvswitch: say `openVswitch: ovs0` in place of `bridge`",
     ),
     "no Open vSwitch bridge": ({"open_vswitch": "ovs_br0", "network": None}, {}, "no such interface"),
     "no network card": ({"macvtap": "eno1.100", "network": None}, {}, "no such interface"),
@@ -122,6 +132,7 @@ WAYS: list[tuple[dict[str, Any], str, int]] = [
     ({"open_vswitch": "ovs.br0", "mtu": 9000}, "openvswitch ", 9000),
     ({"bridge": "br_lan.5", "mtu": 1400}, "bridge forward_delay 1500 ", 1500),
     ({"macvtap": "eno1"}, "", 1500),
+    ({"macvtap": "tap0"}, TAP, 1500),
     ({"macvtap": "bond0.100"}, "vlan protocol 802.1Q id 100 <REORDER_HDR> ", 1500),
 ]
 
@@ -138,6 +149,16 @@ def test_an_open_vswitch_bridge_that_cannot_be_asked_for_is_a_doubt() -> None:
     demand = dataclasses.replace(DEMAND, open_vswitch="ovsbr0", network=None, require_nvme=False)
     found = failing(demand, dataclasses.replace(FACTS, probe=None, probe_problem="tls leads to libvirt only"))
     assert [finding.state for finding in found if finding.subject == "openVswitch ovsbr0"] == [State.UNKNOWN]
+
+
+@pytest.mark.parametrize(("ended", "state"), [("0", State.OK), ("1", State.UNKNOWN), ("127", State.UNKNOWN)])
+def test_a_bridge_in_open_vswitchs_own_process_is_known_where_that_can_be_asked(ended: str, state: State) -> None:
+    """Its device is one of a process, whoever's."""
+    demand = dataclasses.replace(DEMAND, open_vswitch="ovs0", network=None)
+    facts = dataclasses.replace(FACTS, probe=PROBE | {"link": link("ovs0", TAP), "switch": ended})
+    (found,) = (finding for finding in check(demand, facts) if finding.subject == "openVswitch ovs0")
+    assert found.state is state
+    assert state is State.OK or found.found.endswith("ask as root there, `ovs-vsctl br-exists ovs0`")
 
 
 def test_space_is_asked_for_what_is_not_there_yet() -> None:
