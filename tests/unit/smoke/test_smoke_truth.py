@@ -24,6 +24,7 @@ from smoke.figures import summarise
 from smoke.load import LOCAL
 from smoke.vantage import measure
 from smoke.wrk import parse
+from tests.render.instant import make_folders
 from tests.render.sites import Site
 from tests.unit.smoke.queue_server import SERVICE, until_the_stall_ends
 from toolchain.distribution_nginx import unpacked
@@ -120,8 +121,7 @@ def instant(tmp_path: Path, certificate: Path) -> Iterator[dict[str, Endpoint]]:
     """
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
         plain, tls = one.getsockname()[1], other.getsockname()[1]
-    for name in ("etc/nginx", "etc/nordgate", "srv", "run", "log"):
-        (tmp_path / name).mkdir(parents=True)
+    make_folders(tmp_path)
     (tmp_path / "etc/nginx/nginx.conf").write_text(NGINX.format(plain=plain, tls=tls))
     for file in (certificate, certificate.with_suffix(".key")):
         shutil.copy(file, tmp_path / "etc/nginx")
