@@ -14,6 +14,7 @@ from pydantic.alias_generators import to_camel
 from nordgate.errors import AgentProblem, AgentSilent, DomainStopped, GuestFileMissing, HypervisorProblem
 from nordgate.hypervisor import power
 from nordgate.hypervisor.agent import GuestAgent
+from nordgate.hypervisor.panic import PANICKED, PanicWatch
 from nordgate.hypervisor.virsh import Hypervisor
 from smoke.plan import Plan
 from smoke.problems import NotReady
@@ -61,6 +62,8 @@ class Pace:
     """So long may another instance's result be answered: a guest being replaced may live on for a moment."""
     grace: float = 10.0
     """So long may the agent of a gateway that serves stay silent: both start within the same seconds."""
+    console: float = 10.0
+    """How often to read the console while the agent is silent."""
 
 
 @dataclass
@@ -71,6 +74,7 @@ class _Wait:
     waited_for: str = "the guest agent to connect"
     misses: int = 0
     serves: Callable[[], bool] = lambda: False
+    panicked: Callable[[], str | None] = lambda: None
     tell: Callable[[str], None] = lambda _: None
     seen_booting: bool = False
     """Whether the boot was under way while this looked: its failure is then of now."""
@@ -93,6 +97,8 @@ class _Wait:
         first = self.silent_since is None
         if first:
             self.silent_since = now
+        if why := self.panicked():
+            raise NotReady(PANICKED.format(name=self.plan.gateway, why=why, which=self.which))
         if not self.serves():
             self.serves_since = None
         elif self.serves_since is None:
@@ -100,6 +106,11 @@ class _Wait:
             self.serves_since = self.started if first else now
         elif now - self.serves_since > self.pace.grace:
             raise problem
+
+    @property
+    def which(self) -> str:
+        """The variables of `make` that mean the gateway."""
+        return f"STACK={self.plan.stack} GATEWAY={self.plan.gateway}"
 
     def pause(self) -> None:
         self.tell(f"waiting for {self.waited_for}")
@@ -121,7 +132,8 @@ def wait_until_ready(
 
     AgentSilent is raised when the agent stays silent although the gateway `serves`.
     """
-    wait = _Wait(plan, pace or Pace(), serves=serves)
+    pace = pace or Pace()
+    wait = _Wait(plan, pace, serves=serves, panicked=PanicWatch(hypervisor, agent.domain, pace.console).look)
     with progress.phase("guest agent answers") as wait.tell:
         _await_agent(wait, hypervisor, agent)
     with progress.phase("first boot has ended") as wait.tell:
@@ -219,7 +231,7 @@ def _try_again(agent: GuestAgent, result: str) -> bool:
 
 
 def _failure(wait: _Wait, result: BootResult) -> str:
-    which = f"STACK={wait.plan.stack} GATEWAY={wait.plan.gateway}"
+    which = wait.which
     return (
         f"the first boot of {wait.plan.gateway} failed{', and does so again now' if wait.tried_again else ''}: "
         f"{result.failure}. Where a setting is wrong, change it and deploy. What is wrong in the guest alone can be "

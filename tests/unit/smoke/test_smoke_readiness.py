@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nordgate.errors import AgentProblem, AgentSilent, DomainStopped, HypervisorProblem
 from nordgate.hypervisor.agent import GuestAgent
+from nordgate.hypervisor.panic import PanicWatch
 from smoke.problems import NotReady
 from smoke.progress import Progress
 from smoke.readiness import BootResult, Pace, brought_back, wait_until_ready
@@ -29,7 +31,7 @@ def wait(guest: Any, make_plan: Any) -> Any:
     def run(timeout: float = 5, stale: float = 5, start: bool = True) -> BootResult:
         libvirt = {"uri": "test:///fake", "domain": "gw1", "start": start}
         plan = make_plan(libvirt=libvirt, contentHash="new", readiness={"timeoutSeconds": timeout})
-        agent, pace = GuestAgent(guest.hypervisor, "gw1"), Pace(poll=0.02, stale=stale)
+        agent, pace = GuestAgent(guest.hypervisor, "gw1"), Pace(poll=0.02, stale=stale, console=0.05)
         return wait_until_ready(plan, guest.hypervisor, agent, Progress(quiet=True), pace)
 
     return run
@@ -47,6 +49,53 @@ def test_agent_is_not_bothered_before_it_is_connected(guest: Any, wait: Any) -> 
     with pytest.raises(NotReady, match=r"gw1 was not ready within 0.3 s: waited for the guest agent to connect\."):
         wait(timeout=0.3)
     assert guest.get("commands") is None
+
+
+PANIC = """\
+[    1.204113] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)
+[    1.204551] CPU: 0 PID: 1 Comm: swapper/0 Not tainted 6.12.0-amd64 #1 Debian 6.12.41-1
+[    1.206998] Kernel Offset: disabled
+[    1.207240] ---[ end Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0) ]---
+"""
+
+
+@pytest.mark.parametrize("before", [{"connected_after": 1000}, {"silent": "not connected"}])
+def test_a_kernel_that_has_panicked_ends_the_wait(guest: Any, wait: Any, before: Any, tmp_path: Path) -> None:
+    console = tmp_path / "console.log"
+    console.write_text(f"SeaBIOS\n[    0.000000] Linux version 6.12\n{PANIC}")
+    guest.set(console=str(console), **before)
+    with pytest.raises(NotReady) as caught:
+        wait(timeout=60)
+    why = "VFS: Unable to mount root fs on unknown-block(0,0)"
+    assert str(caught.value).startswith(f"the kernel of gw1 has panicked and stands still: {why}. What led there")
+    assert "`make start STACK=test GATEWAY=gw1`" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "after",
+    ["SeaBIOS (version 1.16)\n", "[    0.000000] Linux version 6.12\n", "[    0.312000] Run /init\n"],
+    ids=["its firmware", "its kernel", "a quiet kernel"],
+)
+def test_a_guest_that_boots_again_after_a_panic_is_waited_for(
+    guest: Any, wait: Any, after: str, tmp_path: Path
+) -> None:
+    console = tmp_path / "console.log"
+    console.write_text(PANIC + after)
+    guest.set(console=str(console), connected_after=1000)
+    with pytest.raises(NotReady, match=r"was not ready within 0.5 s"):
+        wait(timeout=0.5)
+
+
+def test_a_panic_that_the_guest_resets_itself_after_is_waited_out(guest: Any, tmp_path: Path) -> None:
+    console = tmp_path / "console.log"
+    console.write_text(PANIC)
+    watch = PanicWatch(guest.hypervisor, "gw1", every=0)
+    guest.set(console=str(console))
+    assert watch.look() is None
+    console.write_text(f"{PANIC}[    9.000000] Rebooting in 10 seconds..\n")
+    assert watch.look() is None
+    console.write_text(f"{PANIC}[    9.000000] Rebooting in 10 seconds..\nSeaBIOS\n")
+    assert watch.look() is watch.look() is None
 
 
 def test_failed_first_boot_ends_the_wait_and_names_step_and_error(guest: Any, wait: Any) -> None:
