@@ -45,12 +45,13 @@ class Guest(pulumi.ComponentResource):
 
     The root volume and the seed disk carry the fingerprint in their names, so that any change of seed, image or
     hardware makes new ones, and the domain that uses them is replaced with them. The files that the seed puts into
-    the guest are inputs of the component: a preview shows what changes in each.
+    the guest, and its network's, are inputs of the component: a preview shows what changes in each.
     """
 
     def __init__(self, name: str, args: GuestArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         design, machine = args.design, args.design.machine
         files = {path: file.content for path, file in design.seed.files.items()}
+        files["network-config"] = design.seed.network_config
         super().__init__("nordgate:guest:Guest", name, {"files": files}, opts)
         child = pulumi.ResourceOptions(parent=self)
 

@@ -98,6 +98,13 @@ def commands(registered: list[Registered], kind: str) -> list[Registered]:
     return [command for command in of_type(registered, "command:local:Command") if command.name.endswith(f"-{kind}")]
 
 
+def test_a_preview_shows_what_changes_inside_a_guest_and_on_its_network(registered: list[Registered]) -> None:
+    for guest in of_type(registered, "nordgate:guest:Guest"):
+        files = guest.inputs["files"]
+        assert "worker_connections" in files["/etc/nginx/nginx.conf"]
+        assert "macaddress:" in files["network-config"]
+
+
 def test_no_edit_of_settings_replaces_a_data_volume(registered: list[Registered], stack: str) -> None:
     data = commands(registered, "data")
     assert len(data) == len(of_type(registered, "nordgate:gateway:Gateway"))
