@@ -27,6 +27,7 @@ UP = pulumi up --stack $(STACK) $(YES) $(if $(YES),--skip-preview) || $(PYTHON) 
 .PHONY: help up rebuild preview destroy check drift preflight render diff new-region verify smoke stop start ssh console lab-up lab-down image supplies tools python named state report stacks comment fold lint docs test test-fast test-all
 
 help: ## List the targets
+	@python3 -c 'import nordgate; print("nordgate " + nordgate.__version__ + "\n")'
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo; echo "  STACK= chooses the stack; it is $(STACK)"
 

@@ -12,7 +12,12 @@ _MARKS = {"pass": "✅ pass", "fail": "❌ fail", "inconclusive": "⚠️ inconc
 
 def markdown(report: Report, former: list[Past]) -> str:
     """Verdict first, then a table for every series, then the proofs folded away."""
-    lines = [f"### {_MARKS[report.verdict]}: {report.stack} {report.gateway}", "", f"{report.url}, {_when(report)}", ""]
+    lines = [
+        f"### {_MARKS[report.verdict]}: {report.stack} {report.gateway}",
+        "",
+        f"{report.url}, {_when(report)}, nordgate {report.nordgate}",
+        "",
+    ]
     if report.budget_scale != 1:
         lines += [f"Budgets are {report.budget_scale:g} times the region's: this is no production stack.", ""]
     for number, cause in enumerate(report.causes):

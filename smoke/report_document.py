@@ -96,6 +96,7 @@ class Report(_Part):
     url: str
     budget_scale: float = Field(default=1, description="how many times the region's own budgets it was held to")
     at: datetime = Field(description="when the check began")
+    nordgate: str = Field(description="the version of nordgate that checked")
     ready_seconds: float | None = None
     tls: str | None = Field(default=None, description="the version that was agreed on")
     verified: bool | None = Field(default=None, description="whether the certificate was")

@@ -8,6 +8,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from nordgate import __version__
 from smoke import report_document
 from smoke.diagnosis import Cause
 from smoke.diagnostics import Evidence
@@ -98,6 +99,7 @@ class Result:
             url=self.plan.url,
             budget_scale=self.plan.budget_scale,
             at=self.at,
+            nordgate=__version__,
             ready_seconds=None if self.ready_seconds is None else round(self.ready_seconds, 1),
             tls=self.tls_version,
             verified=None if self.tls_version is None else not self.plan.trust.insecure,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from nordgate import __version__
 
 PROJECT = Path(__file__).parents[2]
 
@@ -38,7 +41,16 @@ def test_the_license_is_told_where_tools_look_for_it() -> None:
     assert text.split()[:4] == ["Apache", "License", "Version", "2.0,"]
 
 
+def test_the_version_stands_once_and_help_shows_it() -> None:
+    description = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+    assert "version" not in description["project"]
+    assert description["project"]["dynamic"] == ["version"]
+    assert description["tool"]["setuptools"]["dynamic"] == {"version": {"attr": "nordgate.__version__"}}
+    shown = subprocess.run(["make", "help"], cwd=PROJECT, capture_output=True, text=True, check=True, timeout=30)
+    assert shown.stdout.startswith(f"nordgate {__version__}\n")
+
+
 def test_the_newest_entry_of_the_changelog_is_of_this_version() -> None:
     entries = re.findall(r"^## ([\d.]+) - \d{4}-\d{2}-\d{2}$", (PROJECT / "CHANGELOG.md").read_text(), re.MULTILINE)
-    assert entries[0] == described()["version"]
+    assert entries[0] == __version__
     assert entries == sorted(set(entries), key=lambda entry: [int(part) for part in entry.split(".")], reverse=True)

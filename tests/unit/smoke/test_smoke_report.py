@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import jsonschema
 import pytest
 
+from nordgate import __version__
 from smoke import html_page, past_runs, report
 from smoke.diagnosis import Cause
 from smoke.engine.job import Tally
@@ -52,6 +53,13 @@ def test_written_report_keeps_to_the_published_schema(result: Result, tmp_path: 
     }  # fmt: skip
     assert written["series"][0]["overheadP50"] == pytest.approx(3, abs=0.01)
     assert written["versions"] == {"nginx": "1.26.3"}
+
+
+def test_every_form_of_a_report_says_which_nordgate_made_it(result: Result, tmp_path: Path) -> None:
+    report.write(result, tmp_path)
+    assert json.loads((tmp_path / "test-gw1.json").read_text())["nordgate"] == __version__
+    for form in ("md", "html"):
+        assert f"nordgate {__version__}" in (tmp_path / f"test-gw1.{form}").read_text(), form
 
 
 def test_inconclusive_check_is_exit_code_3_and_0_where_the_plan_only_warns(make_plan: Any) -> None:
