@@ -16,6 +16,7 @@ from typing import Any
 CHECKOUT = Path(__file__).resolve().parents[1]
 OUTSIDE = {
     "README.md": "index.md",
+    "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
     "SECURITY.md": "security.md",
     "cloudinit/README.md": "cloudinit.md",

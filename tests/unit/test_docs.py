@@ -97,3 +97,28 @@ def test_a_page_that_would_fetch_something_from_elsewhere_fails_the_build(
     page = SimpleNamespace(file=SimpleNamespace(src_uri="index.md"))
     assert hooks.on_post_page(html, page) == html
     assert bool(caplog.records) is warned
+
+
+CONTRIBUTING = (PROJECT / "CONTRIBUTING.md").read_text()
+EXAMPLES = re.findall(r"^\[(\S+)\]\((\S+)\):\n\n```\w+\n(.*?)^```$", CONTRIBUTING, re.MULTILINE | re.DOTALL)
+
+
+def flat(code: str) -> str:
+    """Without indentation: an example stands by itself where the code is part of something."""
+    return "\n".join(line.strip() for line in code.strip().splitlines())
+
+
+def test_every_example_of_contributing_says_where_it_stands() -> None:
+    assert len(EXAMPLES) == len(re.findall(r"^```\w+$", CONTRIBUTING, re.MULTILINE))
+
+
+@pytest.mark.parametrize(("title", "path", "code"), EXAMPLES, ids=[path for _, path, _ in EXAMPLES])
+def test_an_example_of_contributing_is_the_projects_own_code(title: str, path: str, code: str) -> None:
+    assert title == path
+    assert flat(code) in flat((PROJECT / path).read_text())
+
+
+def test_every_place_that_contributing_names_is_there() -> None:
+    named = re.findall(r"`([\w.]+/[\w./]*)`", CONTRIBUTING)
+    assert named
+    assert [path for path in named if not (PROJECT / path).exists()] == []

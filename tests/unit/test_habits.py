@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from nordgate import __version__
@@ -54,3 +55,30 @@ def test_the_newest_entry_of_the_changelog_is_of_this_version() -> None:
     entries = re.findall(r"^## ([\d.]+) - \d{4}-\d{2}-\d{2}$", (PROJECT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert entries[0] == __version__
     assert entries == sorted(set(entries), key=lambda entry: [int(part) for part in entry.split(".")], reverse=True)
+
+
+def updates(ecosystem: str) -> list[dict[str, Any]]:
+    """What the bot is told about one kind of dependency."""
+    told = yaml.safe_load((PROJECT / ".github/dependabot.yml").read_text())["updates"]
+    return [one for one in told if one["package-ecosystem"] == ecosystem]
+
+
+@pytest.mark.parametrize(
+    ("ecosystem", "pattern"),
+    [("pip", "*requirements*.txt"), ("gomod", "go.mod"), ("github-actions", ".github/workflows/*.yml")],
+)
+def test_every_file_that_pins_something_is_looked_after_once(ecosystem: str, pattern: str) -> None:
+    listed = [folder for one in updates(ecosystem) for folder in one["directories"]]
+    found = subprocess.run(
+        ["git", "ls-files", "--", f":(glob)**/{pattern}"], cwd=PROJECT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    folders = {Path(path).parent.as_posix().removesuffix(".github/workflows") for path in found}
+    assert sorted(listed) == sorted(f"/{folder}".removesuffix(".") for folder in folders)
+
+
+def test_what_the_bot_passes_over_stays_behind_for_a_reason_that_is_told() -> None:
+    page = (PROJECT / "docs/toolchain.md").read_text().partition("## What is not the newest, and why")[2]
+    for one in [*updates("pip"), *updates("gomod")]:
+        for ignored in one.get("ignore", []):
+            name = re.sub(r"^github\.com/(?:dmacvicar/|pulumi/)?|/v\d+$", "", ignored["dependency-name"])
+            assert f"`{name}`" in page or f"`{ignored['dependency-name']}`" in page, name
