@@ -131,7 +131,7 @@ lint: python ## Check style, types and workflows
 
 docs: ## Build the guides and the API reference as a site, .nordgate/site; a warning or a dead link fails
 	@python3 -m toolchain docs
-	NO_MKDOCS_2_WARNING=1 .nordgate/docs-venv/bin/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 .nordgate/docs-venv/bin/python -m mkdocs build --strict
 	@echo "  read it: .nordgate/site/index.html; to search in it: python3 -m http.server --directory .nordgate/site"
 
 test-fast: tools ## Run the tests that need no guest, but for slow ones: a minute or two

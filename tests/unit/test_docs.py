@@ -79,7 +79,7 @@ def test_a_dead_link_is_a_warning_for_which_the_build_fails(link: str, caplog: p
     hooks.led(f"[a]({link})", "docs/operations.md")
     assert [(record.levelno, link in record.message) for record in caplog.records] == [(logging.WARNING, True)]
     recipe = (PROJECT / "Makefile").read_text().partition("\ndocs:")[2].partition("\n\n")[0]
-    assert "mkdocs build --strict" in recipe
+    assert "mkdocs build --strict\n" in recipe, "--quiet would hide the warnings from --strict too"
 
 
 @pytest.mark.parametrize(
