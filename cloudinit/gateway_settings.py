@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from math import ceil
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from cloudinit.contradictions import CONTRADICTIONS
-from cloudinit.field_types import Headers, HostName, Name, Network, Seconds, Settings, Text
+from cloudinit.field_types import Headers, HostName, Name, Network, Port, Seconds, Settings, Text, UrlPath
 from cloudinit.kernel_settings import KernelSettings
-from cloudinit.routing import Listeners, RateLimit, Readiness, Route, UpstreamGroup
+from cloudinit.routing import Route, UpstreamGroup
 from cloudinit.violations import raise_all
 
 REQUEST_LINES = 4
@@ -19,6 +20,41 @@ REQUEST_LINES = 4
 # What the rotation looks for, and what no shell, no configuration file and no pattern reads as anything else.
 _LOG_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.(json|log)")
 _TAKEN_LOGS = ("audit.json", "error.log")
+
+
+class Readiness(Settings):
+    """/ready answers 200 only when this upstream does."""
+
+    upstream: Name
+    path: UrlPath = Field(
+        default="/health",
+        description="Not for a group that only gRPC routes lead to: any answer of gRPC will do.",
+    )
+
+
+class RateLimit(Settings):
+    """How much one client address may ask for; more is answered with 429."""
+
+    requests_per_second: int = Field(ge=1, le=1_000_000)
+    burst: int = Field(default=0, ge=0, le=1_000_000, description="Requests above the rate that are still answered.")
+    connections: int = Field(
+        default=0, ge=0, le=65535, description="At once, each HTTP/2 stream counted as one; 0: no limit."
+    )
+    clients: int = Field(default=160_000, ge=1000, le=10_000_000, description="Addresses remembered; 16,000 a MiB.")
+    dry_run: bool = Field(default=False, description="Only log what would be refused.")
+
+    @property
+    def megabytes(self) -> int:
+        """What the table of clients takes."""
+        return max(1, ceil(self.clients / 16_000))
+
+
+class Listeners(Settings):
+    """The ports of the gateway."""
+
+    http: Port = 80
+    https: Port = 443
+    status: Port = Field(default=8081, description="On loopback only: /status, /config-hash, /boot.")
 
 
 class TlsSettings(Settings):

@@ -16,7 +16,6 @@ from cloudinit.field_types import (
     HostName,
     Name,
     PlainHeaderName,
-    Port,
     Seconds,
     Settings,
     UrlPath,
@@ -220,38 +219,3 @@ class Route(Settings):
         ]
         raise_all("Route", found)
         return self
-
-
-class Readiness(Settings):
-    """/ready answers 200 only when this upstream does."""
-
-    upstream: Name
-    path: UrlPath = Field(
-        default="/health",
-        description="Not for a group that only gRPC routes lead to: any answer of gRPC will do.",
-    )
-
-
-class RateLimit(Settings):
-    """How much one client address may ask for; more is answered with 429."""
-
-    requests_per_second: int = Field(ge=1, le=1_000_000)
-    burst: int = Field(default=0, ge=0, le=1_000_000, description="Requests above the rate that are still answered.")
-    connections: int = Field(
-        default=0, ge=0, le=65535, description="At once, each HTTP/2 stream counted as one; 0: no limit."
-    )
-    clients: int = Field(default=160_000, ge=1000, le=10_000_000, description="Addresses remembered; 16,000 a MiB.")
-    dry_run: bool = Field(default=False, description="Only log what would be refused.")
-
-    @property
-    def megabytes(self) -> int:
-        """What the table of clients takes."""
-        return max(1, ceil(self.clients / 16_000))
-
-
-class Listeners(Settings):
-    """The ports of the gateway."""
-
-    http: Port = 80
-    https: Port = 443
-    status: Port = Field(default=8081, description="On loopback only: /status, /config-hash, /boot.")

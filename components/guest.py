@@ -97,7 +97,26 @@ class Guest(pulumi.ComponentResource):
             triggers=[root_id, seed.id, args.bridge, args.macvtap, args.network_id],
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True, depends_on=turn),
         )
-        domain = libvirt.Domain(
+        domain = self._domain(name, args, [root_id, seed.id], [data, power])
+        # What depends on the domain is deleted before it: so the guest ends with it also where the domain is deleted
+        # alone, by `destroy --target` or `up --replace`, and the power above stays as it is.
+        command.local.Command(
+            f"{name}-end",
+            delete=f"{HOSTS} remove",
+            stdin=design.shut_down_request,
+            triggers=[domain.id],
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+        )
+        self.uuid = domain.id
+        self.register_outputs({"uuid": self.uuid, "fingerprint": design.fingerprint})
+
+    def _domain(
+        self, name: str, args: GuestArgs, disks: list[pulumi.Output[str]], after: list[pulumi.Resource]
+    ) -> libvirt.Domain:
+        """The domain, with root and seed disk of these volumes; made after those resources."""
+        design, machine = args.design, args.design.machine
+        root_id, seed_id = disks
+        return libvirt.Domain(
             f"{name}-domain",
             name=design.domain,
             type=machine.profile.accelerator,
@@ -113,7 +132,7 @@ class Guest(pulumi.ComponentResource):
                 libvirt.DomainDiskArgs(block_device=machine.data_path)
                 if machine.data_is_device
                 else libvirt.DomainDiskArgs(volume_id=machine.data_path),
-                libvirt.DomainDiskArgs(volume_id=seed.id),
+                libvirt.DomainDiskArgs(volume_id=seed_id),
             ],
             network_interfaces=[
                 libvirt.DomainNetworkInterfaceArgs(
@@ -126,10 +145,12 @@ class Guest(pulumi.ComponentResource):
             ],
             consoles=[libvirt.DomainConsoleArgs(type="pty", target_port="0", target_type="serial")],
             xml=libvirt.DomainXmlArgs(xslt=settled(design.stylesheet)),
-            opts=options(
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                provider=args.provider,
                 delete_before_replace=True,
                 retain_on_delete=True,
-                depends_on=[data, power],
+                depends_on=after,
                 # The provider accepts these edits and never applies them; "#initerror" is a start that failed.
                 replace_on_changes=[
                     "disks", "cpu", "machine", "networkInterfaces[*].bridge",
@@ -138,14 +159,3 @@ class Guest(pulumi.ComponentResource):
                 ],
             ),
         )  # fmt: skip
-        # What depends on the domain is deleted before it: so the guest ends with it also where the domain is deleted
-        # alone, by `destroy --target` or `up --replace`, and the power above stays as it is.
-        command.local.Command(
-            f"{name}-end",
-            delete=f"{HOSTS} remove",
-            stdin=design.shut_down_request,
-            triggers=[domain.id],
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
-        )
-        self.uuid = domain.id
-        self.register_outputs({"uuid": self.uuid, "fingerprint": design.fingerprint})

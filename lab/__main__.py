@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lab import control, links
 from lab.dns import by_its_name
+from lab.inside import execute, first_process
 from lab.layout import Forward, Lab
 from nordgate.console import Problem, run_tool
 from nordgate.settings.connection_rules import hypervisor_reach
@@ -86,7 +87,7 @@ def _main() -> int:
     if arguments.verb == "status":
         for name in control.names():
             lab = Lab(name)
-            running = control.first_process(lab)
+            running = first_process(lab)
             state = f"running, guests: {', '.join(control.guests(lab)) or 'none'}" if running else "not running"
             linked = f", linked with: {', '.join(found)}" if (found := links.linked(lab)) else ""
             print(f"{name}: {state}{linked}")
@@ -98,12 +99,12 @@ def _main() -> int:
         if not arguments.alone:
             _links(lab, settings)
     elif arguments.verb == "down":
-        if not arguments.force and control.first_process(lab) and (found := control.guests(lab)):
+        if not arguments.force and first_process(lab) and (found := control.guests(lab)):
             raise Problem(f'lab {lab.name} has guests ({", ".join(found)}): "make destroy" first, or add FORCE=1.')
         links.part(lab)
         control.down(lab)
     else:
-        return control.execute(lab, arguments.command)
+        return execute(lab, arguments.command)
     return 0
 
 

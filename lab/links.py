@@ -17,6 +17,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 from lab import control
+from lab.inside import first_process
 from lab.layout import LABS, Lab
 from lab.link import READY
 from lab.processes import end, identity, living, noted
@@ -85,11 +86,11 @@ def _files(lab: Lab) -> list[Path]:
 
 def _wait_for(lab: Lab, stack: str) -> None:
     """Until the lab that `stack` is measured from is there."""
-    if control.first_process(lab):
+    if first_process(lab):
         return
     with phase(f"Wait for lab {lab.name}"):
         deadline = time.monotonic() + _PATIENCE
-        while not control.first_process(lab):
+        while not first_process(lab):
             if time.monotonic() > deadline:
                 raise Problem(
                     f"lab {lab.name} is not running, and {stack} is measured from there: "
@@ -124,10 +125,10 @@ def _start(one: End, other: End, round_trip: float, begun: Callable[[int], objec
 @contextlib.contextmanager
 def _process(lab: Lab) -> Iterator[int]:
     """A descriptor of the lab's first process."""
-    pid = control.first_process(lab)
+    pid = first_process(lab)
     descriptor = os.pidfd_open(pid) if pid else None
     # It may have ended in between, and the number be another's.
-    if descriptor is None or control.first_process(lab) != pid:
+    if descriptor is None or first_process(lab) != pid:
         raise Problem(f'lab {lab.name} has just ended: run "make lab-up" again.')
     try:
         yield descriptor

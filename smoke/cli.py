@@ -14,7 +14,9 @@ from nordgate.errors import Problem
 from smoke import report, wrk
 from smoke.check import check
 from smoke.load import PROFILES, SOURCES_WRK, Budget, Load, Protocol
-from smoke.plan import Paths, Plan, Proof, parse_plan
+from smoke.plan import Plan, Proof
+from smoke.plan_parts import Paths
+from smoke.plan_reader import parse_plan
 from smoke.problems import UsageProblem
 from smoke.progress import Progress
 from smoke.report_document import schema

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from nordgate.errors import AgentProblem, HypervisorProblem
 from nordgate.hypervisor.agent import GuestAgent
 from nordgate.hypervisor.host_commands import HostCommands
-from smoke.reading import CHRONY
+from smoke.reading_script import CHRONY
 from smoke.verdict import Line, Verdict
 
 BOUND = 1.0

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 
 from smoke.check_facts import Facts
-from smoke.faults import FAULTS, Fault
+from smoke.fault import Fault
+from smoke.faults import FAULTS
 
 _MOST_EVIDENCE = 3
 _UNRELATED = 2

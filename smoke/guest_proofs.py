@@ -12,8 +12,10 @@ from cloudinit import Check, substance
 from nordgate.hypervisor.agent import GuestAgent
 from smoke import clock
 from smoke.diagnostics import recorded_errors
-from smoke.plan import GuestPromises, parse_plan
-from smoke.reading import CLOUD_INIT, Reading, quick, read
+from smoke.plan import GuestPromises
+from smoke.plan_reader import parse_plan
+from smoke.reading import Reading, quick, read
+from smoke.reading_script import CLOUD_INIT
 from smoke.verdict import Line, Verdict
 
 SETTLED_WITHIN = 60.0

@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 from smoke import vantage as vantages
 from smoke.engine.job import HEALTH_CHECK, HTTP1, HTTP2, Endpoint, Job, Tally
 from smoke.load import Budget, Load, Vantage
-from smoke.plan import KeepAlive, Plan
+from smoke.plan import Plan
 from smoke.plan_model import host_and_port
+from smoke.plan_parts import KeepAlive
 from smoke.progress import Progress
 from smoke.verdict import Line, Rounds, Verdict, judge, overall
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, StringConstraints, ValidationError, field_validator, model_validator
-from pydantic.alias_generators import to_camel
-from pydantic_core import ErrorDetails
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from cloudinit import Check
 from cloudinit.violations import Problem, raise_all
 from smoke.engine.job import HEALTH_CHECK, HTTP2
 from smoke.load import LOCAL, Budget, Load, Overhead, Vantage
-from smoke.plan_model import GuestPath, HeaderName, HostName, Model, Name, UrlPath, host_and_port
-from smoke.problems import UsageProblem
+from smoke.plan_model import GuestPath, HostName, Model, Name, UrlPath, host_and_port
+from smoke.plan_parts import Headers, KeepAlive, Paths, Readiness
 from smoke.sampling import PERCENTILES, Run, unjudged
 
 Proof = Literal["tls-floor", "ciphers", "http2", "resumption", "hsts", "headers", "unknown-host", "version"]
@@ -76,40 +73,9 @@ class GuestPromises(Model):
     """Whether the guest has time servers, so that its clock can be right."""
 
 
-class Readiness(Model):
-    timeout_seconds: float = Field(default=180, gt=0, le=3600)
-
-
-class Paths(Model):
-    health: UrlPath = "/health"
-    proxied: UrlPath = "/"
-    limited: UrlPath | None = None
-    """Where the gateway itself refuses a body that is too large, if it does."""
-
-
-class KeepAlive(Model):
-    """When the gateway ends a connection of a client: after so many requests, and when it is idle for so long."""
-
-    requests: int = Field(ge=1)
-    timeout_seconds: float = Field(gt=0)
-
-
-class Headers(Model):
-    """What answers carry, each header once: by its name the value, or null for any value."""
-
-    each: dict[HeaderName, str | None] = Field(default_factory=dict)
-    """Of every answer, errors that the gateway makes included. A gateway of someone else declares none."""
-    routes: dict[UrlPath, dict[HeaderName, str | None]] = Field(default_factory=dict)
-    """What answers on these paths carry instead."""
-    never: tuple[HeaderName, ...] = ()
-    """What no answer carries."""
-
-    def on(self, path: str) -> dict[str, str | None]:
-        """What answers on that path carry."""
-        return self.routes.get(path, self.each)
-
-
 class Plan(Model):
+    """All that one check is told: which gateway, how it is reached, what is proved of it, and what is measured."""
+
     stack: Name
     gateway: Name
     url: str
@@ -200,6 +166,7 @@ class Plan(Model):
 
     @property
     def address(self) -> tuple[str, int]:
+        """Host and port that are really connected to."""
         return host_and_port(self.connect or urlsplit(self.url).netloc, 443)
 
     @property
@@ -212,6 +179,7 @@ class Plan(Model):
 
     @property
     def measured_paths(self) -> list[str]:
+        """The paths that load goes to, each a series of its own."""
         return list(self.routes) or [self.paths.proxied]
 
     def alone(self, load: Load) -> Plan:
@@ -256,43 +224,3 @@ def _unjudged(plan: Plan) -> Iterator[Problem]:
                     told.add(where)
                     of_time = setting.rpartition(".")[2] in PERCENTILES
                     yield Problem(where, limits[setting] * (1000 if of_time else 1), rule)
-
-
-def parse_plan(text: str, source: str) -> Plan:
-    """The plan in `text`; every mistake in it is named at once: setting, rule, value."""
-    try:
-        return Plan.model_validate_json(text, by_alias=True, by_name=False)
-    except ValidationError as error:
-        raise UsageProblem(_explain(error.errors(include_url=False), source)) from None
-
-
-def _explain(details: list[ErrorDetails], source: str) -> str:
-    rows = [(".".join(str(part) for part in detail["loc"]) or "(the whole)", _sentence(detail)) for detail in details]
-    width = max(len(setting) for setting, _ in rows)
-    lines = [f"  {setting:<{width}}   {sentence}" for setting, sentence in rows]
-    count = "1 problem" if len(rows) == 1 else f"{len(rows)} problems"
-    return "\n".join([source, *lines, f"{count}; nothing was checked."])
-
-
-def _sentence(detail: ErrorDetails) -> str:
-    if detail["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(detail["loc"][-1]), _known(detail["loc"][:-1]), 1)
-        return "unknown setting" + (f'; did you mean "{near[0]}"?' if near else "")
-    rule = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    if detail["type"] in ("missing", "json_invalid") or isinstance(detail["input"], dict):
-        return rule if detail["type"] != "missing" else "is required"
-    value = str(detail["input"])
-    return f"{rule} (got {value[:60]}{'…' if len(value) > 60 else ''})"
-
-
-def _known(path: tuple[int | str, ...]) -> list[str]:
-    model: type[BaseModel] = Plan
-    models: dict[str, type[BaseModel]] = {
-        "trust": Trust, "libvirt": Libvirt, "readiness": Readiness, "paths": Paths, "headers": Headers, "load": Load,
-        "keepAlive": KeepAlive,
-        "budget": Budget, "guest": GuestPromises,
-        "routes": Budget, "vantages": Vantage, "overhead": Overhead,
-    }  # fmt: skip
-    for part in path:
-        model = models.get(str(part), model)
-    return [to_camel(name) for name in model.model_fields]

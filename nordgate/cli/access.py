@@ -16,7 +16,7 @@ from nordgate.hypervisor.agent import GuestAgent
 from nordgate.hypervisor.connection import pinned
 from nordgate.hypervisor.virsh import Hypervisor
 from nordgate.settings.stack_settings import Settings
-from smoke.plan import parse_plan
+from smoke.plan_reader import parse_plan
 from smoke.progress import Progress
 from smoke.readiness import brought_back
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 
+from nordgate.machine import Requirement
+
 
 class State(StrEnum):
     """How a finding stands. Only `FAIL` stops a deployment."""
@@ -24,15 +26,6 @@ class Finding:
     found: str
     wanted: str
     state: State
-
-
-@dataclass(frozen=True)
-class Requirement:
-    """The oldest libvirt and QEMU that have a feature, such as `10.0` and `9.0`; an empty text asks for nothing."""
-
-    feature: str
-    libvirt: str = ""
-    qemu: str = ""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,6 @@ from nordgate.preflight.demands import (
     Hugepages,
     Object,
     Placement,
-    Requirement,
     State,
 )
 from nordgate.preflight.gather_facts import survey
@@ -129,7 +128,7 @@ def demands(stack: str, settings: Settings, image: VerifiedImage, project: Path)
                 accelerator=profile.accelerator,
                 cpu_mode=profile.cpu_mode,
                 require_aes=profile.require_aes,
-                requirements=tuple(Requirement(row.feature, row.libvirt, row.qemu) for row in requires(profile)),
+                requirements=tuple(requires(profile)),
                 placements=_placements(beside),
                 controllers={
                     gateway.name: address for gateway in beside if (address := gateway.machine.nvme_controller)

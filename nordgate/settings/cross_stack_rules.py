@@ -10,10 +10,11 @@ from typing import Any
 
 from cloudinit.violations import Problem
 from nordgate.settings.connection_rules import hypervisor_reach, refused_in_production
+from nordgate.settings.hypervisor_settings import Hypervisor
 from nordgate.settings.partial_validation import valid_parts
 from nordgate.settings.settings_error import SettingsError
 from nordgate.settings.stack_files import PROJECT, is_test, region_file, region_names, stack_file, stack_names
-from nordgate.settings.stack_settings import Hypervisor, Origin, Region, Stack
+from nordgate.settings.stack_settings import Origin, Region, Stack
 from nordgate.settings.units import shown
 from nordgate.settings.yaml_documents import read
 

@@ -17,8 +17,9 @@ from nordgate.settings import capacity_rules, check_rules, production_rules
 from nordgate.settings.connection_rules import refused_in_production
 from nordgate.settings.guest_inputs import guest_settings
 from nordgate.settings.hardware import Hardware, share_problems
+from nordgate.settings.hypervisor_settings import Hypervisor
 from nordgate.settings.stack_files import is_test
-from nordgate.settings.stack_settings import Gateway, Hypervisor, Image, Network
+from nordgate.settings.stack_settings import Gateway, Image, Network
 
 TIME_ZONES = {"norway": ("Europe/Oslo", "Arctic/Longyearbyen"), "united-kingdom": ("Europe/London", "Europe/Belfast")}
 """Of the IANA time zone database (zone.tab and backward): those that lie in each jurisdiction."""

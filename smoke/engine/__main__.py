@@ -13,9 +13,9 @@ from dataclasses import replace
 from typing import Any
 
 from smoke.engine.connection_errors import Unreachable
-from smoke.engine.connection_pool import files_for
 from smoke.engine.job import Job
 from smoke.engine.run import measure
+from smoke.engine.sockets import files_for
 
 
 def _tell(message: dict[str, Any]) -> None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import resource
-import socket
 from collections import Counter, deque
 from collections.abc import Callable
-from typing import Any
 
 from smoke.engine.connection_errors import CONNECT_TIMEOUT, Unreachable, explain
 from smoke.engine.exchange import Answered, Exchange, Http1, Http2, ProtocolBroken, Ticket
 from smoke.engine.grpc import HealthCheck
 from smoke.engine.job import HEALTH_CHECK, HTTP2, Endpoint
 from smoke.engine.reactor import Channel, Closed, Reactor, Refused, clock
+from smoke.engine.sockets import resolve
 from smoke.engine.tls import tls_context
 
 _OPENING = 64
@@ -23,7 +21,6 @@ _PAUSE = 0.05
 """Seconds between attempts to replace a connection."""
 _RESET_WITHIN = 1.0
 """Seconds within which a server that has closed a connection refuses what was under way to it: a round trip."""
-_SPARE_FILES = 64
 
 
 class GivenUp(Exception):
@@ -42,7 +39,7 @@ class Side:
         self._reconnects = self._lost_connections = 0
         self._reactor, self._endpoint, self._streams = reactor, endpoint, streams
         self._wanted = connections
-        self._family, self._address = _resolve(endpoint)
+        self._family, self._address = resolve(endpoint)
         self._context = (
             tls_context(endpoint.authorities, endpoint.insecure, endpoint.protocol) if endpoint.tls else None
         )
@@ -245,20 +242,3 @@ class Side:
         oldest = clock() - CONNECT_TIMEOUT
         for channel in [channel for channel in self._opening if channel.begun < oldest]:
             channel.fail(TimeoutError())
-
-
-def _resolve(endpoint: Endpoint) -> tuple[int, Any]:
-    try:
-        found = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise Unreachable(explain(endpoint, error)) from None
-    return found[0][0], found[0][4]
-
-
-def files_for(connections: int) -> int:
-    """Raise this process's limit of open files for so many connections; how many of them it really allows."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = connections + _SPARE_FILES
-    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-    return allowed - _SPARE_FILES

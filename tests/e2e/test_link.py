@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from lab import control, links
+from lab.inside import enter, first_process
 from lab.layout import Forward, Lab
 from lab.processes import identity
 from tests.e2e.project import SOURCE, Project, leftovers
@@ -97,7 +98,7 @@ def from_north(script: str, address: str, count: int = 15) -> list[list[float]]:
 
 def from_lab(lab: Lab, script: str, address: str, count: int = 15) -> list[list[float]]:
     done = subprocess.run(
-        [*control.enter(lab), sys.executable, "-c", script, address, str(count)],
+        [*enter(lab), sys.executable, "-c", script, address, str(count)],
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -115,7 +116,7 @@ def series(project: Project) -> dict[str, Any]:
 def links_of(lab: Lab) -> list[int]:
     """Processes of links, by the network namespace that they are in: the lab's."""
     found = subprocess.run(["pgrep", "-f", "lab.link"], capture_output=True, text=True, check=False).stdout
-    network = Path(f"/proc/{control.first_process(lab)}/ns/net").readlink()
+    network = Path(f"/proc/{first_process(lab)}/ns/net").readlink()
     return [int(pid) for pid in found.split() if Path(f"/proc/{pid}/ns/net").readlink() == network]
 
 
@@ -168,7 +169,7 @@ def test_the_link_has_no_connection_of_its_own() -> None:
     of_kernel = {
         line.split()[-1]
         for lab in (NORTH, SOUTH)
-        for line in Path(f"/proc/{control.first_process(lab)}/net/netlink").read_text().splitlines()
+        for line in Path(f"/proc/{first_process(lab)}/net/netlink").read_text().splitlines()
     }
     assert sockets <= of_kernel
     assert files.count("/dev/net/tun") == 2
@@ -203,7 +204,7 @@ def test_the_link_ends_with_a_lab_and_leaves_the_other_alone(project: Project) -
     project.lab_down(NORTH.name)
     assert identity(process) is None
     assert links.linked(SOUTH) == []
-    routes = subprocess.run([*control.enter(SOUTH), "ip", "route"], capture_output=True, text=True, check=True).stdout
+    routes = subprocess.run([*enter(SOUTH), "ip", "route"], capture_output=True, text=True, check=True).stdout
     assert "10.81.0.0/24" not in routes
     assert control.guests(SOUTH) == [f"{project.stack}-gw1"]
 

@@ -15,7 +15,7 @@ import pytest
 from cloudinit import PLATFORMS, GatewaySettings, seed_documents
 from smoke.check import check
 from smoke.engine.job import HEALTH_CHECK
-from smoke.plan import parse_plan
+from smoke.plan_reader import parse_plan
 from smoke.progress import Progress
 from smoke.result import Result
 from smoke.verdict import Verdict

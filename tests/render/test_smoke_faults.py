@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from cloudinit import PATHS, GuestFile
 from smoke.check import check
-from smoke.plan import parse_plan
+from smoke.plan_reader import parse_plan
 from smoke.progress import Progress
 from smoke.result import Result
 from smoke.verdict import Verdict

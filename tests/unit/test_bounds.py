@@ -41,7 +41,7 @@ EXCUSED = {
     ("smoke/engine/reactor.py", "__init__", "socket.socket"): "never blocks; the side gives up what takes too long",
     ("smoke/grpc_calls.py", "open", "asyncio.open_connection"): "within asyncio.timeout",
     ("toolchain/work.py", "__init__", "subprocess.Popen"): "waited for with a bound in `finish`, or ended",
-    ("lab/control.py", "execute", "subprocess.run"): "whoever wants something in a lab bounds it, and ends it",
+    ("lab/inside.py", "execute", "subprocess.run"): "whoever wants something in a lab bounds it, and ends it",
     ("lab/dns.py", "main", "socket.socket"): A_SERVICE,
     ("lab/entries.py", "_listen", "socket.socket"): "listens; whoever is given it serves",
     ("lab/forward.py", "_connection", "asyncio.open_connection"): "within asyncio.timeout",

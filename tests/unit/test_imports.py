@@ -20,6 +20,8 @@ TABLE = {
 APART = {"cloudinit": "cloudinit.watcher", "smoke": "smoke.engine"}
 """Packages whose programs run elsewhere: they import nothing of ours, not even of the package around them."""
 NOT_THE_PRODUCT = {"lab", "image", "toolchain"}
+LONGEST_MODULE, LONGEST_FUNCTION = 250, 60
+"""Lines."""
 
 
 def modules() -> Iterator[tuple[str, Path]]:
@@ -96,3 +98,15 @@ def test_no_two_modules_of_the_product_share_a_name() -> None:
         if place(module) not in NOT_THE_PRODUCT and path.stem not in ("__init__", "__main__"):
             named[path.stem].append(module)
     assert {name: found for name, found in named.items() if len(found) > 1} == {}
+
+
+def test_modules_and_functions_are_read_at_one_sitting() -> None:
+    long = {
+        module: lines for module, path in MODULES.items() if (lines := path.read_text().count("\n")) > LONGEST_MODULE
+    }
+    for module, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = (node.end_lineno or 0) - node.lineno + 1
+                long |= {f"{module}.{node.name}": lines} if lines > LONGEST_FUNCTION else {}
+    assert long == {}

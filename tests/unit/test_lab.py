@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lab import control, entries
+from lab import control, entries, services
 from lab.layout import Lab
 from lab.processes import named, noted, recorded
 from nordgate.console import Problem, duration
@@ -166,13 +166,15 @@ class Running:
             self.now += seconds
 
         fakes: dict[str, Any] = {
-            "_check_machine": lambda: None, "first_process": lambda _: 7, "_silent": lambda _: list(self.silent),
+            "_check_machine": lambda: None,
+            "first_process": lambda _: 7, "silent_services": lambda _: list(self.silent),
             "start_child": start, "_kill_children": kill, "_children": lambda *_: [8] * emulators,
-            "_kill": lambda _: self.said.append("kill"), "_lay_out": lambda _: None, "_launch": launch,
-            "_answer_for": lambda *_: None, "enter": lambda _: ["nsenter", "--"],
+            "end": lambda _: self.said.append("kill"), "_lay_out": lambda _: None, "_launch": launch,
+            "answer_for": lambda *_: None, "enter": lambda _: ["nsenter", "--"],
         }  # fmt: skip
-        for name, fake in fakes.items():
-            monkeypatch.setattr(control, name, fake)
+        for module in (control, services):
+            for name in fakes.keys() & vars(module).keys():
+                monkeypatch.setattr(module, name, fakes[name])
         for name in ("keep", "check"):
             monkeypatch.setattr(entries, name, lambda *_: None)
         monkeypatch.setattr("time.sleep", sleep)

@@ -17,7 +17,9 @@ from nordgate.settings.settings_error import SettingsError
 from nordgate.settings.smoke_settings import Smoke
 from smoke import reuse
 from smoke.load import Budget, Load, Overhead
-from smoke.plan import Headers, Plan, parse_plan
+from smoke.plan import Plan
+from smoke.plan_parts import Headers
+from smoke.plan_reader import parse_plan
 from smoke.sampling import STREAMS, WARM_UP
 from tests.unit.settings.known import copy_known
 

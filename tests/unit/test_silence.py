@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from lab import control
+from lab import control, services
 from lab.layout import Lab
 from nordgate.cli import local_state, summary
 from nordgate.console import Problem
@@ -124,9 +124,10 @@ def test_a_backend_that_does_not_answer(hanging: Any, monkeypatch: pytest.Monkey
 
 def test_a_labs_libvirt_that_does_not_answer(hanging: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     hanging("virsh")
-    monkeypatch.setattr(control, "_ASKED", 0.3)
-    monkeypatch.setattr(control, "enter", lambda _: [])
-    assert control._silent(Lab("none"))[0] == "libvirtd"
+    for module in (control, services):
+        monkeypatch.setattr(module, "ASKED", 0.3)
+    monkeypatch.setattr(services, "enter", lambda _: [])
+    assert services.silent_services(Lab("none"))[0] == "libvirtd"
     with pytest.raises(Problem, match="libvirt of lab none does not answer within 0 s; its log is"):
         control.guests(Lab("none"))
 

@@ -35,7 +35,7 @@ STARTED = {
     ("smoke/vantage.py", "_command", "ssh"),
     # A lab's own socket, on this machine.
     ("lab/control.py", "guests", "virsh"),
-    ("lab/control.py", "_silent", "virsh"),
+    ("lab/services.py", "silent_services", "virsh"),
 }
 """File, function, program. One more must be held to a pinned key below as well."""
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from nordgate.machine import Requirement
 from nordgate.preflight.demands import (
     Finding,
     GuestDemand,
@@ -15,7 +16,6 @@ from nordgate.preflight.demands import (
     Hugepages,
     Object,
     Placement,
-    Requirement,
     State,
 )
 from nordgate.preflight.host_checks import check, version
@@ -62,8 +62,8 @@ NEEDS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "kvm": ({}, {"offers_kvm": False}, "not offered: /dev/kvm is missing or closed to libvirt"),
     "aes": ({}, {"aes": False}, "no aes"),
     "aes untold": ({}, {"aes": None}, "cannot be told"),
-    "old libvirt": ({"requirements": (Requirement("iothread mapping", "10.0"),)}, {}, "libvirt 9.0.0"),
-    "old qemu": ({"requirements": (Requirement("iothread mapping", "9.0", "9.0"),)}, {}, "QEMU 7.2.22"),
+    "old libvirt": ({"requirements": (Requirement("I/O threads", "mapping", "10.0", ""),)}, {}, "libvirt 9.0.0"),
+    "old qemu": ({"requirements": (Requirement("I/O threads", "mapping", "9.0", "9.0"),)}, {}, "QEMU 7.2.22"),
     "newer board": ({"machine_type": "pc-q35-9.2"}, {}, "not in QEMU 7.2.22, whose newest is pc-q35-7.2"),
     "hugepages": ({"hugepages": (Hugepages(1, 2048, 8),)}, {}, "0 free"),
     "no such node": ({"hugepages": (Hugepages(7, 2048, 8),)}, {}, "no such node"),

@@ -21,7 +21,8 @@ from typing import Any
 import pytest
 
 from nordgate.hypervisor.virsh import Hypervisor
-from smoke.plan import Plan, parse_plan
+from smoke.plan import Plan
+from smoke.plan_reader import parse_plan
 from tests.unit.smoke.fake_virsh import answer
 
 SERVER_NAME = "api.test.localhost"

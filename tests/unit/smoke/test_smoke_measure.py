@@ -13,7 +13,7 @@ from smoke.engine.job import Endpoint, Job, Tally
 from smoke.engine.run import measure as carry_out
 from smoke.load import Vantage
 from smoke.measure import Series, measure, most_reconnects, stolen_share
-from smoke.plan import KeepAlive
+from smoke.plan_parts import KeepAlive
 from smoke.progress import Progress
 from smoke.result import Result
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from smoke.plan import Plan, parse_plan
+from smoke.plan import Plan
 from smoke.plan_model import host_and_port
+from smoke.plan_reader import parse_plan
 from smoke.problems import UsageProblem
 
 GOOD: dict[str, Any] = {

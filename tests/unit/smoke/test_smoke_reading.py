@@ -13,7 +13,8 @@ import pytest
 from cloudinit import PLATFORMS, Check, GatewaySettings, GuestSettings, checks_for
 from smoke.guest_proofs import prove
 from smoke.plan import GuestPromises
-from smoke.reading import Reading, script
+from smoke.reading import Reading
+from smoke.reading_script import script
 from smoke.verdict import Verdict
 
 UNITS = """Id=nginx.service
