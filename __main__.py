@@ -11,11 +11,10 @@ from nordgate.deployment.observe import now, rebuild, undeclared
 from nordgate.deployment.seed_files import write_seed
 from nordgate.design.gateway_design import describe, design, versions
 from nordgate.design.image import declared
-from nordgate.errors import Problem
+from nordgate.errors import NordgateError
 from nordgate.preflight.preflight import doubts, failures, preflight, summary
 from nordgate.settings.loader import load_config
 from nordgate.settings.production_rules import told, warnings
-from nordgate.settings.settings_error import SettingsError
 from nordgate.settings.stack_files import stack_file
 
 project, stack = Path.cwd(), pulumi.get_stack()
@@ -40,7 +39,7 @@ try:
         if found.differs and name not in anew:
             said = "; ".join(found.differs)
             pulumi.log.warn(f"{name} is not what was declared, so it is proved again: {said}. See docs/operations.md.")
-except (SettingsError, Problem) as error:
+except NordgateError as error:
     raise pulumi.RunError(str(error)) from None
 
 region = Region(

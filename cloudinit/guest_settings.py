@@ -21,7 +21,7 @@ from cloudinit.field_types import (
     Text,
 )
 from cloudinit.keys import pgp_public_key
-from cloudinit.violations import Problem, raise_all
+from cloudinit.violations import Violation, raise_all
 
 _URL = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>[0-9]{1,5}))?(/[A-Za-z0-9._~/%+-]*)?")
 _ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}")
@@ -73,7 +73,7 @@ class PackageSettings(Settings):
         ):
             value = getattr(self, name)
             if value is not None and not needed:
-                found.append(Problem((alias,), value, rule))
+                found.append(Violation((alias,), value, rule))
         raise_all("PackageSettings", found)
         return self
 
@@ -126,14 +126,14 @@ class GuestSettings(Settings):
         hosts = network.num_addresses > 2 and self.address.version == 4
         if hosts and self.address.ip in (network.network_address, network.broadcast_address):
             rule = f"{self.address.ip} is the network's or the broadcast address of {network}"
-            found.append(Problem(("address",), str(self.address), rule))
+            found.append(Violation(("address",), str(self.address), rule))
         gateway = self.gateway_address
         if gateway is not None and gateway not in network and not self.gateway_on_link:
-            found.append(Problem(("gatewayAddress",), str(gateway), f"{gateway} is outside {network}"))
+            found.append(Violation(("gatewayAddress",), str(gateway), f"{gateway} is outside {network}"))
         if gateway == self.address.ip:
-            found.append(Problem(("gatewayAddress",), str(gateway), f"{gateway} is the guest's own address"))
+            found.append(Violation(("gatewayAddress",), str(gateway), f"{gateway} is the guest's own address"))
         found += [
-            Problem(("managementNetworks",), str(one), f"{one} is more than any one owner has: who may reach SSH?")
+            Violation(("managementNetworks",), str(one), f"{one} is more than any one owner has: who may reach SSH?")
             for one in everybody(self.management_networks, MOST_OF_ONE_OWNER)
         ]
         raise_all("GuestSettings", found)

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from cloudinit.catalogue.kernel_rows import KERNEL
 from cloudinit.catalogue.row import Disposition, Sysctl
 from cloudinit.field_types import Port, Settings
-from cloudinit.violations import Problem, raise_all
+from cloudinit.violations import Violation, raise_all
 
 _BY_KEY = {row.key: row for row in KERNEL}
 _RANGE = "net.ipv4.ip_local_port_range"
@@ -57,7 +57,7 @@ class KernelSettings(Settings):
     @model_validator(mode="after")
     def _rules(self) -> KernelSettings:
         found = [
-            Problem(("sysctl", key), value, rule)
+            Violation(("sysctl", key), value, rule)
             for key, value in self.sysctl.items()
             if (rule := _refusal(key, str(value)))
         ]
@@ -110,12 +110,12 @@ class KernelSettings(Settings):
             lines += [_line(row, self.value(row.key)) for row in wanted if row.disposition is Disposition.OPTION]
         return tuple(lines)
 
-    def unknown_to(self, kernel: str) -> list[Problem]:
+    def unknown_to(self, kernel: str) -> list[Violation]:
         """What is asked for by name and Linux `kernel` does not have."""
         keys = [(("sysctl", key), value, _BY_KEY[key]) for key, value in self.sysctl.items()]
         options = [(("bbr",), True, row) for row in KERNEL if self.bbr and row.disposition is Disposition.OPTION]
         return [
-            Problem(
+            Violation(
                 ("kernel", *where), value, f"{row.key} needs Linux {row.since} or later, and the guest has {kernel}"
             )
             for where, value, row in [*keys, *options]

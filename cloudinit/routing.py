@@ -20,7 +20,7 @@ from cloudinit.field_types import (
     Settings,
     UrlPath,
 )
-from cloudinit.violations import Problem, raise_all
+from cloudinit.violations import Violation, raise_all
 
 BODY_BUFFERS = 8
 """Of each answer that is buffered."""
@@ -130,7 +130,7 @@ class UpstreamGroup(Settings):
         if isinstance(value, dict):
             raise_all(
                 "UpstreamGroup",
-                [Problem((name,), None, _NOT_COUNTED) for name in _COUNTED if name in value],
+                [Violation((name,), None, _NOT_COUNTED) for name in _COUNTED if name in value],
             )
         return value
 
@@ -138,10 +138,10 @@ class UpstreamGroup(Settings):
     def _rules(self) -> UpstreamGroup:
         found = []
         if all(server.backup for server in self.servers):
-            found.append(Problem(("servers",), None, "every server is a backup; at least one must not be"))
+            found.append(Violation(("servers",), None, "every server is a backup; at least one must not be"))
         addresses = [server.address for server in self.servers]
         found += [
-            Problem(("servers", index, "address"), address, f"{address} is listed twice in this group")
+            Violation(("servers", index, "address"), address, f"{address} is listed twice in this group")
             for index, address in enumerate(addresses)
             if address in addresses[:index]
         ]
@@ -207,13 +207,13 @@ class Route(Settings):
         found = []
         if self.buffered and self.max_body_megabytes == 0:
             rule = f"0 is no limit, and `kind: {self.kind}` buffers a body whole: say how large, or use `kind: stream`"
-            found.append(Problem(("maxBodyMegabytes",), 0, rule))
+            found.append(Violation(("maxBodyMegabytes",), 0, rule))
         if not self.exact and not self.path.endswith("/"):
             rule = f'"{self.path}" would also match "{self.path}x": end the prefix with "/", or set exact'
-            found.append(Problem(("path",), self.path, rule))
+            found.append(Violation(("path",), self.path, rule))
         lower = [name.lower() for name in self.upstream_headers]
         found += [
-            Problem(("upstreamHeaders", index), name, f'"{name}" is listed twice')
+            Violation(("upstreamHeaders", index), name, f'"{name}" is listed twice')
             for index, name in enumerate(self.upstream_headers)
             if name.lower() in lower[:index]
         ]

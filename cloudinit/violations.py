@@ -9,7 +9,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 
 @dataclass(frozen=True)
-class Problem:
+class Violation:
     """One broken rule: where, the value found there, and the rule in words."""
 
     where: tuple[str | int, ...]
@@ -17,13 +17,13 @@ class Problem:
     rule: str
 
 
-def raise_all(title: str, found: list[Problem]) -> None:
+def raise_all(title: str, found: list[Violation]) -> None:
     """Raise one `ValidationError` with a line for each problem; nothing when there is none."""
     if found:
         raise ValidationError.from_exception_data(title, [_details(problem) for problem in found])
 
 
-def _details(problem: Problem) -> InitErrorDetails:
+def _details(problem: Violation) -> InitErrorDetails:
     message = problem.rule.replace("{", "{{").replace("}", "}}")
     return InitErrorDetails(
         type=PydanticCustomError("rule", message),

@@ -50,8 +50,8 @@ class Guest(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: GuestArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         design, machine = args.design, args.design.machine
-        files = {path: file.content for path, file in design.seed.files.items()}
-        files["network-config"] = design.seed.network_config
+        files = {"network-config": design.seed.network_config}
+        files |= {path: file.content for path, file in design.seed.files.items()}
         super().__init__("nordgate:guest:Guest", name, {"files": files}, opts)
         child = pulumi.ResourceOptions(parent=self)
 
@@ -67,8 +67,7 @@ class Guest(pulumi.ComponentResource):
             stdin=pulumi.Output.from_input(args.pool).apply(lambda _: design.data_volume_request),
             opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(protect=args.protect_data)),
         )
-        # Root and seed of the next guest are made before, and those of the last deleted after, the domain's turn; none
-        # of this before the gateway's own turn.
+        # The next root and seed are made before the domain's turn, the last ones are deleted after it.
         turn = [data, *args.after]
         mark = design.incarnate(args.incarnation)
         self.root, self.seed = design.root_volume(mark), design.seed_volume(mark)

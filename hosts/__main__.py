@@ -2,11 +2,11 @@
 
 import sys
 
-from nordgate.errors import Problem
+from nordgate.errors import NordgateError
 from nordgate.hypervisor.verbs import main
 
 if __name__ == "__main__":
     try:
         main(sys.argv[1] if len(sys.argv) == 2 else "", sys.stdin.read())
-    except Problem as problem:
+    except NordgateError as problem:
         sys.exit(f"nordgate: {problem}")

@@ -12,7 +12,8 @@ from pathlib import Path
 from image import boot, disk, manifest, tree
 from image.manifest import Manifest
 from image.recipe import DEFAULT, Recipe, digest, load
-from nordgate.console import Problem, phase
+from nordgate.console import phase
+from nordgate.errors import NordgateError
 from toolchain import debian_host
 from toolchain.locks import hold
 
@@ -80,7 +81,7 @@ def _bake(recipe: Recipe, mark: str, checkout: Path) -> Manifest:
                 baked = _describe(recipe.name, mark, packed, raw, root, release)
         except OSError as error:
             if error.errno == 28:
-                raise Problem("the disk is full; free some space and bake again.") from error
+                raise NordgateError("the disk is full; free some space and bake again.") from error
             raise
         for old in record.parent.glob(f"{recipe.name}-{'[0-9a-f]' * _HASH}.qcow2"):
             if old.name != Path(baked.file).name:

@@ -10,7 +10,7 @@ import lzma
 from pathlib import Path
 
 from image.recipe import Kernel, Recipe
-from nordgate.console import Problem
+from nordgate.errors import NordgateError
 
 _FOLDERS = ("bin", "dev", "proc", "sys", "root", "run", "modules")
 
@@ -19,7 +19,7 @@ def kernel_release(tree: Path) -> str:
     """The one kernel in `tree`."""
     found = sorted(path.name for path in (tree / "usr/lib/modules").iterdir())
     if len(found) != 1:
-        raise Problem(f"the image should hold one kernel, but holds {len(found)}: {', '.join(found) or 'none'}.")
+        raise NordgateError(f"the image should hold one kernel, but holds {len(found)}: {', '.join(found) or 'none'}.")
     return found[0]
 
 
@@ -35,7 +35,7 @@ def load_order(dependencies: str, wanted: list[str]) -> list[str]:
     order: list[str] = []
     for name in wanted:
         if name not in by_name:
-            raise Problem(f"the kernel has no module {name!r}; correct the recipe's [kernel].")
+            raise NordgateError(f"the kernel has no module {name!r}; correct the recipe's [kernel].")
         path = by_name[name]
         # modules.dep lists what is needed last first.
         order += [each for each in (*reversed(needs[path]), path) if each not in order]

@@ -7,7 +7,7 @@ import struct
 from pathlib import Path
 
 from image.recipe import Disk, Recipe
-from nordgate.console import Problem
+from nordgate.errors import NordgateError
 from toolchain.debian_host import run
 
 _MIB = 1 << 20
@@ -38,7 +38,7 @@ def assemble(recipe: Recipe, tree: Path, kernel: bytes, initrd: bytes, raw: Path
 def partition_table(disk: Disk, code: bytes) -> bytes:
     """The first sector: boot code, disk id, an active FAT partition and a Linux partition for the rest."""
     if len(code) > 440:
-        raise Problem(f"the boot code has {len(code)} bytes, but only 440 fit into the first sector.")
+        raise NordgateError(f"the boot code has {len(code)} bytes, but only 440 fit into the first sector.")
     root_start = _BOOT_START_MIB + disk.boot_mib
     boot = _entry(0x80, 0x0C, _BOOT_START_MIB, disk.boot_mib)
     root = _entry(0x00, 0x83, root_start, disk.size_mib - root_start)
@@ -56,7 +56,7 @@ def _mbr_code() -> bytes:
     for path in _MBR_CODE:
         if path.exists():
             return path.read_bytes()
-    raise Problem("syslinux's mbr.bin is missing; reinstall the package syslinux.")
+    raise NordgateError("syslinux's mbr.bin is missing; reinstall the package syslinux.")
 
 
 def _root_file_system(recipe: Recipe, tree: Path, raw: Path) -> None:

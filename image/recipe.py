@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from nordgate.console import Problem
+from nordgate.errors import NordgateError
 
 HERE = Path(__file__).parent
 RECIPES = HERE / "recipes"
@@ -84,7 +84,7 @@ def load(name: str = DEFAULT) -> Recipe:
     Lists are added to the shared ones; everything else replaces what was shared.
     """
     if name not in names():
-        raise Problem(f'"{name}" is no recipe of an image; there are: {", ".join(names())}.')
+        raise NordgateError(f'"{name}" is no recipe of an image; there are: {", ".join(names())}.')
     told = _told(RECIPES / name)
     folders = [RECIPES / name]
     if like := told.pop("like", None):

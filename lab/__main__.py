@@ -10,7 +10,8 @@ from lab import control, links
 from lab.dns import by_its_name
 from lab.inside import execute, first_process
 from lab.layout import Forward, Lab
-from nordgate.console import Problem, run_tool
+from nordgate.console import run_tool
+from nordgate.errors import NordgateError
 from nordgate.settings.connection_rules import hypervisor_reach
 from nordgate.settings.loader import load_file
 from nordgate.settings.settings_error import SettingsError
@@ -71,7 +72,7 @@ def _chronyd() -> str:
         return str(_CHRONYD)
     if found := shutil.which("chronyd", path="/usr/sbin:/usr/bin"):
         return found
-    raise Problem('chronyd not found: run "make tools", which fetches it.')
+    raise NordgateError('chronyd not found: run "make tools", which fetches it.')
 
 
 def main() -> int:
@@ -79,7 +80,7 @@ def main() -> int:
     try:
         return _main()
     except SettingsError as error:
-        raise Problem(str(error)) from None
+        raise NordgateError(str(error)) from None
 
 
 def _main() -> int:
@@ -100,7 +101,9 @@ def _main() -> int:
             _links(lab, settings)
     elif arguments.verb == "down":
         if not arguments.force and first_process(lab) and (found := control.guests(lab)):
-            raise Problem(f'lab {lab.name} has guests ({", ".join(found)}): "make destroy" first, or add FORCE=1.')
+            raise NordgateError(
+                f'lab {lab.name} has guests ({", ".join(found)}): "make destroy" first, or add FORCE=1.'
+            )
         links.part(lab)
         control.down(lab)
     else:

@@ -27,7 +27,8 @@ from lab.services import (
     tail,
     wait_until,
 )
-from nordgate.console import Problem, phase
+from nordgate.console import phase
+from nordgate.errors import NordgateError
 
 _CHECKOUT = Path(__file__).parents[1]
 _MOUNT_POINTS = LABS / "mount-points.json"
@@ -87,23 +88,23 @@ def guests(lab: Lab) -> list[str]:
     try:
         listing = subprocess.run(words, capture_output=True, text=True, check=False, timeout=ASKED)
     except subprocess.TimeoutExpired:
-        raise Problem(
+        raise NordgateError(
             f"libvirt of lab {lab.name} does not answer within {ASKED:.0f} s; its log is {lab.log}."
         ) from None
     return listing.stdout.split()
 
 
 def check_root() -> None:
-    """Raise Problem where it is not root who asks."""
+    """Raise NordgateError where it is not root who asks."""
     if os.geteuid() != 0:
-        raise Problem('the lab needs root for its namespaces and bridges: run it again with "sudo".')
+        raise NordgateError('the lab needs root for its namespaces and bridges: run it again with "sudo".')
 
 
 def _check_machine() -> None:
     check_root()
     missing = [tool for tool in _NEEDED if not shutil.which(tool)]
     if missing:
-        raise Problem(f'{", ".join(missing)} not found: run "make tools", which installs what the lab needs.')
+        raise NordgateError(f'{", ".join(missing)} not found: run "make tools", which installs what the lab needs.')
 
 
 def _lay_out(lab: Lab) -> None:
@@ -148,5 +149,5 @@ def _launch(lab: Lab, chronyd: str) -> None:
     ]  # fmt: skip
     pid = start_child(wrapper, _CHECKOUT, lab.log, START_BOUND)
     if pid is None:
-        raise Problem(f"lab {lab.name} did not start; its log, {lab.log}, ends:\n{tail(lab.log)}")
+        raise NordgateError(f"lab {lab.name} did not start; its log, {lab.log}, ends:\n{tail(lab.log)}")
     record(lab.pid_file, pid)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lab.layout import Forward, Lab
 from lab.processes import end, noted, record, recorded, start_child
-from nordgate.console import Problem
+from nordgate.errors import NordgateError
 
 _CHECKOUT = Path(__file__).parents[1]
 _START_BOUND = 5.0
@@ -22,14 +22,14 @@ _START_BOUND = 5.0
 
 
 def check(forwards: Sequence[Forward]) -> None:
-    """Raises Problem when a port is somebody else's. For a lab that does not run."""
+    """Raises NordgateError when a port is somebody else's. For a lab that does not run."""
     with ExitStack() as opened:
         for forward in forwards:
             opened.enter_context(_listen(forward))
 
 
 def keep(lab: Lab, forwards: Sequence[Forward]) -> None:
-    """Have exactly these ways into a lab that runs. Harmless when they are there. Raises Problem: a port is taken."""
+    """Have exactly these ways into a lab that runs; harmless twice. Raises NordgateError for a taken port."""
     wanted = "".join(f"{forward.port} {forward.address}:{forward.address_port}\n" for forward in forwards)
     running = recorded(lab.entries_pid_file)
     if running and noted(lab.entries_file) == wanted.strip():
@@ -55,7 +55,7 @@ def _start(lab: Lab, forwards: Sequence[Forward], sockets: Sequence[socket.socke
         [*wrapper, *words], _CHECKOUT, lab.log, _START_BOUND, [listening.fileno() for listening in sockets]
     )
     if pid is None:
-        raise Problem(f"the ways into lab {lab.name} did not open; see the end of its log, {lab.log}.")
+        raise NordgateError(f"the ways into lab {lab.name} did not open; see the end of its log, {lab.log}.")
     record(lab.entries_pid_file, pid)
 
 
@@ -65,7 +65,7 @@ def _listen(forward: Forward) -> socket.socket:
     try:
         listening.bind(("127.0.0.1", forward.port))
     except OSError as error:
-        raise Problem(
+        raise NordgateError(
             f"127.0.0.1:{forward.port}, which leads to {forward.address}:{forward.address_port} in the lab, is taken: "
             f"{error.strerror}. End what listens there, or change the gateway's `entry` in the stack file."
         ) from None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from lab.layout import Lab
 from lab.processes import named, recorded
-from nordgate.console import Problem
+from nordgate.errors import NordgateError
 
 
 def first_process(lab: Lab) -> int | None:
@@ -26,5 +26,5 @@ def enter(lab: Lab) -> list[str]:
     """The command words that run what follows them inside the lab."""
     pid = first_process(lab)
     if not pid:
-        raise Problem(f'lab {lab.name} is not running: start it with "make lab-up".')
+        raise NordgateError(f'lab {lab.name} is not running: start it with "make lab-up".')
     return ["nsenter", "--target", str(pid), "--mount", "--net", "--pid", "--ipc", "--uts", "--"]

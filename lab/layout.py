@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from nordgate.console import Problem
+from nordgate.errors import NordgateError
 
 LABS = Path("/var/lib/nordgate/lab")
 """One folder per lab. Outside of any checkout, so that no checkout's path enters a stack's resources."""
@@ -40,7 +40,7 @@ class Lab:
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
-            raise Problem(
+            raise NordgateError(
                 f'"{self.name}" is no name for a lab: small letters, digits and "-", a letter first. '
                 "Labs are for stacks named LAB-test."
             )

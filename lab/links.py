@@ -21,7 +21,8 @@ from lab.inside import first_process
 from lab.layout import LABS, Lab
 from lab.link import READY
 from lab.processes import end, identity, living, noted
-from nordgate.console import Problem, phase
+from nordgate.console import phase
+from nordgate.errors import NordgateError
 from toolchain.locks import hold
 
 _CHECKOUT = Path(__file__).parents[1]
@@ -40,10 +41,10 @@ class End:
 def join(one: End, other: End, round_trip: float) -> None:
     """Link two labs, with packets that take `round_trip` seconds there and back; harmless when it has been done.
 
-    `one` runs. Raises Problem when `other` does not, or when the labs cannot be linked.
+    `one` runs. Raises NordgateError when `other` does not, or when the labs cannot be linked.
     """
     if one.lab == other.lab or one.network.overlaps(other.network):
-        raise Problem(
+        raise NordgateError(
             f"labs {one.lab.name} and {other.lab.name} cannot be linked: no packet would find its way between "
             f"{one.network} and {other.network}, which overlap."
         )
@@ -92,7 +93,7 @@ def _wait_for(lab: Lab, stack: str) -> None:
         deadline = time.monotonic() + _PATIENCE
         while not first_process(lab):
             if time.monotonic() > deadline:
-                raise Problem(
+                raise NordgateError(
                     f"lab {lab.name} is not running, and {stack} is measured from there: "
                     f'run "make lab-up STACK={lab.name}-test" first.'
                 )
@@ -116,7 +117,7 @@ def _start(one: End, other: End, round_trip: float, begun: Callable[[int], objec
     with process.stdout:
         told = select.select([process.stdout], [], [], _PATIENCE)[0] and process.stdout.readline().strip()
         if told != READY:
-            raise Problem(
+            raise NordgateError(
                 f"labs {one.lab.name} and {other.lab.name} could not be linked; {log} ends: "
                 f"{(log.read_text().strip().splitlines() or ['(empty)'])[-1]}"
             )
@@ -129,7 +130,7 @@ def _process(lab: Lab) -> Iterator[int]:
     descriptor = os.pidfd_open(pid) if pid else None
     # It may have ended in between, and the number be another's.
     if descriptor is None or first_process(lab) != pid:
-        raise Problem(f'lab {lab.name} has just ended: run "make lab-up" again.')
+        raise NordgateError(f'lab {lab.name} has just ended: run "make lab-up" again.')
     try:
         yield descriptor
     finally:

@@ -12,7 +12,8 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from nordgate.console import Problem, phase
+from nordgate.console import phase
+from nordgate.errors import NordgateError
 from toolchain.debian_host import KEYRING, apt_settings, debian_sources
 from toolchain.locks import hold
 from toolchain.paths import HOME
@@ -87,7 +88,7 @@ def _download(suite: str, status: Path, packages: Sequence[str], work: Path, poo
     """Let apt fetch `packages` and all that the image lacks for them, as it would inside a guest."""
     lines = debian_sources(suite)
     if not lines:
-        raise Problem("this machine's apt knows no Debian mirror to fill the lab's from: see /etc/apt.")
+        raise NordgateError("this machine's apt knows no Debian mirror to fill the lab's from: see /etc/apt.")
     for name in (
         "etc/apt.conf.d",
         "etc/preferences.d",

@@ -13,8 +13,9 @@ import yaml
 from cloudinit import PLATFORMS
 from image import bake, recipe
 from lab import package_mirror
-from nordgate.console import Problem, run_tool
+from nordgate.console import run_tool
 from nordgate.design.gateway_design import designs
+from nordgate.errors import NordgateError
 from nordgate.settings.loader import load_file
 from nordgate.settings.settings_error import SettingsError
 
@@ -28,7 +29,7 @@ def main() -> None:
     try:
         supply(parser.parse_args().stack)
     except SettingsError as error:
-        raise Problem(str(error)) from None
+        raise NordgateError(str(error)) from None
 
 
 def supply(stack: str) -> None:

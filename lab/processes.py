@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from nordgate.console import Problem
+from nordgate.errors import NordgateError
 
 _END_BOUND = 10.0
 """Seconds that a process may take to end."""
@@ -44,13 +44,15 @@ def recorded(file: Path) -> int | None:
 
 
 def noted(file: Path) -> str:
-    """What `record` left in `file`; nothing of use when that was cut off or is gone. Raises Problem: no file."""
+    """What `record` left in `file`; nothing of use when that was cut off or is gone. Raises NordgateError: no file."""
     try:
         return file.read_text(errors="replace").strip()
     except FileNotFoundError:
         return ""
     except OSError as error:
-        raise Problem(f"{file} cannot be read: {error.strerror}. `sudo rm -r {file}`, and run this again.") from None
+        raise NordgateError(
+            f"{file} cannot be read: {error.strerror}. `sudo rm -r {file}`, and run this again."
+        ) from None
 
 
 def named(module: str, name: str) -> int | None:
@@ -90,7 +92,7 @@ def end(told: str) -> None:
     deadline = time.monotonic() + _END_BOUND
     while pid := living(told):
         if time.monotonic() > deadline:
-            raise Problem(f"waited {_END_BOUND:.0f} s for process {pid} to end.")
+            raise NordgateError(f"waited {_END_BOUND:.0f} s for process {pid} to end.")
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
         time.sleep(0.02)

@@ -14,7 +14,8 @@ from lab import dns, host
 from lab.inside import enter, first_process
 from lab.layout import BACKEND_PORTS, MIRROR_PORT, Lab
 from lab.processes import start_child
-from nordgate.console import Problem, phase
+from nordgate.console import phase
+from nordgate.errors import NordgateError
 
 START_BOUND = 30.0
 """Seconds within which a lab and its services are there."""
@@ -54,7 +55,7 @@ def silent_services(lab: Lab) -> list[str]:
 def restart_services(lab: Lab, silent: Sequence[str], chronyd: str) -> bool:
     """Start these services of a lab again; its guests run on. Whether they answer now.
 
-    Raises Problem where they do not and the lab has guests that run: to start all of it again would end them.
+    Raises NordgateError where they do not and the lab has guests that run: to start all of it again would end them.
     """
     with phase(f"Starting {', '.join(silent)} of lab {lab.name} again"):
         commands = host.services_of(lab, chronyd)
@@ -69,10 +70,10 @@ def restart_services(lab: Lab, silent: Sequence[str], chronyd: str) -> bool:
                 start_child([*enter(lab), *inside], _CHECKOUT, lab.log, RESTART_BOUND)
         try:
             wait_until(lambda: not silent_services(lab), f"{', '.join(silent)} of lab {lab.name} to answer", lab)
-        except Problem as problem:
+        except NordgateError as problem:
             if not _children(lab, "qemu-system"):
                 return False
-            raise Problem(
+            raise NordgateError(
                 f"{problem}\nThe lab is left as it is, for its guests run: mend what its log says, or end it with them "
                 f"(make lab-down STACK={lab.name}-test FORCE=1)."
             ) from None
@@ -109,7 +110,7 @@ def wait_until(condition: Callable[[], bool], what: str, lab: Lab) -> None:
     deadline = time.monotonic() + START_BOUND
     while not condition():
         if time.monotonic() > deadline:
-            raise Problem(f"waited {START_BOUND:.0f} s for {what}; its log, {lab.log}, ends:\n{tail(lab.log)}")
+            raise NordgateError(f"waited {START_BOUND:.0f} s for {what}; its log, {lab.log}, ends:\n{tail(lab.log)}")
         time.sleep(0.1)
 
 

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from nordgate.errors import NordgateError
+
 _WIDTH = 58
 _OF_THE_DISK = {
     errno.EACCES: "permission denied; run this as its owner, or with sudo.",
@@ -24,10 +26,6 @@ _OF_THE_DISK = {
     errno.EDQUOT: "the disk quota is used up; free some space, and run this again.",
     errno.EIO: "the disk cannot read or write it; see the kernel's messages (dmesg).",
 }
-
-
-class Problem(Exception):
-    """Something that the user can mend: the message is one clear sentence with what to do."""
 
 
 def duration(seconds: float) -> str:
@@ -76,11 +74,11 @@ def phase(title: str, usually: str = "") -> Iterator[None]:
 def run_tool(main: Callable[[], int | None]) -> None:
     """Run a tool's `main` and leave with its exit code.
 
-    A `Problem`, and what is wrong with a file or the disk, becomes one line on the error output.
+    A `NordgateError`, and what is wrong with a file or the disk, becomes one line on the error output.
     """
     try:
         sys.exit(main() or 0)
-    except Problem as problem:
+    except NordgateError as problem:
         print(f"nordgate: {problem}", file=sys.stderr)
         sys.exit(1)
     except OSError as error:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from cloudinit import PATHS
-from nordgate.errors import AgentProblem
+from nordgate.errors import AgentError
 from nordgate.hypervisor.agent import GuestAgent
 from smoke.verdict import Line
 
@@ -33,7 +33,7 @@ def prove(agent: GuestAgent, seconds: float) -> Line:
     since, *lines = done.stdout.decode(errors="replace").splitlines() or [""]
     if not _TIME.fullmatch(since):
         said = done.stderr.decode(errors="replace").strip() or f"exit code {done.exit_code}"
-        raise AgentProblem(f"nginx's error log in the guest {agent.domain} could not be read: {said}.")
+        raise AgentError(f"nginx's error log in the guest {agent.domain} could not be read: {said}.")
     found = messages(lines, since)
     more = len(found) - _NAMED
     told = "; ".join(found[:_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -10,7 +10,16 @@ import ssl
 import time
 from pathlib import Path
 
-from nordgate.errors import AgentProblem, DomainStopped, GuestFileMissing, HypervisorProblem, Problem
+from nordgate.errors import (
+    AgentError,
+    DomainStoppedError,
+    GuestFileMissingError,
+    HypervisorError,
+    NordgateError,
+    NotReadyError,
+    TargetError,
+    UsageError,
+)
 from nordgate.hypervisor.agent import GuestAgent
 from nordgate.hypervisor.observation import boot_id
 from nordgate.hypervisor.virsh import Hypervisor
@@ -31,12 +40,11 @@ from smoke.check_facts import Facts
 from smoke.diagnosis import causes
 from smoke.http1 import Target, get, tls_context
 from smoke.plan import GuestPromises, Libvirt, Plan, Trust
-from smoke.problems import NotReady, TargetProblem, UsageProblem
 from smoke.progress import Progress
 from smoke.result import Result
 from smoke.verdict import Line, Verdict
 
-_UNASKED = (AgentProblem, HypervisorProblem)
+_UNASKED = (AgentError, HypervisorError)
 """What stands between a check and the inside of a guest; a domain that has stopped is none of it."""
 
 
@@ -45,9 +53,9 @@ def check(plan: Plan, progress: Progress) -> Result:
     result, began = Result(plan), time.monotonic()
     try:
         _check(plan, progress, result)
-    except UsageProblem:
+    except UsageError:
         raise
-    except Problem as problem:
+    except NordgateError as problem:
         result.problem = str(problem)
     if plan.libvirt and result.verdict is Verdict.FAIL:
         hypervisor = Hypervisor(plan.libvirt.uri)
@@ -69,7 +77,7 @@ def _check(plan: Plan, progress: Progress, result: Result) -> None:
     try:
         pinned = _ready(plan, plan.libvirt, agent, progress, result) if plan.libvirt and agent else None
     except _UNASKED as problem:
-        if isinstance(problem, DomainStopped) or not unasked.serves(plan):
+        if isinstance(problem, DomainStoppedError) or not unasked.serves(plan):
             raise
         _could_not_ask(problem, result)
         result.lines += unasked.pinned(plan)
@@ -90,7 +98,7 @@ def _check(plan: Plan, progress: Progress, result: Result) -> None:
             proved = proofs.prove(plan, target, context, pinned is not None)
         result.tls_version = proved.tls_version
         result.lines += proved.lines
-    except TargetProblem as problem:
+    except TargetError as problem:
         result.problem = str(problem)
     if agent and plan.guest:
         # Where the gateway fails from outside, the guest knows why.
@@ -99,7 +107,7 @@ def _check(plan: Plan, progress: Progress, result: Result) -> None:
             with progress.phase("proofs in the guest"):
                 _prove_guest(plan, plan.guest, agent, target, result, reached)
         except _UNASKED as problem:
-            if isinstance(problem, DomainStopped):
+            if isinstance(problem, DomainStoppedError):
                 raise
             _could_not_ask(problem, result)
     if result.problem or verdict.overall(result.lines) is Verdict.FAIL:
@@ -113,7 +121,7 @@ def _check(plan: Plan, progress: Progress, result: Result) -> None:
             _could_not_ask(problem, result)
 
 
-def _could_not_ask(problem: Problem, result: Result) -> None:
+def _could_not_ask(problem: NordgateError, result: Result) -> None:
     result.unasked = True
     result.lines.append(unasked.line(problem))
     result.causes = [unasked.cause(result.plan, problem)]
@@ -136,7 +144,7 @@ def trusted(trust: Trust, pinned: str | None) -> str | None:
     try:
         return Path(trust.ca_file).read_text(errors="replace")
     except OSError as error:
-        raise UsageProblem(f"cannot read the CA file {trust.ca_file}: {error.strerror}.") from None
+        raise UsageError(f"cannot read the CA file {trust.ca_file}: {error.strerror}.") from None
 
 
 def _prove_guest(
@@ -156,7 +164,7 @@ def _in_force(target: Target, path: str, fingerprint: str) -> list[Line]:
     anyone = dataclasses.replace(target, context=tls_context(None, insecure=True))
     try:
         _, tls = asyncio.run(get(anyone, path))
-    except TargetProblem:
+    except TargetError:
         return []
     served = hashlib.sha256(tls.getpeercert(binary_form=True) or b"").hexdigest()
     good = served == fingerprint
@@ -171,7 +179,7 @@ def _ready(plan: Plan, libvirt: Libvirt, agent: GuestAgent, progress: Progress, 
     try:
         patient = GuestAgent(agent.hypervisor, agent.domain, timeout=5)
         wait(plan, agent.hypervisor, patient, progress, serves=functools.partial(unasked.serves, plan))
-    except (NotReady, DomainStopped):
+    except (NotReadyError, DomainStoppedError):
         result.evidence = diagnostics.collect(libvirt, agent.hypervisor)
         raise
     result.boot = boot_id(agent.hypervisor, agent.domain)
@@ -190,5 +198,5 @@ def _made_there(agent: GuestAgent, own: str, served: bytes) -> bool:
     """Whether what a guest serves is what it has made itself: by what lies there, not by what the wire shows."""
     try:
         return agent.read_file(own) == served and self_signed(served)
-    except GuestFileMissing:
+    except GuestFileMissingError:
         return False

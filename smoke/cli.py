@@ -10,14 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from nordgate.errors import Problem
+from nordgate.errors import NordgateError, UsageError
 from smoke import report, wrk
 from smoke.check import check
 from smoke.load import PROFILES, SOURCES_WRK, Budget, Load, Protocol
 from smoke.plan import Plan, Proof
 from smoke.plan_parts import Paths
 from smoke.plan_reader import parse_plan
-from smoke.problems import UsageProblem
 from smoke.progress import Progress
 from smoke.report_document import schema
 
@@ -104,17 +103,17 @@ def plan_of(options: argparse.Namespace) -> Plan:
     else:
         if given:
             names = ", ".join("--" + flag.replace("_", "-") for flag in given)
-            raise UsageProblem(f"{names}: only with --target; a plan says it itself.")
+            raise UsageError(f"{names}: only with --target; a plan says it itself.")
         try:
             text = sys.stdin.read() if options.plan == "-" else Path(options.plan).read_text()
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageProblem(f"cannot read the plan {options.plan}: {error}.") from None
+            raise UsageError(f"cannot read the plan {options.plan}: {error}.") from None
         plan = parse_plan(text, "standard input" if options.plan == "-" else options.plan)
     if options.target is not None and (options.proofs_only or options.profile == SOURCES_WRK):
         idle = ", ".join("--" + flag.replace("_", "-") for flag in given if _FLAGS[flag].startswith("budget."))
         if idle:
             why = "--proofs-only" if options.proofs_only else f"--profile {SOURCES_WRK}"
-            raise UsageProblem(f"{idle}: with {why} no budget is judged.")
+            raise UsageError(f"{idle}: with {why} no budget is judged.")
     if options.proofs_only or options.profile == SOURCES_WRK or plan.load is None:
         return plan.model_copy(update={"load": None})
     if options.profile is None:
@@ -128,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         return _run(options)
-    except Problem as problem:
+    except NordgateError as problem:
         print(f"smoke: {problem}", file=sys.stderr)
         return problem.exit_code
     except KeyboardInterrupt:
@@ -151,7 +150,7 @@ def _run(options: argparse.Namespace) -> int:
         try:
             page = report.write(result, options.report, options.profile)
         except OSError as error:
-            raise UsageProblem(f"cannot write the report to {options.report}: {error.strerror}.") from None
+            raise UsageError(f"cannot write the report to {options.report}: {error.strerror}.") from None
     if not options.json:
         kept = report.evidence_folder(result, options.report) if options.report and result.evidence else None
         report.show(result, options.brief, kept)

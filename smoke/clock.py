@@ -6,7 +6,7 @@ import re
 import time
 from dataclasses import dataclass
 
-from nordgate.errors import AgentProblem, HypervisorProblem
+from nordgate.errors import AgentError, HypervisorError
 from nordgate.hypervisor.agent import GuestAgent
 from nordgate.hypervisor.host_commands import HostCommands
 from smoke.reading_script import CHRONY
@@ -108,7 +108,7 @@ def _host_ahead(agent: GuestAgent) -> float | None:
         before = time.time()
         there = float(host.run(["date", "+%s.%N"]))
         return there - (before + time.time()) / 2
-    except (HypervisorProblem, ValueError):
+    except (HypervisorError, ValueError):
         return None
 
 
@@ -116,7 +116,7 @@ def _off_the_servers(agent: GuestAgent) -> float | None:
     """Seconds between the guest's clock and its time servers', measured now; None where they do not answer."""
     try:
         said = agent.exec(["/bin/bash", "-c", _ASK_SERVERS], timeout=30).stdout.decode(errors="replace")
-    except (AgentProblem, HypervisorProblem):
+    except (AgentError, HypervisorError):
         return None
     wrong = re.search(r"System clock wrong by (-?[\d.]+) seconds", said)
     return abs(float(wrong[1])) if wrong else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cloudinit import PATHS
-from nordgate.errors import AgentProblem, AgentSilent, GuestFileMissing, HypervisorProblem
+from nordgate.errors import AgentError, AgentSilentError, GuestFileMissingError, HypervisorError
 from nordgate.hypervisor.agent import GuestAgent
 from nordgate.hypervisor.virsh import Hypervisor, last_lines
 from smoke.plan import Libvirt
@@ -42,7 +42,7 @@ def collect(libvirt: Libvirt, hypervisor: Hypervisor, lines: int = 30) -> Eviden
         evidence.files["domain.xml"] = hypervisor.virsh("dumpxml", libvirt.domain)
         view = hypervisor.look(libvirt.domain)
         connected, log = view.agent_connected, log or view.console_log
-    except HypervisorProblem:
+    except HypervisorError:
         pass  # said already: it is the reason for collecting, or hides behind it
     console = hypervisor.console_tail(log, _CONSOLE_LINES) if log else ["(the domain keeps no console log)"]
     evidence.console = console[-lines:]
@@ -53,10 +53,10 @@ def collect(libvirt: Libvirt, hypervisor: Hypervisor, lines: int = 30) -> Eviden
         for name, path in _GUEST_FILES.items():
             try:
                 evidence.files[name] = agent.read_file(path, _LOG_BYTES, tail=True).decode(errors="replace")
-            except AgentSilent as problem:
+            except AgentSilentError as problem:
                 evidence.files[name] = f"({path} cannot be read: {problem})\n"
                 break  # the others would only take as long again
-            except (AgentProblem, HypervisorProblem) as problem:
+            except (AgentError, HypervisorError) as problem:
                 evidence.files[name] = f"({path} cannot be read: {problem})\n"
     else:
         evidence.cloud_init = ["(the guest agent is not connected: cloud-init cannot be asked)"]
@@ -74,7 +74,7 @@ def cloud_init_errors(agent: GuestAgent) -> list[str]:
         stage = status.get("stage")
         none = f"(none; cloud-init {f'is still in its stage {stage}' if stage else 'has ended'})"
         return last_lines("\n".join(found), _MOST) or [none]
-    except (AgentProblem, HypervisorProblem) as problem:
+    except (AgentError, HypervisorError) as problem:
         return [f"(cloud-init's errors cannot be read: {problem})"]
 
 
@@ -94,6 +94,6 @@ def recorded_errors(status: dict[str, Any]) -> list[str]:
 def _json(agent: GuestAgent, path: str) -> dict[str, Any]:
     try:
         value = json.loads(agent.read_file(path))
-    except (ValueError, GuestFileMissing):
+    except (ValueError, GuestFileMissingError):
         return {}
     return value if isinstance(value, dict) else {}

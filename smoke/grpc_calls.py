@@ -9,11 +9,11 @@ import h2.connection
 import h2.events
 import h2.exceptions
 
+from nordgate.errors import TargetError
 from smoke.engine import grpc
 from smoke.engine.connection_errors import CONNECT_TIMEOUT
 from smoke.engine.job import HEALTH_CHECK, HTTP2
 from smoke.http1 import Reply, Target, why
-from smoke.problems import TargetProblem
 
 _CHUNK = 1 << 16
 
@@ -28,7 +28,7 @@ class Calls:
 
     @staticmethod
     async def open(target: Target) -> Calls:
-        """Connect. Raises TargetProblem when there is no connection, or none of HTTP/2."""
+        """Connect. Raises TargetError when there is no connection, or none of HTTP/2."""
         target.context.set_alpn_protocols([HTTP2])
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
@@ -36,7 +36,7 @@ class Calls:
                     target.host, target.port, ssl=target.context, server_hostname=target.server_name
                 )
         except (OSError, TimeoutError) as error:
-            raise TargetProblem(why(target, error)) from None
+            raise TargetError(why(target, error)) from None
         finally:
             target.context.set_alpn_protocols(["http/1.1"])  # the context is that of all proofs
         return Calls(target, *streams)
@@ -44,17 +44,17 @@ class Calls:
     async def call(self, timeout: float = 10) -> Reply:
         """Ask for the server's health. The status is 200 only when it is SERVING; 0 when there is none of HTTP's.
 
-        Raises TargetProblem when there is no answer.
+        Raises TargetError when there is no answer.
         """
         try:
             async with asyncio.timeout(timeout):
                 return await self._call()
         except TimeoutError:
             late = f"{self._target.label} does not answer {HEALTH_CHECK} within {timeout:.0f} s."
-            raise TargetProblem(late) from None
+            raise TargetError(late) from None
         except (OSError, h2.exceptions.ProtocolError):
             closes = f"{self._target.label} closes the connection instead of answering {HEALTH_CHECK}."
-            raise TargetProblem(closes) from None
+            raise TargetError(closes) from None
 
     async def _call(self) -> Reply:
         stream = self._h2.get_next_available_stream_id()

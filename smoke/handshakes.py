@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from nordgate.errors import TargetError
 from smoke.certificates import Shown
 from smoke.engine.connection_errors import CONNECT_TIMEOUT
 from smoke.http1 import Target
-from smoke.problems import TargetProblem
 
 MakeContext = Callable[[], ssl.SSLContext]
 
@@ -106,7 +106,7 @@ def oldest_version(target: Target, make: MakeContext) -> str:
             return agreed(target, context)[0].version
         except (ssl.SSLError, ConnectionError):
             continue
-    raise TargetProblem(f"{target.label} agrees to no version of TLS that this machine knows.")
+    raise TargetError(f"{target.label} agrees to no version of TLS that this machine knows.")
 
 
 def weak_cipher(target: Target, make: MakeContext) -> str:

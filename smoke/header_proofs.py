@@ -8,13 +8,13 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from nordgate.errors import TargetError
 from smoke import grpc_calls, http2
 from smoke.engine.job import HEALTH_CHECK
 from smoke.handshakes import MakeContext
 from smoke.http1 import Reply, Target, connected, exchange
 from smoke.http2 import Request
 from smoke.plan import Plan
-from smoke.problems import TargetProblem
 from smoke.verdict import Line
 
 Wanted = dict[str, str | None]
@@ -39,7 +39,7 @@ class Answer:
 def ask(plan: Plan, target: Target, make: MakeContext) -> list[Answer]:
     """Good answers of the gateway and of its upstreams, and errors that it makes, over HTTP/1.1 and HTTP/2.
 
-    Raises TargetProblem for a request that is not answered.
+    Raises TargetError for a request that is not answered.
     """
     paths = dict.fromkeys([plan.paths.health, plan.paths.proxied, *plan.measured_paths])
     asked = [(Request("GET", path), plan.headers.on(path)) for path in paths if path != HEALTH_CHECK]
@@ -47,7 +47,7 @@ def ask(plan: Plan, target: Target, make: MakeContext) -> list[Answer]:
     answers = [_answer(request, "1.1", asyncio.run(_ask(target, request)), wanted) for request, wanted in asked]
     if not plan.headers.each:
         # Of someone else's gateway nothing is known: it may end the connection instead.
-        with contextlib.suppress(TargetProblem):
+        with contextlib.suppress(TargetError):
             trace = Request("TRACE", plan.paths.health)
             answers.append(_answer(trace, "1.1", asyncio.run(_ask(target, trace)), {}))
     if "http2" not in plan.skip:

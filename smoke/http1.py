@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 import httptools
 
+from nordgate.errors import TargetError
 from smoke.engine import tls
 from smoke.engine.connection_errors import CONNECT_TIMEOUT, Unreachable, explain
 from smoke.engine.job import AGENT, Endpoint
-from smoke.problems import TargetProblem
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class Connection(asyncio.Protocol):
 
 
 async def connect(target: Target) -> Connection:
-    """A connection whose TLS handshake is done; a TargetProblem says why there is none."""
+    """A connection whose TLS handshake is done; a TargetError says why there is none."""
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT):
@@ -123,13 +123,13 @@ async def connect(target: Target) -> Connection:
                 ssl=target.context, server_hostname=target.server_name,
             )  # fmt: skip
     except (OSError, TimeoutError) as error:
-        raise TargetProblem(why(target, error)) from None
+        raise TargetError(why(target, error)) from None
     return connection
 
 
 @asynccontextmanager
 async def connected(target: Target) -> AsyncIterator[Connection]:
-    """A connection that is closed with the block. Raises TargetProblem when there is none."""
+    """A connection that is closed with the block. Raises TargetError when there is none."""
     connection = await connect(target)
     try:
         yield connection
@@ -155,7 +155,7 @@ async def exchange(
     length: int | None = None,
     timeout: float = 10,
 ) -> Reply:
-    """One request on a connection, and its answer; a TargetProblem says why there is none."""
+    """One request on a connection, and its answer; a TargetError says why there is none."""
     answered: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
 
     def replied(_: Connection, reply: Reply) -> None:
@@ -165,7 +165,7 @@ async def exchange(
     def lost(_: Connection) -> None:
         if not answered.done():
             closes = f"{target.label} closes the connection instead of answering {method} {path}."
-            answered.set_exception(TargetProblem(closes))
+            answered.set_exception(TargetError(closes))
 
     connection.on_reply, connection.on_lost = replied, lost
     if connection.closed:
@@ -176,15 +176,15 @@ async def exchange(
         async with asyncio.timeout(timeout):
             return await answered
     except TimeoutError:
-        raise TargetProblem(f"{target.label} does not answer {method} {path} within {timeout:.0f} s.") from None
+        raise TargetError(f"{target.label} does not answer {method} {path} within {timeout:.0f} s.") from None
 
 
 def tls_context(authorities: str | None, insecure: bool = False) -> ssl.SSLContext:
-    """As the load generator trusts. Raises TargetProblem for a text that is no certificate."""
+    """As the load generator trusts. Raises TargetError for a text that is no certificate."""
     try:
         return tls.tls_context(authorities, insecure)
     except Unreachable as problem:
-        raise TargetProblem(str(problem)) from None
+        raise TargetError(str(problem)) from None
 
 
 def why(target: Target, error: Exception) -> str:

@@ -14,10 +14,10 @@ import h2.errors
 import h2.events
 import h2.exceptions
 
+from nordgate.errors import TargetError
 from smoke.engine.connection_errors import CONNECT_TIMEOUT
 from smoke.engine.job import AGENT
 from smoke.http1 import Reply, Target
-from smoke.problems import TargetProblem
 
 _READ = 1 << 16
 
@@ -37,7 +37,7 @@ class Request:
 def ask(target: Target, context: ssl.SSLContext, requests: Sequence[Request], timeout: float = 10) -> list[Reply]:
     """The answer to each request; none at all from a server that does not offer HTTP/2.
 
-    Raises TargetProblem where a request is not answered, OSError where the handshake fails.
+    Raises TargetError where a request is not answered, OSError where the handshake fails.
     """
     context.set_alpn_protocols(["h2", "http/1.1"])
     with (
@@ -92,7 +92,7 @@ def _exchange(
     except (OSError, h2.exceptions.ProtocolError) as error:
         said = f" ({error})"
     if not reply.status:
-        raise TargetProblem(f"{target.label} does not answer {request.label} over HTTP/2{said}.")
+        raise TargetError(f"{target.label} does not answer {request.label} over HTTP/2{said}.")
     if request.length is not None:
         # Its other half is still open on this side.
         connection.reset_stream(stream, h2.errors.ErrorCodes.CANCEL)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from cloudinit import Check
-from cloudinit.violations import Problem, raise_all
+from cloudinit.violations import Violation, raise_all
 from smoke.engine.job import HEALTH_CHECK, HTTP2
 from smoke.load import LOCAL, Budget, Load, Overhead, Vantage
 from smoke.plan_model import GuestPath, HostName, Model, Name, UrlPath, host_and_port
@@ -155,7 +155,7 @@ class Plan(Model):
         found = list(_unjudged(self))
         if self.load and HEALTH_CHECK in self.measured_paths and HTTP2 not in self.load.protocols:
             rule = f"{HEALTH_CHECK} is asked over {HTTP2} alone: add it"
-            found.append(Problem(("load", "protocols"), ", ".join(self.load.protocols), rule))
+            found.append(Violation(("load", "protocols"), ", ".join(self.load.protocols), rule))
         raise_all("Plan", found)
         return self
 
@@ -206,7 +206,7 @@ class Plan(Model):
         return self.routes.get(path, Budget()).over(vantage.budget.over(self.budget))
 
 
-def _unjudged(plan: Plan) -> Iterator[Problem]:
+def _unjudged(plan: Plan) -> Iterator[Violation]:
     """Every declared budget that the plan's load cannot judge, where it is declared."""
     told = set()
     for number, vantage in enumerate(plan.vantages):
@@ -223,4 +223,4 @@ def _unjudged(plan: Plan) -> Iterator[Problem]:
                 if where not in told:
                     told.add(where)
                     of_time = setting.rpartition(".")[2] in PERCENTILES
-                    yield Problem(where, limits[setting] * (1000 if of_time else 1), rule)
+                    yield Violation(where, limits[setting] * (1000 if of_time else 1), rule)

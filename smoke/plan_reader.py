@@ -8,10 +8,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
+from nordgate.errors import UsageError
 from smoke.load import Budget, Load, Overhead, Vantage
 from smoke.plan import GuestPromises, Libvirt, Plan, Trust
 from smoke.plan_parts import Headers, KeepAlive, Paths, Readiness
-from smoke.problems import UsageProblem
 
 
 def parse_plan(text: str, source: str) -> Plan:
@@ -19,7 +19,7 @@ def parse_plan(text: str, source: str) -> Plan:
     try:
         return Plan.model_validate_json(text, by_alias=True, by_name=False)
     except ValidationError as error:
-        raise UsageProblem(_explain(error.errors(include_url=False), source)) from None
+        raise UsageError(_explain(error.errors(include_url=False), source)) from None
 
 
 def _explain(details: list[ErrorDetails], source: str) -> str:

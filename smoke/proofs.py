@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from nordgate.errors import TargetError
 from smoke import certificates, grpc_calls, handshakes, header_proofs
 from smoke.certificates import Shown
 from smoke.engine.job import HEALTH_CHECK
 from smoke.handshakes import MakeContext
 from smoke.http1 import Reply, Target, connected, exchange, get, why
 from smoke.plan import Plan, Proof
-from smoke.problems import TargetProblem
 from smoke.verdict import Line, Verdict
 
 _NGINX_OWN = (b"<center>nginx", b"<title>Welcome to nginx")
@@ -34,7 +34,7 @@ def prove(plan: Plan, target: Target, make: MakeContext, pinned: bool = False) -
     """The gateway is who it says and healthy, passes requests on, and speaks TLS and HTTP as it should.
 
     `make` gives a new TLS context that trusts what the plan trusts, or nothing but the certificate that is `pinned`.
-    Raises TargetProblem when it does not answer.
+    Raises TargetError when it does not answer.
     """
     lines = []
     if not pinned and not plan.trust.insecure:
@@ -64,7 +64,7 @@ def prove(plan: Plan, target: Target, make: MakeContext, pinned: bool = False) -
                     lines += proof()
             lines += _answers(plan, target, make)
         except OSError as error:
-            raise TargetProblem(why(target, error)) from None
+            raise TargetError(why(target, error)) from None
     return Proofs(lines, version)
 
 
@@ -98,7 +98,7 @@ def _over(look: Callable[[Target, MakeContext, str], _Seen], target: Target, mak
     try:
         return look(target, make, name)
     except OSError as error:
-        raise TargetProblem(why(dataclasses.replace(target, server_name=name), error)) from None
+        raise TargetError(why(dataclasses.replace(target, server_name=name), error)) from None
 
 
 def _health(plan: Plan, reply: Reply) -> Line:
@@ -167,5 +167,5 @@ async def _ask(target: Target, path: str, host: str) -> Reply | None:
     async with connected(target) as connection:
         try:
             return await exchange(connection, target, path, host=host)
-        except TargetProblem:
+        except TargetError:
             return None

@@ -8,16 +8,22 @@ from dataclasses import dataclass, field
 from shlex import quote
 from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import ValidationError
 
-from nordgate.errors import AgentProblem, AgentSilent, DomainStopped, GuestFileMissing, HypervisorProblem
+from nordgate.errors import (
+    AgentError,
+    AgentSilentError,
+    DomainStoppedError,
+    GuestFileMissingError,
+    HypervisorError,
+    NotReadyError,
+)
 from nordgate.hypervisor import power
 from nordgate.hypervisor.agent import GuestAgent
 from nordgate.hypervisor.panic import PANICKED, PanicWatch
 from nordgate.hypervisor.virsh import Hypervisor
+from smoke.boot_result import BootResult
 from smoke.plan import Plan
-from smoke.problems import NotReady
 from smoke.progress import Progress
 
 _AGAIN = "systemctl cat nordgate-boot >/dev/null && rm -f {result} && systemctl restart --no-block nordgate-boot"
@@ -27,30 +33,6 @@ _Answer = TypeVar("_Answer")
 
 _MISSES = 3
 """So many failed looks in a row end the wait: a libvirt that restarts is not an unreachable one."""
-
-
-class BootStep(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    seconds: float = 0
-    ok: bool
-    error: str | None = None
-
-
-class BootResult(BaseModel):
-    """What the guest writes when its first boot has ended."""
-
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel)
-
-    ready: bool
-    content_hash: str
-    steps: tuple[BootStep, ...] = ()
-
-    @property
-    def failure(self) -> str:
-        failed = [f"{step.name}: {step.error or 'no error given'}" for step in self.steps if not step.ok]
-        return "; ".join(failed) or "no step is marked as failed"
 
 
 @dataclass
@@ -82,23 +64,23 @@ class _Wait:
     silent_since: float | None = None
     serves_since: float | None = None
 
-    def miss(self, problem: HypervisorProblem) -> None:
+    def miss(self, problem: HypervisorError) -> None:
         """A look that failed: borne a few times in a row, except where the domain itself has stopped."""
         self.misses += 1
-        if isinstance(problem, DomainStopped) or self.misses == _MISSES:
+        if isinstance(problem, DomainStoppedError) or self.misses == _MISSES:
             raise problem
 
     def answered(self) -> None:
         self.misses, self.silent_since, self.serves_since = 0, None, None
 
-    def silent(self, problem: AgentSilent) -> None:
+    def silent(self, problem: AgentSilentError) -> None:
         """The agent does not answer: until the guest is up that is as it should be, in one that serves it is dead."""
         now = time.monotonic()
         first = self.silent_since is None
         if first:
             self.silent_since = now
         if why := self.panicked():
-            raise NotReady(PANICKED.format(name=self.plan.gateway, why=why, which=self.which))
+            raise NotReadyError(PANICKED.format(name=self.plan.gateway, why=why, which=self.which))
         if not self.serves():
             self.serves_since = None
         elif self.serves_since is None:
@@ -116,7 +98,7 @@ class _Wait:
         self.tell(f"waiting for {self.waited_for}")
         if time.monotonic() - self.started + self.pace.poll > self.plan.readiness.timeout_seconds:
             bound = self.plan.readiness.timeout_seconds
-            raise NotReady(f"{self.plan.gateway} was not ready within {bound:g} s: waited for {self.waited_for}.")
+            raise NotReadyError(f"{self.plan.gateway} was not ready within {bound:g} s: waited for {self.waited_for}.")
         time.sleep(self.pace.poll)
 
 
@@ -128,9 +110,9 @@ def wait_until_ready(
     pace: Pace | None = None,
     serves: Callable[[], bool] = lambda: False,
 ) -> BootResult:
-    """Return the result of a good first boot; raise NotReady or DomainStopped as soon as there cannot be one.
+    """Return the result of a good first boot; raise NotReadyError or DomainStoppedError as soon as there cannot be one.
 
-    AgentSilent is raised when the agent stays silent although the gateway `serves`.
+    AgentSilentError is raised when the agent stays silent although the gateway `serves`.
     """
     pace = pace or Pace()
     wait = _Wait(plan, pace, serves=serves, panicked=PanicWatch(hypervisor, agent.domain, pace.console).look)
@@ -162,7 +144,7 @@ def brought_back(
 
 def _await_agent(wait: _Wait, hypervisor: Hypervisor, agent: GuestAgent) -> None:
     while True:
-        silent: AgentSilent | None = None
+        silent: AgentSilentError | None = None
         try:
             connected = hypervisor.look(agent.domain).agent_connected
             wait.misses = 0
@@ -170,12 +152,12 @@ def _await_agent(wait: _Wait, hypervisor: Hypervisor, agent: GuestAgent) -> None
                 _ask_or_look(hypervisor, agent, agent.ping)
                 wait.answered()
                 return
-            silent = AgentSilent(f"the guest agent of {agent.domain} is not connected.")
+            silent = AgentSilentError(f"the guest agent of {agent.domain} is not connected.")
             wait.seen_booting = True
-        except AgentSilent as problem:
+        except AgentSilentError as problem:
             silent = problem
             wait.waited_for = f"the guest agent, which is connected, to answer ({problem})"
-        except HypervisorProblem as problem:
+        except HypervisorError as problem:
             wait.miss(problem)
         if silent:
             wait.silent(silent)
@@ -192,14 +174,14 @@ def _await_result(wait: _Wait, hypervisor: Hypervisor, agent: GuestAgent) -> Boo
             content = _ask_or_look(hypervisor, agent, lambda: agent.read_file(path))
             wait.answered()
             result = BootResult.model_validate_json(content)
-        except HypervisorProblem as problem:
+        except HypervisorError as problem:
             wait.miss(problem)
-        except GuestFileMissing:
+        except GuestFileMissingError:
             wait.seen_booting = True
             wait.waited_for = f"the guest to write {path} (its first boot goes on)"
         except ValidationError as error:
             wait.waited_for = f"a well-formed {path} ({error.errors()[0]['msg']})"
-        except AgentSilent as problem:
+        except AgentSilentError as problem:
             wait.waited_for = f"the guest agent, which had answered before, to answer again ({problem})"
             wait.silent(problem)
         else:
@@ -208,7 +190,7 @@ def _await_result(wait: _Wait, hypervisor: Hypervisor, agent: GuestAgent) -> Boo
                 if result.ready:
                     return result
                 if wait.seen_booting or not libvirt.start or not _try_again(agent, path):
-                    raise NotReady(_failure(wait, result))
+                    raise NotReadyError(_failure(wait, result))
                 # It failed before this began, and may have been mended since.
                 wait.seen_booting = wait.tried_again = True
                 wait.waited_for = f"the boot, which had failed before ({result.failure}), to end once more"
@@ -218,7 +200,9 @@ def _await_result(wait: _Wait, hypervisor: Hypervisor, agent: GuestAgent) -> Boo
             other = f"{result.content_hash}, not {wanted}: another instance answers"
             wait.waited_for = f"the new guest (the content hash in the guest is {other})"
             if time.monotonic() - stale_since > wait.pace.stale:
-                raise NotReady(f"{wait.plan.gateway} is not the guest that was declared: its content hash is {other}.")
+                raise NotReadyError(
+                    f"{wait.plan.gateway} is not the guest that was declared: its content hash is {other}."
+                )
         wait.pause()
 
 
@@ -226,7 +210,7 @@ def _try_again(agent: GuestAgent, result: str) -> bool:
     """Start the boot's steps once more in a guest that runs; whether that could be done."""
     try:
         return agent.exec(["/bin/sh", "-c", _AGAIN.format(result=quote(result))]).exit_code == 0
-    except AgentProblem:
+    except AgentError:
         return False
 
 
@@ -244,10 +228,10 @@ def _ask_or_look(hypervisor: Hypervisor, agent: GuestAgent, ask: Callable[[], _A
     """What the agent answers; when it falls silent, first the reason if the domain has stopped."""
     try:
         return ask()
-    except AgentSilent:
+    except AgentSilentError:
         hypervisor.look(agent.domain)
         raise
-    except DomainStopped as problem:
+    except DomainStoppedError as problem:
         hypervisor.look(agent.domain)
         # It goes on, or will in a moment: a snapshot stops it for as long as it takes.
-        raise AgentSilent(str(problem)) from None
+        raise AgentSilentError(str(problem)) from None

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from cloudinit import Check
-from nordgate.errors import AgentProblem
+from nordgate.errors import AgentError
 from nordgate.hypervisor.agent import GuestAgent
 from smoke.plan import GuestPromises
 from smoke.reading_script import script
@@ -159,11 +159,11 @@ def read(agent: GuestAgent, promises: GuestPromises, versions: bool = True) -> R
 
 
 def sections(agent: GuestAgent, stdout: bytes, stderr: bytes, exit_code: int) -> dict[str, str]:
-    """What a script of sections printed, by section. Raises AgentProblem when it printed none."""
+    """What a script of sections printed, by section. Raises AgentError when it printed none."""
     parts = stdout.decode(errors="replace").split(_MARK)[1:]
     if not parts:
         said = stderr.decode(errors="replace").strip() or f"exit code {exit_code}"
-        raise AgentProblem(f"the guest {agent.domain} could not be read: {said}.")
+        raise AgentError(f"the guest {agent.domain} could not be read: {said}.")
     return dict(part.partition("\n")[::2] for part in parts)
 
 

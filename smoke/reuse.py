@@ -8,11 +8,11 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 
+from nordgate.errors import TargetError
 from nordgate.hypervisor.agent import GuestAgent
 from smoke.engine.job import HEALTH_CHECK
 from smoke.grpc_calls import Calls
 from smoke.http1 import Connection, Target, connect, exchange
-from smoke.problems import TargetProblem
 from smoke.verdict import Line
 
 REQUESTS = 20
@@ -91,7 +91,7 @@ async def _ask(agent: GuestAgent, target: Target, path: str) -> _Asked:
                 try:
                     asking = connection.call() if isinstance(connection, Calls) else exchange(connection, target, path)
                     reply = await asking
-                except TargetProblem as problem:
+                except TargetError as problem:
                     statuses[str(problem).removeprefix(f"{target.label} ").rstrip(".")] += 1
                     break
                 statuses[str(reply.status)] += 1

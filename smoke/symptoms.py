@@ -6,7 +6,7 @@ import time
 from shlex import quote
 
 from cloudinit import PATHS
-from nordgate.errors import Problem
+from nordgate.errors import NordgateError
 from nordgate.hypervisor.agent import GuestAgent
 from smoke.check_facts import Facts
 from smoke.plan import Plan
@@ -52,7 +52,7 @@ section journal; journalctl --no-pager --quiet --lines=15 --output=cat --unit=ng
 
 
 def ask(plan: Plan, agent: GuestAgent, lines: list[Line], problem: str | None, began: float) -> Facts:
-    """What can be known of a check that began at `began` (time.monotonic) and failed. Never raises a Problem."""
+    """What can be known of a check that began at `began` (time.monotonic) and failed. Never raises a NordgateError."""
     failing = tuple(line for line in lines if line.verdict is Verdict.FAIL)
     access = plan.guest.access_log if plan.guest else None
     ports = [check.key for check in plan.guest.checks if check.probe == "listen-backlog"] if plan.guest else []
@@ -63,6 +63,6 @@ def ask(plan: Plan, agent: GuestAgent, lines: list[Line], problem: str | None, b
     try:
         done = agent.exec(["/usr/bin/timeout", str(_BOUND), "/bin/bash", "-c", script], timeout=2 * _BOUND)
         found = sections(agent, done.stdout, done.stderr, done.exit_code)
-    except Problem as silent:
+    except NordgateError as silent:
         found, unknown = {}, str(silent)
     return Facts(failing, problem or "", found, unknown, plan.stack, plan.gateway)

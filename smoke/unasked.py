@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from nordgate.errors import AgentProblem, AgentSilent, Problem
+from nordgate.errors import AgentError, AgentSilentError, NordgateError, TargetError
 from smoke.diagnosis import Cause
 from smoke.http1 import Target, get, tls_context
 from smoke.plan import Plan, Trust
-from smoke.problems import TargetProblem
 from smoke.verdict import Line, Verdict
 
 _WITHIN = 3.0
@@ -32,7 +31,7 @@ def serves(plan: Plan) -> bool:
 
     try:
         return asyncio.run(ask()) == 200
-    except (TargetProblem, TimeoutError):
+    except (TargetError, TimeoutError):
         return False
 
 
@@ -41,7 +40,7 @@ def from_outside(plan: Plan) -> Plan:
     return plan.model_copy(update={"trust": Trust(insecure=True)}) if plan.trust.guest_certificate else plan
 
 
-def line(problem: Problem) -> Line:
+def line(problem: NordgateError) -> Line:
     """All that is in the guest, which nobody can tell now."""
     return Line("guest", f"could not tell: {str(problem).rstrip('.')}", "proved", Verdict.INCONCLUSIVE)
 
@@ -53,9 +52,9 @@ def pinned(plan: Plan) -> list[Line]:
     return [Line("certificate, pinned", "could not tell: it lies in the guest", "valid", Verdict.INCONCLUSIVE)]
 
 
-def cause(plan: Plan, problem: Problem) -> Cause:
+def cause(plan: Plan, problem: NordgateError) -> Cause:
     """Why the check ends without a verdict, and what to do."""
-    remedy = _RESTART if isinstance(problem, AgentSilent) else _ALLOW if isinstance(problem, AgentProblem) else _HOST
+    remedy = _RESTART if isinstance(problem, AgentSilentError) else _ALLOW if isinstance(problem, AgentError) else _HOST
     return Cause(
         "the gateway serves, and its guest cannot be asked",
         remedy.format(stack=plan.stack, gateway=plan.gateway),

@@ -13,13 +13,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from nordgate.errors import TargetError
 from nordgate.hypervisor.connection import read_uri
 from nordgate.hypervisor.host_commands import SSH_FAILED, ssh_sentence
 from smoke.conversation import Conversation, Silent
 from smoke.engine.connection_errors import CONNECT_TIMEOUT
 from smoke.engine.job import Job, Tally
 from smoke.load import Vantage
-from smoke.problems import TargetProblem
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -55,7 +55,7 @@ sys.exit(code)
 def measure(vantage: Vantage, job: Job) -> Iterator[Tally | str]:
     """The tallies of a job carried out there, as they come, and what it has to say besides.
 
-    Raises TargetProblem when the vantage or what it asks cannot be reached, or says nothing for longer than the job
+    Raises TargetError when the vantage or what it asks cannot be reached, or says nothing for longer than the job
     can take to the next tally.
     """
     command, luggage = _command(vantage)
@@ -66,12 +66,12 @@ def measure(vantage: Vantage, job: Job) -> Iterator[Tally | str]:
                 yield _told(vantage, line)
             code, said = generator.end(_LAST_SECONDS)
         except Silent:
-            raise TargetProblem(
+            raise TargetError(
                 f"the load generator at {vantage.name} ({vantage.reach}) told nothing for {patience:.0f} s, in which a "
                 "round ends whatever the gateway does: see whether the machine is overloaded or the process stopped."
             ) from None
     if code != 0:
-        raise TargetProblem(_failure(vantage, code, said))
+        raise TargetError(_failure(vantage, code, said))
 
 
 def _patience(job: Job) -> float:
@@ -89,12 +89,12 @@ def _told(vantage: Vantage, line: str) -> Tally | str:
         message: dict[str, Any] = json.loads(line)
     except ValueError:
         said = "a shell's start-up file there must print nothing" if vantage.reach.startswith("ssh:") else "no tally"
-        raise TargetProblem(
+        raise TargetError(
             f"the load generator at {vantage.name} ({vantage.reach}) begins with {line[:80]!r}: {said}."
         ) from None
     if "problem" in message:
         place = "" if vantage.reach == "local" else f"from {vantage.name}: "
-        raise TargetProblem(place + message["problem"])
+        raise TargetError(place + message["problem"])
     return Tally.from_json(message["tally"]) if "tally" in message else str(message["note"])
 
 

@@ -11,8 +11,8 @@ import subprocess
 from collections.abc import Sequence
 from tempfile import NamedTemporaryFile
 
+from nordgate.errors import TargetError, UsageError
 from smoke.plan import Plan
-from smoke.problems import TargetProblem, UsageProblem
 from smoke.verdict import Line, Verdict
 
 _WORDS = ("wrk", "-t12", "-c400", "-d30s", "--latency")
@@ -28,7 +28,7 @@ _BAD = re.compile(r"^\s+(Socket errors|Non-2xx or 3xx responses): (.+)$", re.MUL
 
 
 def lines(plan: Plan) -> list[Line]:
-    """Run wrk against the gateway's health path. Raises UsageProblem where wrk is not installed."""
+    """Run wrk against the gateway's health path. Raises UsageError where wrk is not installed."""
     host, port = plan.address
     name = f"[{plan.name}]" if ":" in plan.name else plan.name
     with NamedTemporaryFile("w", prefix="nordgate-wrk-", suffix=".lua") as script:
@@ -43,23 +43,23 @@ def _run(command: Sequence[str]) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS + 30, check=False)
     except FileNotFoundError:
-        raise UsageProblem("wrk is not on PATH: install the package wrk, or choose another profile.") from None
+        raise UsageError("wrk is not on PATH: install the package wrk, or choose another profile.") from None
     except subprocess.TimeoutExpired:
-        raise TargetProblem(f"wrk did not end {_SECONDS + 30} s after it began.") from None
+        raise TargetError(f"wrk did not end {_SECONDS + 30} s after it began.") from None
     if done.returncode:
-        raise TargetProblem(f"wrk ended with code {done.returncode}: {(done.stderr or done.stdout).strip()}")
+        raise TargetError(f"wrk ended with code {done.returncode}: {(done.stderr or done.stdout).strip()}")
     return done.stdout
 
 
 def parse(text: str) -> list[Line]:
-    """What wrk prints, as lines of the table. Raises TargetProblem when it is not wrk's, or no answer came."""
+    """What wrk prints, as lines of the table. Raises TargetError when it is not wrk's, or no answer came."""
     rows, rate = _ROW.findall(text), _RATE.search(text)
     if not rows or rate is None:
-        raise TargetProblem(f"wrk says nothing that can be read: {' '.join(text.split())[:200]}")
+        raise TargetError(f"wrk says nothing that can be read: {' '.join(text.split())[:200]}")
     bad = _BAD.findall(text)
     if float(rate[1]) == 0:
         errors = "".join(f"; {kind.lower()}: {value}" for kind, value in bad)
-        raise TargetProblem(f"wrk got no answer in {_SECONDS} s{errors}.")
+        raise TargetError(f"wrk got no answer in {_SECONDS} s{errors}.")
     note = "closed loop: shown, never judged"
     found = [Line(f"wrk p{percentile}", value, note, Verdict.SHOWN) for percentile, value in rows]
     found.append(Line("wrk answers", f"{rate[1]}/s", note, Verdict.SHOWN))

@@ -8,7 +8,8 @@ import signal
 import sys
 from contextlib import nullcontext
 
-from nordgate.console import Problem, run_tool
+from nordgate.console import run_tool
+from nordgate.errors import NordgateError
 from toolchain import contents, docs, linters, packages, plugins, pulumi, python
 from toolchain.paths import BIN, pulumi_environment
 from toolchain.work import alone, told_plainly
@@ -83,7 +84,7 @@ def _prepare(steps: list[str]) -> None:
 
 def _refuse_strangers() -> None:
     if found := contents.strangers(BIN, (*pulumi.PROGRAMS, linters.PLACE.name)):
-        raise Problem(
+        raise NordgateError(
             f"{found[0]} is none of the toolchain's programs, and would be started in place of the machine's own: "
             "find out who put it there, delete it, and run this again."
         )

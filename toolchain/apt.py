@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from nordgate.console import Problem
+from nordgate.errors import NordgateError
 from toolchain.tool_messages import Said
 from toolchain.work import run
 
@@ -35,7 +35,7 @@ def install(names: list[str], lock: int) -> None:
     with _nothing_starts():
         try:
             run("apt-get install", command, env=_QUIET, lock=lock)
-        except Problem as problem:
+        except NordgateError as problem:
             if not Said.DPKG_INTERRUPTED.within(problem):
                 raise
             run("dpkg --configure -a", ["dpkg", "--configure", "-a", "--force-confold"], env=_QUIET, lock=lock)

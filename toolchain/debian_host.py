@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from nordgate.console import Problem, duration, phase
+from nordgate.console import duration, phase
+from nordgate.errors import NordgateError
 from toolchain.tool_messages import ENGLISH, Said
 
 # Command -> Debian package. None of these packages starts a service.
@@ -31,7 +32,7 @@ _APT_SETTINGS = ("Acquire::http", "Acquire::https", "Acquire::Check-Valid-Until"
 
 
 def run(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, stdin: str | None = None) -> str:
-    """Run a tool and return what it printed. The tool dies with us; a failure is a `Problem`."""
+    """Run a tool and return what it printed. The tool dies with us; a failure is a `NordgateError`."""
     words = ["setpriv", "--pdeathsig", "KILL", *map(str, command)]
     environment = {**ENGLISH, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin", **(env or {})}
     try:
@@ -39,16 +40,16 @@ def run(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, 
             words, env=environment, input=stdin, text=True, errors="replace", capture_output=True, timeout=_BOUND
         )
     except subprocess.TimeoutExpired:
-        raise Problem(
+        raise NordgateError(
             f"{words[3]} did not end within {duration(_BOUND)}: is the package mirror there, but silent?"
         ) from None
     if done.returncode == 0:
         return done.stdout
     output = (done.stdout + done.stderr).strip()
     if Said.DISK_FULL.within(output):
-        raise Problem("the disk is full; free some space and bake again.")
+        raise NordgateError("the disk is full; free some space and bake again.")
     tail = "\n    ".join(output.splitlines()[-12:])
-    raise Problem(f"{words[3]} failed with code {done.returncode}; its last words:\n    {tail}")
+    raise NordgateError(f"{words[3]} failed with code {done.returncode}; its last words:\n    {tail}")
 
 
 def run_apart(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> str:
@@ -59,10 +60,12 @@ def run_apart(command: Sequence[str | Path], *, env: Mapping[str, str] | None = 
 def prepare(folder: Path) -> None:
     """See to it that a bake can work here, or say what is missing."""
     if os.geteuid() != 0:
-        raise Problem("baking the image needs root: run it again as root or with sudo.")
+        raise NordgateError("baking the image needs root: run it again as root or with sudo.")
     free = shutil.disk_usage(folder).free >> 20
     if free < _SPACE_MIB:
-        raise Problem(f"baking the image needs {_SPACE_MIB} MiB of free disk space under {folder}, there are {free}.")
+        raise NordgateError(
+            f"baking the image needs {_SPACE_MIB} MiB of free disk space under {folder}, there are {free}."
+        )
     search = os.environ["PATH"] + ":/usr/sbin:/sbin"
     missing = {package for tool, package in TOOLS.items() if not shutil.which(tool, path=search)}
     if not KEYRING.exists():
@@ -74,13 +77,13 @@ def prepare(folder: Path) -> None:
 def _install(packages: list[str]) -> None:
     by_hand = f"install them by hand: {' '.join(packages)}"
     if not shutil.which("apt-get"):
-        raise Problem(f"tools that bake the image are missing and there is no apt-get; {by_hand}.")
+        raise NordgateError(f"tools that bake the image are missing and there is no apt-get; {by_hand}.")
     with phase(f"Install {', '.join(packages)}"):
         settings = {"DEBIAN_FRONTEND": "noninteractive"}
         install = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
         try:
             run(install, env=settings)
-        except Problem:
+        except NordgateError:
             run(["apt-get", "update"], env=settings)
             run(install, env=settings)
 
@@ -99,7 +102,7 @@ def debian_sources(suite: str) -> list[str]:
     found = run(ask)
     if not found:
         # Whose a mirror is, apt knows only after it has fetched its lists.
-        with suppress(Problem):
+        with suppress(NordgateError):
             run(["apt-get", "update"])
             found = run(ask)
     return sources_from(found, suite)

@@ -15,7 +15,8 @@ import stat
 import sys
 from pathlib import Path
 
-from nordgate.console import Problem, phase, run_tool
+from nordgate.console import phase, run_tool
+from nordgate.errors import NordgateError
 from toolchain.debian_host import KEYRING, apt_settings, debian_sources, prepare, run_apart
 from toolchain.locks import hold
 
@@ -41,7 +42,7 @@ _DEVICES = {"null": (1, 3), "zero": (1, 5), "random": (1, 8), "urandom": (1, 9)}
 def unpacked(suite: str) -> Path:
     """The folder that holds that suite's nginx, made if it is not there. Safe to call from several processes."""
     if suite not in SUITES:
-        raise Problem(f'"{suite}" is not one of: {", ".join(SUITES)}.')
+        raise NordgateError(f'"{suite}" is not one of: {", ".join(SUITES)}.')
     packages = (*PACKAGES, *EXTRA.get(suite, ()))
     root = FOLDER / suite
     done = FOLDER / f"{suite}.packages"

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from nordgate.console import Problem, phase
+from nordgate.console import phase
+from nordgate.errors import NordgateError
 from toolchain import contents, python
 from toolchain.paths import GO_MODULES, HOME, VENV
 from toolchain.work import Job, fingerprint, needs_space, run, workshop
@@ -98,7 +99,7 @@ def ensure() -> Path:
     go = place / "go" / "bin" / "go"
     if _version(str(go)) < _NEEDED:
         needed = ".".join(map(str, _NEEDED))
-        raise Problem(
+        raise NordgateError(
             f"Pulumi is built with Go {needed} or newer; install it, or Pulumi itself (README), and try again."
         )
     return go

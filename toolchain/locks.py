@@ -10,7 +10,8 @@ import fcntl
 import time
 from typing import IO, Any
 
-from nordgate.console import Problem, duration, phase
+from nordgate.console import duration, phase
+from nordgate.errors import NordgateError
 
 BOUND = 2 * 3600.0
 """Seconds: what is done under any of these locks has bounds that end it sooner."""
@@ -18,14 +19,14 @@ _PAUSE = 0.1
 
 
 def hold(file: IO[Any], holder: str, within: float = BOUND) -> None:
-    """Lock the open file until it is closed. Raises Problem when `holder`, who has it now, keeps it for too long."""
+    """Lock the open file until it is closed. Raises NordgateError when `holder`, who has it now, keeps it too long."""
     if _locked(file):
         return
     deadline = time.monotonic() + within
     with phase(f"Wait for {holder}"):
         while not _locked(file):
             if time.monotonic() > deadline:
-                raise Problem(
+                raise NordgateError(
                     f"waited {duration(within)} for {holder}, which holds {file.name}: see what it does "
                     f"(`fuser {file.name}` names it), end it, and run this again."
                 )

@@ -7,7 +7,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from nordgate.console import Problem, phase
+from nordgate.console import phase
+from nordgate.errors import NordgateError
 from toolchain import apt, contents
 from toolchain.debian import INSTALLED, UNPACKED
 from toolchain.paths import PACKAGES
@@ -26,7 +27,7 @@ def ready() -> bool:
 def missing() -> list[str]:
     """The packages that this machine lacks."""
     if not shutil.which("dpkg-query"):
-        raise Problem(
+        raise NordgateError(
             "the lab needs Debian 12 or later, and there is no dpkg here; for hypervisors elsewhere use plain `pulumi`."
         )
     names = [package.name for package in INSTALLED]
@@ -40,7 +41,9 @@ def missing() -> list[str]:
 def check() -> None:
     """Refuse at once what could only fail later."""
     if (names := missing()) and os.geteuid() != 0:
-        raise Problem(f"these packages are missing and only root can install them, so use sudo: {' '.join(names)}")
+        raise NordgateError(
+            f"these packages are missing and only root can install them, so use sudo: {' '.join(names)}"
+        )
 
 
 def ensure(lock: int) -> None:

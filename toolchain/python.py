@@ -9,7 +9,8 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from nordgate.console import Problem, phase
+from nordgate.console import phase
+from nordgate.errors import NordgateError
 from toolchain import contents
 from toolchain.paths import CHECKOUT, HOME, VENV
 from toolchain.work import fingerprint, needs_space, run, workshop
@@ -91,7 +92,7 @@ def lock() -> None:
         "Asking the environment", [_PYTHON, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
     ).strip()
     if version != _LOCK_WITH:
-        raise Problem(f"the requirements are locked with Python {_LOCK_WITH}, and .nordgate/venv has {version}.")
+        raise NordgateError(f"the requirements are locked with Python {_LOCK_WITH}, and .nordgate/venv has {version}.")
     with phase("Lock the requirements", usually="2 min"), workshop() as folder:
         project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
         groups = project["dependency-groups"]

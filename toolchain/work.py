@@ -19,7 +19,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from nordgate.console import Problem, duration
+from nordgate.console import duration
+from nordgate.errors import NordgateError
 from toolchain.locks import hold
 from toolchain.paths import HOME
 from toolchain.tool_messages import ENGLISH, Said
@@ -51,10 +52,10 @@ def told_plainly() -> Iterator[None]:
     try:
         yield
     except PermissionError as error:
-        raise Problem(f"{error.filename} belongs to another user; run it as that user, or with sudo.") from error
+        raise NordgateError(f"{error.filename} belongs to another user; run it as that user, or with sudo.") from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise Problem(_FULL) from error
+            raise NordgateError(_FULL) from error
         raise
 
 
@@ -64,7 +65,9 @@ def needs_space(folder: Path, mib: int, what: str) -> None:
         folder = folder.parent
     free = shutil.disk_usage(folder).free >> 20
     if free < mib:
-        raise Problem(f"{what} needs {mib} MiB of free disk space in {folder}, there are {free}; free some first.")
+        raise NordgateError(
+            f"{what} needs {mib} MiB of free disk space in {folder}, there are {free}; free some first."
+        )
 
 
 class Job:
@@ -103,7 +106,7 @@ class Job:
                 process_group=0,
             )
         except FileNotFoundError as error:
-            raise Problem(f"{title} failed: {words[0]} is not installed.") from error
+            raise NordgateError(f"{title} failed: {words[0]} is not installed.") from error
 
     def __enter__(self) -> Job:
         return self
@@ -126,13 +129,13 @@ class Job:
                     self._process.wait(_TO_END)
 
     def finish(self) -> str:
-        """Wait for the tool and return what it printed; a failure is a `Problem`."""
+        """Wait for the tool and return what it printed; a failure is a `NordgateError`."""
         try:
             code = self._process.wait(_BOUND)
         except subprocess.TimeoutExpired:
             self._given_up = True
             goes_on = "; it goes on, and the next run waits for it" if self._lasting else ""
-            raise Problem(
+            raise NordgateError(
                 f"{self._title} did not end within {duration(_BOUND)}: is the network there, but silent?{goes_on}"
             ) from None
         self._output.seek(0)
@@ -155,10 +158,10 @@ def run(
         return job.finish()
 
 
-def failure(title: str, output: str) -> Problem:
+def failure(title: str, output: str) -> NordgateError:
     """One sentence for a tool that failed; all that it said is kept in a file beside."""
     if Said.DISK_FULL.within(output):
-        return Problem(_FULL)
+        return NordgateError(_FULL)
     log = _LOGS / f"{re.sub('[^a-z0-9]+', '-', title.lower()).strip('-')}.txt"
     _LOGS.mkdir(parents=True, exist_ok=True)
     log.write_text(output)
@@ -167,7 +170,7 @@ def failure(title: str, output: str) -> Problem:
     why = next((line for line in said if re.match(r"(E|ERROR|error):", line)), said[-1])
     if Said.NO_NETWORK.within(output):
         why = "it cannot reach what it downloads from; is there a network?"
-    return Problem(f"{title} failed: {why} (all of it: {log})")
+    return NordgateError(f"{title} failed: {why} (all of it: {log})")
 
 
 def fingerprint(*parts: str | Path) -> str:

@@ -13,9 +13,9 @@ from nordgate.cli.render import PLACE, diff, render
 from nordgate.cli.run_smoke import REPORTS, smoke
 from nordgate.cli.summary import after_failure, report, summary
 from nordgate.cli.verify import verify
-from nordgate.console import Problem, phase, run_tool
+from nordgate.console import phase, run_tool
 from nordgate.design.image import declared
-from nordgate.errors import Problem as HostProblem
+from nordgate.errors import NordgateError
 from nordgate.preflight.preflight import connections, failures, preflight, table
 from nordgate.preflight.preflight import summary as preflight_summary
 from nordgate.settings.loader import load_file
@@ -88,8 +88,6 @@ def main() -> int:
     except SettingsError as error:
         print(f"nordgate: {error}", file=sys.stderr)
         return WRONG_USAGE
-    except HostProblem as error:
-        raise Problem(str(error)) from None
 
 
 def _carry_out(verb: str, stack: str, gateway: str) -> int:
@@ -100,7 +98,7 @@ def _carry_out(verb: str, stack: str, gateway: str) -> int:
     if verb == "check":
         # To have been loaded is to be right.
         if gateway and gateway not in settings.gateways:
-            raise Problem(no_gateway(gateway, settings))
+            raise NordgateError(no_gateway(gateway, settings))
         for warning in warnings(stack, settings):
             print(f"nordgate: warning: {told(warning)}", file=sys.stderr)
         return 0

@@ -9,8 +9,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from nordgate.console import Problem, phase
+from nordgate.console import phase
 from nordgate.design.gateway_design import SHUT_DOWN_SECONDS, designs
+from nordgate.errors import NordgateError
 from nordgate.hypervisor import power
 from nordgate.hypervisor.agent import GuestAgent
 from nordgate.hypervisor.connection import pinned
@@ -77,7 +78,7 @@ def no_gateway(name: str, settings: Settings) -> str:
 
 def _hypervisor(settings: Settings, gateway: str) -> Hypervisor:
     if gateway not in settings.gateways:
-        raise Problem(no_gateway(gateway, settings))
+        raise NordgateError(no_gateway(gateway, settings))
     return Hypervisor(settings.hypervisors[settings.gateways[gateway].hypervisor].uri)
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from nordgate.console import Problem
+from nordgate.errors import NordgateError
 from nordgate.settings.stack_files import PROJECT
 
 STATE = Path(".nordgate/state")
@@ -27,15 +27,15 @@ def locks(stack: str) -> list[Path]:
 
 
 def latest(stack: str) -> dict[str, Any]:
-    """What the state says of the stack's last deployment. Raises Problem when the file is not whole."""
+    """What the state says of the stack's last deployment. Raises NordgateError when the file is not whole."""
     found = _looked_at(place(stack))
     if isinstance(found, str):
-        raise Problem(_remedy(stack, found))
+        raise NordgateError(_remedy(stack, found))
     return found
 
 
 def holder(lock: Path) -> dict[str, Any] | None:
-    """Who made a lock; None when the file was cut off. Raises Problem when it cannot be read."""
+    """Who made a lock; None when the file was cut off. Raises NordgateError when it cannot be read."""
     with _told(lock):
         found = _json(lock.read_bytes())
     return found if isinstance(found, dict) else None
@@ -113,4 +113,4 @@ def _told(file: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Problem(f"{file} cannot be read: {error.strerror}. Mend that, or `rm -r {file}`.") from None
+        raise NordgateError(f"{file} cannot be read: {error.strerror}. Mend that, or `rm -r {file}`.") from None

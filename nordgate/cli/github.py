@@ -13,7 +13,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from nordgate.console import Problem, run_tool
+from nordgate.console import run_tool
+from nordgate.errors import NordgateError
 
 MARK = "<!-- nordgate: what changes -->"
 """The first line of the comment: nordgate/cli/review/change_summary.py writes it."""
@@ -68,9 +69,9 @@ def _gh(*words: str) -> str:
     try:
         done = subprocess.run(["gh", "api", *words], capture_output=True, text=True, check=False, timeout=_BOUND)
     except FileNotFoundError:
-        raise Problem("gh not found: install GitHub's command line, or run this where workflows run.") from None
+        raise NordgateError("gh not found: install GitHub's command line, or run this where workflows run.") from None
     if done.returncode:
-        raise Problem(f"gh api: {' '.join(done.stderr.split())}")
+        raise NordgateError(f"gh api: {' '.join(done.stderr.split())}")
     return done.stdout
 
 
@@ -93,7 +94,7 @@ def main() -> None:
     try:
         repository, server, run = (os.environ[f"GITHUB_{name}"] for name in ("REPOSITORY", "SERVER_URL", "RUN_ID"))
     except KeyError as error:
-        raise Problem(f"{error.args[0]} is not set: this is for workflows, which set it.") from None
+        raise NordgateError(f"{error.args[0]} is not set: this is for workflows, which set it.") from None
     page = f"{server}/{repository}/actions/runs/{run}"
     print(comment(repository, arguments.number, text, arguments.preview, page))
 

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from nordgate.cli.checkpoint import STATE, clear_side_files, holder, latest, locks, place
-from nordgate.console import Problem, phase
+from nordgate.console import phase
 from nordgate.design.gateway_design import shared_name
+from nordgate.errors import NordgateError
 from nordgate.hypervisor import power
 from nordgate.hypervisor.virsh import Hypervisor
 from nordgate.machine import derived_uuid
@@ -51,13 +52,14 @@ class Recorded:
 def prepare(stack: str, settings: Settings) -> None:
     """Create the stack if need be, clear the lock of a dead process, and make state and hypervisor agree.
 
-    What a killed run left on the hypervisor is deleted; what is gone from the hypervisor is forgotten. Raises Problem,
-    with what to type, when a file of the state is not whole or cannot be read.
+    What a killed run left on the hypervisor is deleted; what is gone from the hypervisor is forgotten.
+
+    Raises NordgateError, with what to type, when a file of the state is not whole or cannot be read.
     """
     try:
         STATE.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise Problem(f"{STATE} must be a folder that you may write: {error.strerror}.") from None
+        raise NordgateError(f"{STATE} must be a folder that you may write: {error.strerror}.") from None
     clear_dead_locks(stack)
     end_stray_plugins(Path.cwd())
     clear_side_files()
@@ -83,7 +85,7 @@ def prepare(stack: str, settings: Settings) -> None:
 
 
 def clear_dead_locks(stack: str) -> None:
-    """Delete locks whose process is gone. Raises Problem for one that is held.
+    """Delete locks whose process is gone. Raises NordgateError for one that is held.
 
     One that was cut off names nobody: it is held while any pulumi is at work in this checkout.
     """
@@ -92,9 +94,9 @@ def clear_dead_locks(stack: str) -> None:
         pid = found.get("pid", 0) if found else _pulumi_here()
         host = (found or {}).get("hostname", socket.gethostname())
         if host != socket.gethostname():
-            raise Problem(f"stack {stack} is locked by {found}: wait, or run `pulumi cancel --stack {stack}`.")
+            raise NordgateError(f"stack {stack} is locked by {found}: wait, or run `pulumi cancel --stack {stack}`.")
         if _is_pulumi(pid):
-            raise Problem(f"pulumi (process {pid}) is working on stack {stack}: wait for it, or end it.")
+            raise NordgateError(f"pulumi (process {pid}) is working on stack {stack}: wait for it, or end it.")
         lock.unlink()
 
 
@@ -200,11 +202,11 @@ def _pulumi(*words: str, text: str | None = None) -> str:
             timeout=_SECONDS,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        raise Problem(
+        raise NordgateError(
             f"pulumi {' '.join(words[:2])} did not end within {_SECONDS} s: its state lies in {STATE}."
         ) from None
     except FileNotFoundError:
-        raise Problem('pulumi not found: run "make tools".') from None
+        raise NordgateError('pulumi not found: run "make tools".') from None
     if result.returncode:
-        raise Problem(f"pulumi {' '.join(words[:2])}: {' '.join((result.stderr or result.stdout).split())}")
+        raise NordgateError(f"pulumi {' '.join(words[:2])}: {' '.join((result.stderr or result.stdout).split())}")
     return result.stdout

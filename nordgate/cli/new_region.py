@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 from itertools import count
 from pathlib import Path
 
-from nordgate.console import Problem
+from nordgate.errors import NordgateError
 from nordgate.settings.loader import load_file
 from nordgate.settings.settings_error import SettingsError
 from nordgate.settings.stack_files import is_test, region_file, region_names, stack_file, stack_names
@@ -24,21 +24,21 @@ _SECRETS = re.compile(r"^(encryptionsalt|encryptedkey|secretsprovider):.*\n", re
 def new_region(project: Path, name: str, like: str) -> list[Path]:
     """Write the region's file and its two stacks', with a network and entries that are free; the paths written.
 
-    Raises Problem when the name is taken or is none, or when `like` has no such three files.
+    Raises NordgateError when the name is taken or is none, or when `like` has no such three files.
     """
     if not _NAME.fullmatch(name) or name.endswith("-test"):
         rule = 'lower-case letters, digits and "-", a letter first, 20 at most, no "-test"'
-        raise Problem(f'"{name}" is no name for a region: {rule}.')
+        raise NordgateError(f'"{name}" is no name for a region: {rule}.')
     if meaning(name) != name:
-        raise Problem(f'"{name}" is no name for a region: YAML takes the word for something else than text.')
+        raise NordgateError(f'"{name}" is no name for a region: YAML takes the word for something else than text.')
     models = [region_file(like), stack_file(like), stack_file(f"{like}-test")]
     made = [region_file(name), stack_file(name), stack_file(f"{name}-test")]
     for path in made:
         if (project / path).exists():
-            raise Problem(f"{path} is there already.")
+            raise NordgateError(f"{path} is there already.")
     for path in models:
         if not (project / path).exists():
-            raise Problem(f"there is no {path} to go by; choose another model with LIKE=")
+            raise NordgateError(f"there is no {path} to go by; choose another model with LIKE=")
     everything = [load_file(project, stack) for stack in stack_names(project)]
     before = load_file(project, like).network.cidr
     after = _free_network(before, [settings.network.cidr for settings in everything])
@@ -55,9 +55,9 @@ def new_region(project: Path, name: str, like: str) -> list[Path]:
     except SettingsError as error:
         for path in made:
             (project / path).unlink()
-        raise Problem(f"{like} is no model that can be copied as it is:\n{error}") from None
+        raise NordgateError(f"{like} is no model that can be copied as it is:\n{error}") from None
     if name not in region_names(project):
-        raise Problem(f"{region_file(name)} was not written.")
+        raise NordgateError(f"{region_file(name)} was not written.")
     return made
 
 
@@ -100,7 +100,7 @@ def _free_network(model: IPv4Network, taken: list[IPv4Network]) -> IPv4Network:
             return candidate
         if not candidate.is_private:
             break
-    raise Problem(f"no private network of the size of {model} is free above it; write the files by hand.")
+    raise NordgateError(f"no private network of the size of {model} is free above it; write the files by hand.")
 
 
 def _ports(everything: list[Settings]) -> list[int]:

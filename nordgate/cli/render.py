@@ -12,9 +12,8 @@ from pathlib import Path
 from nordgate.cli.review import change_summary
 from nordgate.cli.review.changes import stack_change
 from nordgate.cli.review.rendered import Tree, rendered
-from nordgate.console import Problem
+from nordgate.errors import NordgateError
 from nordgate.settings.loader import load_file
-from nordgate.settings.settings_error import SettingsError
 from nordgate.settings.stack_files import stack_names
 
 PLACE = Path(".nordgate/rendered")
@@ -40,7 +39,7 @@ def render(project: Path, stacks: Sequence[str], output: Path) -> list[Path]:
 def diff(project: Path, base: str) -> str:
     """What changes from where the checkout left `base` to what is in it now, as text; as Markdown in `COMMENT`.
 
-    The other side is rendered by its own code. Raises SettingsError and Problem, which the Markdown then holds.
+    The other side is rendered by its own code. Raises SettingsError and NordgateError, which the Markdown then holds.
     """
     (project / COMMENT).parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -50,7 +49,7 @@ def diff(project: Path, base: str) -> str:
             other = _begin(project, commit, Path(folder))
             after = {stack: rendered(found, stack) for stack, found in settings.items()}
             before = _finish(other, commit, Path(folder))
-    except (Problem, SettingsError) as error:
+    except NordgateError as error:
         (project / COMMENT).write_text(change_summary.failed(str(error)))
         raise
     found = [
@@ -82,12 +81,12 @@ def _finish(process: subprocess.Popen[str], commit: str, folder: Path) -> Mappin
         said, _ = process.communicate(timeout=_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
-        raise Problem(f"rendering {commit[:12]} took more than {_SECONDS} s.") from None
+        raise NordgateError(f"rendering {commit[:12]} took more than {_SECONDS} s.") from None
     if process.returncode:
         why = said.strip().removeprefix("nordgate: ") or "it said nothing"
         if "Traceback (most recent call last)" in why:
             why = why.splitlines()[-1]
-        raise Problem(f"{commit[:12]} cannot be rendered, so nothing can be compared with it:\n{why}")
+        raise NordgateError(f"{commit[:12]} cannot be rendered, so nothing can be compared with it:\n{why}")
     trees = folder / "trees"
     return {
         stack.name: {
@@ -100,5 +99,5 @@ def _finish(process: subprocess.Popen[str], commit: str, folder: Path) -> Mappin
 def _git(project: Path, *words: str) -> str:
     done = subprocess.run(["git", *words], cwd=project, capture_output=True, text=True, check=False, timeout=_SECONDS)
     if done.returncode:
-        raise Problem(f"git {words[0]} {words[1]}: {done.stderr.strip() or 'found nothing'}")
+        raise NordgateError(f"git {words[0]} {words[1]}: {done.stderr.strip() or 'found nothing'}")
     return done.stdout.strip()

@@ -7,21 +7,21 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from nordgate.console import Problem
+from nordgate.errors import NordgateError
 
 _SECONDS = 120
 """For a backend to say what a stack exported."""
 
 
 def outputs(stack: str) -> dict[str, Any]:
-    """The stack's outputs. Raises Problem when Pulumi has none to give."""
+    """The stack's outputs. Raises NordgateError when Pulumi has none to give."""
     words = ["pulumi", "stack", "output", "--json", "--stack", stack]
     try:
         result = subprocess.run(words, capture_output=True, text=True, check=False, timeout=_SECONDS)
     except subprocess.TimeoutExpired:
-        raise Problem(f"{' '.join(words)} did not end within {_SECONDS} s: does the backend answer?") from None
+        raise NordgateError(f"{' '.join(words)} did not end within {_SECONDS} s: does the backend answer?") from None
     if result.returncode:
-        raise Problem(f"stack {stack} has no outputs: {' '.join(result.stderr.split())}")
+        raise NordgateError(f"stack {stack} has no outputs: {' '.join(result.stderr.split())}")
     found: dict[str, Any] = json.loads(result.stdout)
     return found
 

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from nordgate.design.gateway_design import GatewayDesign, designs, image_name, shared_name
 from nordgate.design.image import declared
-from nordgate.errors import Problem as HostProblem
+from nordgate.errors import NordgateError
 from nordgate.hypervisor.agent import GuestAgent
 from nordgate.hypervisor.domain_states import read_state
 from nordgate.hypervisor.virsh import Hypervisor
@@ -63,7 +63,7 @@ def verify(stack: str, settings: Settings) -> int:
                 inside, doubts = compare_guest(agent, design)
                 findings += inside
                 unknown += doubts
-        except HostProblem as problem:
+        except NordgateError as problem:
             unknown.append(str(problem))
         differing = [finding for finding in findings if not finding.agrees]
         console.print(f"{design.domain}: {len(findings)} settings, {len(differing)} differ")

@@ -7,14 +7,14 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from nordgate.errors import Problem
+from nordgate.errors import NordgateError
 
 _DEPLOYING = {"up", "update", "preview", "pre"}
 _PARTLY = re.compile(r"--(target|target-replace|target-dependents|exclude|exclude-dependents)(=.*)?|-[dfry]*[tx]")
 
 
 def refuse_parts(words: Sequence[str] | None = None) -> None:
-    """Raise Problem when only a part of the stack is to be deployed. `words` is the command line of `pulumi`.
+    """Raise NordgateError when only a part of the stack is to be deployed. `words` is the command line of `pulumi`.
 
     Root, seed disk, power and domain of a guest are resources of their own and change together: with one of them held
     back, a guest would lose its disk, or be made while the last one runs.
@@ -24,7 +24,7 @@ def refuse_parts(words: Sequence[str] | None = None) -> None:
         return
     if option := next((word for word in words if _PARTLY.fullmatch(word)), None):
         name = option.partition("=")[0]
-        raise Problem(
+        raise NordgateError(
             f"a stack is deployed whole, so leave out {name}: gateways that have not changed are not touched. To make "
             "one anew: NORDGATE_REBUILD=GATEWAY pulumi up; to delete one: take it out of the stack file. Nothing was "
             "changed."

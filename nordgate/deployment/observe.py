@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from nordgate.deployment.history import Present
 from nordgate.design.gateway_design import GatewayDesign, shared_name
-from nordgate.errors import Problem
+from nordgate.errors import NordgateError
 from nordgate.hypervisor.agent import GuestAgent
 from nordgate.hypervisor.observation import Observed, observe
 from nordgate.hypervisor.virsh import Hypervisor
@@ -21,7 +21,7 @@ REBUILD = "NORDGATE_REBUILD"
 
 
 def now(settings: Settings, designs: Mapping[str, GatewayDesign]) -> dict[str, Present]:
-    """Every gateway as its host and its running guest show it. Raises HypervisorProblem."""
+    """Every gateway as its host and its running guest show it. Raises HypervisorError."""
     by_host = {
         name: [design for design in designs.values() if design.hypervisor == name] for name in settings.hypervisors
     }
@@ -40,7 +40,7 @@ def now(settings: Settings, designs: Mapping[str, GatewayDesign]) -> dict[str, P
 def undeclared(settings: Settings, stack: str) -> dict[str, str]:
     """The stack's guests that are defined on its hosts and that it does not declare: by gateway, the host.
 
-    Raises HypervisorProblem.
+    Raises HypervisorError.
     """
     with ThreadPoolExecutor(max_workers=8) as pool:
         found = {
@@ -84,7 +84,7 @@ def _differs(design: GatewayDesign, seen: Observed) -> list[str]:
     promises = guest_proofs.promises_of(design.smoke_plan, design.name)
     try:
         return guest_proofs.look(GuestAgent(Hypervisor(design.uri), design.domain), promises)
-    except Problem as problem:
+    except NordgateError as problem:
         return [str(problem)]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nordgate.errors import AgentProblem, AgentSilent, DomainStopped, GuestFileMissing, HypervisorProblem
+from nordgate.errors import AgentError, AgentSilentError, DomainStoppedError, GuestFileMissingError, HypervisorError
 from nordgate.hypervisor.libvirt_messages import Said, agent_failure
 from nordgate.hypervisor.virsh import Hypervisor
 
@@ -41,12 +41,12 @@ class GuestAgent:
         try:
             # libvirt's synchronisation with the agent may take as long again as the command itself.
             out = self.hypervisor.virsh(*words, "--cmd", json.dumps(message), timeout=2 * self.timeout + 5)
-        except HypervisorProblem as problem:
+        except HypervisorError as problem:
             raise _translated(str(problem), name, self.domain, problem) from None
         try:
             return json.loads(out)["return"]
         except (ValueError, KeyError, TypeError):
-            raise AgentProblem(f"the guest agent of {self.domain} answers {name} with {out.strip()[:80]!r}.") from None
+            raise AgentError(f"the guest agent of {self.domain} answers {name} with {out.strip()[:80]!r}.") from None
 
     def ping(self) -> None:
         self.command("guest-ping")
@@ -77,7 +77,7 @@ class GuestAgent:
         end, pause = time.monotonic() + timeout, 0.05
         while not (status := self.command("guest-exec-status", pid=pid))["exited"]:
             if time.monotonic() > end:
-                raise AgentProblem(f"{command[0]} did not end in the guest {self.domain} within {timeout:.0f} s.")
+                raise AgentError(f"{command[0]} did not end in the guest {self.domain} within {timeout:.0f} s.")
             time.sleep(pause)
             pause = min(1.0, pause * 2)
         return Completed(
@@ -94,20 +94,20 @@ class GuestAgent:
         self.command("guest-ssh-remove-authorized-keys", username=user, keys=list(keys))
 
 
-def _translated(said: str, command: str, domain: str, problem: HypervisorProblem) -> Exception:
+def _translated(said: str, command: str, domain: str, problem: HypervisorError) -> Exception:
     """libvirt's words, sorted by what the caller can do about them."""
     agent, words = f"the guest agent of {domain}", said.rsplit(": ", 1)[-1]
     if Said.AGENT_REFUSES.within(said):
-        return AgentProblem(f"{agent} refuses {command}: {words}.")
+        return AgentError(f"{agent} refuses {command}: {words}.")
     if Said.NO_AGENT_CHANNEL.within(said):
-        return AgentProblem(f"the domain {domain} has no guest agent channel.")
+        return AgentError(f"the domain {domain} has no guest agent channel.")
     if Said.AGENT_SILENT.within(said):
-        return AgentSilent(f"{agent} does not answer: {words}.")
+        return AgentSilentError(f"{agent} does not answer: {words}.")
     if Said.DOMAIN_STOPPED.within(said):
-        return DomainStopped(f"the domain {domain} does not run.")
+        return DomainStoppedError(f"the domain {domain} does not run.")
     reason = agent_failure(said, command)
     if not reason:
         return problem
     missing = command == "guest-file-open" and Said.NO_GUEST_FILE.within(reason)
-    kind = GuestFileMissing if missing else AgentProblem
+    kind = GuestFileMissingError if missing else AgentError
     return kind(f"{agent} fails {command}: {reason.rstrip('.')}.")

@@ -7,7 +7,7 @@ import shlex
 import subprocess
 from collections.abc import Sequence
 
-from nordgate.errors import HypervisorProblem
+from nordgate.errors import HypervisorError
 from nordgate.hypervisor.connection import SILENT_SECONDS, Connection, read_uri
 from nordgate.hypervisor.libvirt_messages import ENGLISH, Said, ssh_reason
 
@@ -27,12 +27,10 @@ class HostCommands:
         return self.connection.way != "libvirt only"
 
     def run(self, command: Sequence[str], stdin: str = "", timeout: float = 20) -> str:
-        """What the command prints. Raises HypervisorProblem when it cannot be run, fails or does not end."""
+        """What the command prints. Raises HypervisorError when it cannot be run, fails or does not end."""
         where = self.connection
         if not self.possible:
-            raise HypervisorProblem(
-                f"{where.transport} leads to the libvirt of {where.host} only, not to a shell there."
-            )
+            raise HypervisorError(f"{where.transport} leads to the libvirt of {where.host} only, not to a shell there.")
         words = list(command)
         if where.way == "ssh":
             words = ["ssh", *where.ssh_options, "--", where.login, shlex.join(command)]
@@ -43,15 +41,15 @@ class HostCommands:
                 env={**os.environ, **ENGLISH},
             )  # fmt: skip
         except FileNotFoundError:
-            raise HypervisorProblem(f"{words[0]} is not on PATH of this machine.") from None
+            raise HypervisorError(f"{words[0]} is not on PATH of this machine.") from None
         except subprocess.TimeoutExpired:
-            raise HypervisorProblem(f"{command[0]} on {place} did not end within {timeout:.0f} s.") from None
+            raise HypervisorError(f"{command[0]} on {place} did not end within {timeout:.0f} s.") from None
         if done.returncode == 0:
             return done.stdout
         if where.way == "ssh" and done.returncode == SSH_FAILED:
-            raise HypervisorProblem(ssh_sentence(where, done.stderr))
+            raise HypervisorError(ssh_sentence(where, done.stderr))
         said = done.stderr.strip().splitlines()
-        raise HypervisorProblem(
+        raise HypervisorError(
             f"{command[0]} on {place} failed with code {done.returncode}: {said[-1] if said else 'it said nothing'}."
         )
 

@@ -9,7 +9,7 @@ import contextlib
 import sys
 from pathlib import Path
 
-from nordgate.errors import Problem
+from nordgate.errors import NordgateError
 from nordgate.hypervisor.pools import Volume, bytes_of, delete
 from nordgate.hypervisor.virsh import Hypervisor
 
@@ -24,7 +24,7 @@ class Image(Volume):
 
 
 def store(image: Image) -> str:
-    """See to it that the volume is there; its path on the host. Raises HypervisorProblem, with nothing left half made.
+    """See to it that the volume is there; its path on the host. Raises HypervisorError, with nothing left half made.
 
     One that is as long as the file is there already. A shorter one is what a killed run left, and is made again.
     """
@@ -42,9 +42,9 @@ def store(image: Image) -> str:
             hypervisor.virsh("vol-upload", image.name, image.file, "--pool", image.pool, timeout=60 + size / _SLOWEST)
             hypervisor.refresh_pool(image.pool)
             if (there := bytes_of(image, "physical")) != size:
-                raise Problem(f"{image.name} has {there} bytes in pool {image.pool}, and {size} were sent.")
-        except Problem:
-            with contextlib.suppress(Problem):  # the first reason is the one to tell
+                raise NordgateError(f"{image.name} has {there} bytes in pool {image.pool}, and {size} were sent.")
+        except NordgateError:
+            with contextlib.suppress(NordgateError):  # the first reason is the one to tell
                 delete(image)
             raise
     return hypervisor.virsh("vol-path", image.name, "--pool", image.pool).strip()

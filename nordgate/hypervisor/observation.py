@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
-from nordgate.errors import HypervisorProblem, Problem
+from nordgate.errors import HypervisorError, NordgateError
 from nordgate.hypervisor.agent import GuestAgent
 from nordgate.hypervisor.libvirt_messages import Said
 from nordgate.hypervisor.virsh import Hypervisor
@@ -33,7 +33,7 @@ class Observed:
 
 
 def observe(uri: str, domains: Collection[str], pools: Collection[str], sized: Iterable[tuple[str, str]]) -> Observed:
-    """The machine behind a URI, which of these domains it has, and what is in these pools. Raises HypervisorProblem.
+    """The machine behind a URI, which of these domains it has, and what is in these pools. Raises HypervisorError.
 
     `sized` are the pool and name of the volumes whose sizes are wanted.
     """
@@ -54,14 +54,14 @@ def boot_id(hypervisor: Hypervisor, domain: str) -> str | None:
     """What the kernel of a guest calls its present boot; None when the guest does not say."""
     try:
         return GuestAgent(hypervisor, domain, timeout=5).read_file(_BOOT_ID).decode().strip()
-    except Problem:
+    except NordgateError:
         return None
 
 
 def _folder(hypervisor: Hypervisor, pool: str) -> str | None:
     try:
         xml = hypervisor.virsh("pool-dumpxml", pool)
-    except HypervisorProblem as problem:
+    except HypervisorError as problem:
         if Said.NO_POOL.within(problem):
             return None
         raise
@@ -78,7 +78,7 @@ def _volumes(hypervisor: Hypervisor, pool: str) -> list[str]:
     try:
         hypervisor.refresh_pool(pool, within=60)
         return [line.split()[0] for line in hypervisor.virsh("vol-list", pool).splitlines() if line.strip()]
-    except HypervisorProblem as problem:
+    except HypervisorError as problem:
         if Said.NO_POOL.within(problem) or Said.POOL_INACTIVE.within(problem):
             return []
         raise

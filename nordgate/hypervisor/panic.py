@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Sequence
 
-from nordgate.errors import HypervisorProblem
+from nordgate.errors import HypervisorError
 from nordgate.hypervisor.virsh import Hypervisor
 
 PANICKED = (
@@ -45,7 +45,7 @@ class PanicWatch:
         self._next = time.monotonic() + self._every
         try:
             log = self._hypervisor.look(self._domain).console_log
-        except HypervisorProblem:
+        except HypervisorError:
             return None  # whoever waits finds out why
         now = self._hypervisor.console_tail(log) if log else []
         before, self._before = self._before, now

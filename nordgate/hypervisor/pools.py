@@ -19,13 +19,13 @@ class Volume(Request):
 def bytes_of(volume: Volume, what: Literal["capacity", "physical"]) -> int | None:
     """In bytes, as its guest sees it or as its file is long; None when there is no such volume.
 
-    Raises HypervisorProblem when libvirt cannot be asked.
+    Raises HypervisorError when libvirt cannot be asked.
     """
     found = Hypervisor(volume.uri).volume(volume.pool, volume.name)
     return None if found is None else int(found.findtext(what, "0"))
 
 
 def delete(volume: Volume) -> None:
-    """Delete it; nothing to do if it is gone. Raises HypervisorProblem."""
+    """Delete it; nothing to do if it is gone. Raises HypervisorError."""
     if bytes_of(volume, "capacity") is not None:
         Hypervisor(volume.uri).virsh("vol-delete", volume.name, "--pool", volume.pool, timeout=120)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-from nordgate.errors import DomainStopped, HypervisorProblem
+from nordgate.errors import DomainStoppedError, HypervisorError
 from nordgate.hypervisor.domain_states import Remedy, State, read_state
 from nordgate.hypervisor.libvirt_messages import Said
 from nordgate.hypervisor.requests import Request
@@ -35,7 +35,7 @@ def state(hypervisor: Hypervisor, domain: str) -> State | None:
     """The domain's state and the reason for it; None when there is no such domain."""
     try:
         return read_state(hypervisor.virsh("domstate", domain, "--reason"))
-    except HypervisorProblem as problem:
+    except HypervisorError as problem:
         if Said.NO_DOMAIN.within(problem):
             return None
         raise
@@ -45,16 +45,16 @@ def bring_back(hypervisor: Hypervisor, domain: str) -> None:
     """Have the domain run, whatever state it is in.
 
     One that is shut off is started, one that is paused is resumed, one that sleeps is woken; one that has crashed, or
-    that this does not help, is cut off and started. Raises HypervisorProblem with libvirt's reason when it cannot be
-    started, and DomainStopped when there is none, or when it stays as it is.
+    that this does not help, is cut off and started. Raises HypervisorError with libvirt's reason when it cannot be
+    started, and DomainStoppedError when there is none, or when it stays as it is.
     """
     tried: list[Remedy] = []
     words = ""
     while (now := _settled(hypervisor, domain)) is None or not now.runs:
         if now is None:
-            raise DomainStopped(f"there is no domain {domain} at {hypervisor.label}.")
+            raise DomainStoppedError(f"there is no domain {domain} at {hypervisor.label}.")
         if now.passes and not now.ends:
-            raise DomainStopped(
+            raise DomainStoppedError(
                 f"the domain {domain} has been {now} for {_PASSES_WITHIN:.0f} s: look on its host for what does that "
                 "(`virsh domjobinfo`), and deploy when it has ended."
             )
@@ -62,11 +62,11 @@ def bring_back(hypervisor: Hypervisor, domain: str) -> None:
         if tried.count(remedy) == _ATTEMPTS and remedy in ("resume", "dompmwakeup") and now.reason != "I/O error":
             remedy = "destroy"
         if tried.count(remedy) == _ATTEMPTS:
-            raise DomainStopped(f"the domain {domain} stays {now}, whatever is tried{words}.{_advice(now)}")
+            raise DomainStoppedError(f"the domain {domain} stays {now}, whatever is tried{words}.{_advice(now)}")
         tried.append(remedy)
         try:
             _apply(hypervisor, domain, remedy, now)
-        except HypervisorProblem as problem:
+        except HypervisorError as problem:
             if remedy == "start":
                 raise
             words = f": {str(problem).rstrip('.')}"
@@ -83,7 +83,7 @@ def shut_down(guest: Guest) -> bool:
     if now and now.remedy in ("resume", "dompmwakeup"):
         try:
             _apply(hypervisor, domain, now.remedy, now)
-        except HypervisorProblem as problem:
+        except HypervisorError as problem:
             print(f"{domain} is {now} and does not go on: {problem}", file=sys.stderr)
     began, pressed = time.monotonic(), 0.0
     while (now := state(hypervisor, domain)) and not now.off:
@@ -106,7 +106,7 @@ def cut_off(hypervisor: Hypervisor, domain: str) -> bool:
     """End a domain at once; False if there was nothing to end any more."""
     try:
         hypervisor.virsh("destroy", domain, timeout=60)
-    except HypervisorProblem:
+    except HypervisorError:
         # It may have stopped by itself, just now.
         if (now := state(hypervisor, domain)) is None or now.off:
             return False
@@ -125,7 +125,7 @@ def undefine(hypervisor: Hypervisor, domain: str) -> None:
     """Delete a domain that is shut off, with what libvirt keeps of it; nothing to do if it is gone."""
     try:
         hypervisor.virsh("undefine", domain, "--nvram", "--managed-save", "--snapshots-metadata", timeout=60)
-    except HypervisorProblem:
+    except HypervisorError:
         if state(hypervisor, domain) is not None:
             raise
 
@@ -139,10 +139,10 @@ def _settled(hypervisor: Hypervisor, domain: str) -> State | None:
 
 
 def _apply(hypervisor: Hypervisor, domain: str, remedy: Remedy, now: State) -> None:
-    """Try one remedy for the state `now`, and wait until it shows. Raises HypervisorProblem when it is refused."""
+    """Try one remedy for the state `now`, and wait until it shows. Raises HypervisorError when it is refused."""
     try:
         hypervisor.virsh(remedy, domain, timeout=60)
-    except HypervisorProblem:
+    except HypervisorError:
         # Somebody else, or the guest itself, may have been faster.
         if state(hypervisor, domain) == now:
             raise
@@ -161,6 +161,6 @@ def _press(hypervisor: Hypervisor, domain: str) -> None:
     for mode in ("agent", "acpi"):
         try:
             hypervisor.virsh("shutdown", domain, "--mode", mode)
-        except HypervisorProblem:
+        except HypervisorError:
             continue
         return

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from nordgate.errors import Problem
+from nordgate.errors import NordgateError
 
 VERSION = 1
 """Of the requests that this program understands; one that does not say has the first."""
@@ -30,14 +30,16 @@ Kind = TypeVar("Kind", bound=Request)
 
 
 def read(kind: type[Kind], verb: str, text: str) -> Kind:
-    """The request in `text`. Raises Problem when it is damaged, or of a later version than this program knows."""
+    """The request in `text`. Raises NordgateError when it is damaged, or of a later version than this program knows."""
     try:
         document = json.loads(text)
         version = document.get("version", 1)
     except (ValueError, AttributeError):
-        raise Problem(f"the request to {verb} is no JSON object but {text[:80]!r}: look at it in the state.") from None
+        raise NordgateError(
+            f"the request to {verb} is no JSON object but {text[:80]!r}: look at it in the state."
+        ) from None
     if isinstance(version, int) and version > VERSION:
-        raise Problem(
+        raise NordgateError(
             f"the request to {verb} is of version {version}, recorded by a later program than this, which knows "
             f"{VERSION}: run the checkout that the stack was deployed with last."
         )
@@ -45,6 +47,6 @@ def read(kind: type[Kind], verb: str, text: str) -> Kind:
         return kind.model_validate(document)
     except ValidationError as error:
         places = ", ".join(dict.fromkeys(".".join(map(str, found["loc"])) for found in error.errors()))
-        raise Problem(
+        raise NordgateError(
             f"the request to {verb} is damaged: {places} missing or wrong in {text[:200]!r}. Look at it in the state."
         ) from None

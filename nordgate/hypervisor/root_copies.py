@@ -19,7 +19,7 @@ class Copy(Volume):
 
 
 def copy(wanted: Copy) -> None:
-    """Make the volume. One of that name is what a killed run left, and is made again. Raises HypervisorProblem.
+    """Make the volume. One of that name is what a killed run left, and is made again. Raises HypervisorError.
 
     It stays empty where the image is: libvirt does not allocate when it converts.
     """

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nordgate.errors import Problem
+from nordgate.errors import NordgateError
 from nordgate.hypervisor import images, pools, power, root_copies, volumes
 from nordgate.hypervisor.requests import Request, read
 
@@ -29,9 +29,9 @@ VERBS: Mapping[str, tuple[type[Request], Callable[[Any], str | None]]] = {
 
 
 def main(verb: str, text: str) -> None:
-    """Carry out one verb; a volume's path goes to the standard output. Raises Problem."""
+    """Carry out one verb; a volume's path goes to the standard output. Raises NordgateError."""
     if verb not in VERBS:
-        raise Problem(f"there is no verb {verb!r}.\n{__doc__}")
+        raise NordgateError(f"there is no verb {verb!r}.\n{__doc__}")
     kind, carry_out = VERBS[verb]
     if found := carry_out(read(kind, verb, text)):
         print(found)

@@ -16,7 +16,7 @@ from urllib.parse import quote as url_quote
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
-from nordgate.errors import DomainStopped, HypervisorProblem, LibvirtUnreached
+from nordgate.errors import DomainStoppedError, HypervisorError, LibvirtUnreachableError
 from nordgate.hypervisor.connection import read_uri
 from nordgate.hypervisor.domain_states import read_state
 from nordgate.hypervisor.host_commands import HostCommands, ssh_sentence
@@ -65,7 +65,7 @@ class Hypervisor:
         return ["virsh", *(["-c", uri] if uri else []), *words], environment
 
     def virsh(self, *words: str, timeout: float = 20) -> str:
-        """The output of one virsh command; a failure is a HypervisorProblem with libvirt's own words."""
+        """The output of one virsh command; a failure is a HypervisorError with libvirt's own words."""
         command, environment = self.command("-q", *words)
         try:
             done = subprocess.run(
@@ -73,19 +73,19 @@ class Hypervisor:
                 env=environment, stdin=subprocess.DEVNULL, check=False,
             )  # fmt: skip
         except FileNotFoundError:
-            raise HypervisorProblem("virsh is not on PATH: install the package libvirt-clients.") from None
+            raise HypervisorError("virsh is not on PATH: install the package libvirt-clients.") from None
         except subprocess.TimeoutExpired:
-            raise HypervisorProblem(f"{self.label} does not answer virsh within {timeout:.0f} s.") from None
+            raise HypervisorError(f"{self.label} does not answer virsh within {timeout:.0f} s.") from None
         if done.returncode == 0:
             return done.stdout
         said = libvirt_message(done.stderr)
         unreached = Said.UNREACHED.within(said)
         of_ssh = Said.SERVER_SILENT.within(done.stderr) or (unreached and Said.LINE_BROKEN.within(said))
         if of_ssh and (where := read_uri(self.label)).transport == "ssh":
-            raise HypervisorProblem(ssh_sentence(where, done.stderr))
+            raise HypervisorError(ssh_sentence(where, done.stderr))
         if unreached:
-            raise LibvirtUnreached(f"cannot reach libvirt at {self.label}: {said.split(': ', 1)[-1]}")
-        raise HypervisorProblem(said)
+            raise LibvirtUnreachableError(f"cannot reach libvirt at {self.label}: {said.split(': ', 1)[-1]}")
+        raise HypervisorError(said)
 
     def refresh_pool(self, pool: str, within: float = _WRITTEN_WITHIN) -> None:
         """Have libvirt look at what lies in the pool. While a volume is written it refuses, and is asked again."""
@@ -94,11 +94,11 @@ class Hypervisor:
             try:
                 self.virsh("pool-refresh", pool, timeout=60)
                 return
-            except HypervisorProblem as problem:
+            except HypervisorError as problem:
                 if not Said.POOL_WRITTEN.within(problem):
                     raise
                 if time.monotonic() > deadline:
-                    raise HypervisorProblem(
+                    raise HypervisorError(
                         f"the pool {pool} at {self.label} has been written to for {within:.0f} s: see there which "
                         f"upload or copy does not end. {problem}"
                     ) from None
@@ -108,28 +108,28 @@ class Hypervisor:
         """What libvirt knows of a volume; None when there is no such volume, or no such pool."""
         try:
             xml = self.virsh("vol-dumpxml", name, "--pool", pool)
-        except HypervisorProblem as problem:
+        except HypervisorError as problem:
             if Said.NO_VOLUME.within(problem) or Said.NO_POOL.within(problem):
                 return None
             raise
         return ElementTree.fromstring(xml)  # noqa: S314 - libvirt wrote it
 
     def look(self, domain: str) -> DomainView:
-        """How the domain is now; raises DomainStopped, with the state and its reason, if it does not run."""
+        """How the domain is now; raises DomainStoppedError, with the state and its reason, if it does not run."""
         try:
             out = self.virsh(f"domstate --domain {quote(domain)} --reason; dumpxml --domain {quote(domain)}")
-        except HypervisorProblem as problem:
+        except HypervisorError as problem:
             if Said.NO_DOMAIN.within(problem):
-                raise DomainStopped(f"there is no domain {domain} at {self.label}.") from None
+                raise DomainStoppedError(f"there is no domain {domain} at {self.label}.") from None
             raise
         said, _, xml = out.partition("<domain")
         state = read_state(said)
         if not (state.runs or state.passes):
-            raise DomainStopped(f"the domain {domain} does not run: it is {state}.")
+            raise DomainStoppedError(f"the domain {domain} does not run: it is {state}.")
         tree = ElementTree.fromstring("<domain" + xml)  # noqa: S314 - libvirt wrote it
         channel = tree.find(f"devices/channel/target[@name='{AGENT_CHANNEL}']")
         if channel is None:
-            raise HypervisorProblem(f"the domain {domain} has no guest agent channel ({AGENT_CHANNEL}).")
+            raise HypervisorError(f"the domain {domain} has no guest agent channel ({AGENT_CHANNEL}).")
         return DomainView(channel.get("state") == "connected", _console_log(tree))
 
     def console_tail(self, path: str, lines: int = 30) -> list[str]:
@@ -142,7 +142,7 @@ class Hypervisor:
             return _local_tail(path)
         try:
             return host.run(["tail", "-c", str(_TAIL_BYTES), path])
-        except HypervisorProblem as problem:
+        except HypervisorError as problem:
             return f"(the console log {path} cannot be read: {problem})"
 
 

@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from nordgate.errors import AgentSilent, HypervisorProblem, Problem
+from nordgate.errors import AgentSilentError, HypervisorError, NordgateError
 from nordgate.hypervisor import power
 from nordgate.hypervisor.agent import GuestAgent
 from nordgate.hypervisor.domain_states import State
@@ -49,7 +49,7 @@ def create(volume: DataVolume) -> str:
     hypervisor.refresh_pool(volume.pool)
     if bytes_of(volume, "capacity") is not None:
         if not _empty(hypervisor, volume):
-            raise Problem(
+            raise NordgateError(
                 f"{volume.name} is in pool {volume.pool} already and carries data, and this stack does not know it: "
                 'nothing was changed. See "A data volume that the stack does not know" in docs/operations.md.'
             )
@@ -70,13 +70,15 @@ def grow(volume: DataVolume) -> str:
     hypervisor.refresh_pool(volume.pool)
     there = bytes_of(volume, "capacity")
     if there is None:
-        raise Problem(f"{volume.name} is not in pool {volume.pool} any more: it is not made anew, for it had data.")
+        raise NordgateError(
+            f"{volume.name} is not in pool {volume.pool} any more: it is not made anew, for it had data."
+        )
     path = hypervisor.virsh("vol-path", volume.name, "--pool", volume.pool).strip()
     if path.startswith("/dev/"):
         # A logical volume is larger than declared where LVM has rounded up; the program has compared what was declared.
         there = _extend(volume, path) if volume.bytes > there else there
     elif volume.bytes < there:
-        raise Problem(
+        raise NordgateError(
             f"{volume.name} has {there >> 20} MiB and {volume.bytes >> 20} are declared: a data volume is never "
             "shrunk. Declare the larger size again."
         )
@@ -86,9 +88,9 @@ def grow(volume: DataVolume) -> str:
         there = volume.bytes
     try:
         _grow_in_guest(hypervisor, volume, path, there)
-    except Problem as problem:
+    except NordgateError as problem:
         if _live(hypervisor, volume.domain):
-            raise Problem(
+            raise NordgateError(
                 f"{volume.name} has {there >> 20} MiB now, and the guest does not use all of it yet: {problem} "
                 "Deploy again, or restart the guest (`make stop`, `make start`): both go on from here."
             ) from None
@@ -104,8 +106,8 @@ def _extend(volume: DataVolume, path: str) -> int:
     words = ["sh", "-c", EXTEND, "sh", f"{volume.bytes}b", path]
     try:
         HostCommands(volume.uri).run(words, timeout=60)
-    except HypervisorProblem as problem:
-        raise Problem(
+    except HypervisorError as problem:
+        raise NordgateError(
             f"{volume.name} is a logical volume, which libvirt cannot grow and this login may not: {problem} As root "
             f"on that host: `lvextend --size {volume.bytes}b {path}`. Then deploy again, which goes on from there."
         ) from None
@@ -114,7 +116,7 @@ def _extend(volume: DataVolume, path: str) -> int:
 
 
 def _grow_in_guest(hypervisor: Hypervisor, volume: DataVolume, path: str, size: int) -> None:
-    """Have a guest that runs see the whole volume, and its file system fill it. Raises Problem."""
+    """Have a guest that runs see the whole volume, and its file system fill it. Raises NordgateError."""
     now = _live(hypervisor, volume.domain)
     if not now:
         return
@@ -126,12 +128,12 @@ def _grow_in_guest(hypervisor: Hypervisor, volume: DataVolume, path: str, size: 
         try:
             done = agent.exec(["/bin/bash", "-c", _GROW_FILE_SYSTEM], timeout=300)
             break
-        except AgentSilent:
+        except AgentSilentError:
             if time.monotonic() > end:
                 raise
             time.sleep(1)
     if done.exit_code != 0:
-        raise Problem(done.stderr.decode(errors="replace").strip())
+        raise NordgateError(done.stderr.decode(errors="replace").strip())
 
 
 def _live(hypervisor: Hypervisor, domain: str) -> State | None:

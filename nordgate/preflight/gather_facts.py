@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from shlex import quote
 
-from nordgate.errors import HypervisorProblem, LibvirtUnreached
+from nordgate.errors import HypervisorError, LibvirtUnreachableError
 from nordgate.hypervisor.host_commands import HostCommands
 from nordgate.hypervisor.virsh import Hypervisor
 from nordgate.preflight.demands import HostDemand
@@ -20,12 +20,12 @@ BOUND = 15
 
 
 def survey(demand: HostDemand) -> HostFacts:
-    """What there is on the host. Raises HypervisorProblem when its libvirt cannot be asked."""
+    """What there is on the host. Raises HypervisorError when its libvirt cannot be asked."""
     try:
         return _survey(demand)
-    except LibvirtUnreached:
+    except LibvirtUnreachableError:
         if other := _another_command(demand.uri):
-            raise HypervisorProblem(other) from None
+            raise HypervisorError(other) from None
         raise
 
 
@@ -66,7 +66,7 @@ def _another_command(uri: str) -> str | None:
     try:
         if _ECHO in commands.run(["echo", _ECHO], timeout=BOUND):
             return None
-    except HypervisorProblem:
+    except HypervisorError:
         pass  # virsh was let in just now: what failed is the command
     return (
         f"{commands.connection.host} runs another command than it is asked for: see ForceCommand in its sshd_config, "
@@ -89,5 +89,5 @@ def _probe(demand: HostDemand) -> tuple[dict[str, str] | None, str]:
     words.append(demand.bridge or demand.open_vswitch or demand.macvtap or "-")
     try:
         return split(commands.run(words, PROBE.read_text(), timeout=BOUND)), ""
-    except HypervisorProblem as problem:
+    except HypervisorError as problem:
         return None, str(problem).rstrip(".")

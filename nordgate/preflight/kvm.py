@@ -16,7 +16,7 @@ import tempfile
 import time
 from xml.sax.saxutils import escape, quoteattr
 
-from nordgate.errors import HypervisorProblem
+from nordgate.errors import HypervisorError
 from nordgate.hypervisor.virsh import Hypervisor
 from nordgate.preflight.demands import Finding, State
 
@@ -54,7 +54,7 @@ def boots(hypervisor: Hypervisor, name: str, accelerator: str, cpu_mode: str, bo
         file.flush()
         try:
             said, ended = _listen(hypervisor, file.name, bound)
-        except HypervisorProblem as problem:
+        except HypervisorError as problem:
             return Finding(f"{accelerator} boots", str(problem), _WANTED, State.FAIL)
     took = time.monotonic() - started
     if _SPOKEN in said:
@@ -73,7 +73,7 @@ def _listen(hypervisor: Hypervisor, file: str, bound: float) -> tuple[bytes, boo
         )
     except FileNotFoundError:
         os.close(ours)
-        raise HypervisorProblem("virsh is not on PATH: install the package libvirt-clients.") from None
+        raise HypervisorError("virsh is not on PATH: install the package libvirt-clients.") from None
     finally:
         os.close(terminal)
     said, ended, end = b"", False, time.monotonic() + bound

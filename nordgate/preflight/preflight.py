@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nordgate.design.gateway_design import GatewayDesign, design, image_name, shared_name
 from nordgate.design.image import VerifiedImage
-from nordgate.errors import HypervisorProblem
+from nordgate.errors import HypervisorError
 from nordgate.hypervisor.virsh import Hypervisor
 from nordgate.machine import derived_uuid, requires
 from nordgate.machine.profile import PAGE_BYTES
@@ -67,12 +67,12 @@ def connections(settings: Settings) -> Report:
 def _connection(uri: str) -> Finding:
     try:
         Hypervisor(uri).virsh("version")
-    except HypervisorProblem as problem:
+    except HypervisorError as problem:
         return _no_answer(problem)
     return reached(plugin(), uri, "")
 
 
-def _no_answer(problem: HypervisorProblem) -> Finding:
+def _no_answer(problem: HypervisorError) -> Finding:
     return Finding("connection", str(problem).rstrip("."), "an answer", State.FAIL)
 
 
@@ -174,7 +174,7 @@ def _host(demand: HostDemand, stack: str, project: Path | None) -> tuple[list[Fi
         findings.insert(1, reached(plugin(), demand.uri, facts.system))
         if project and demand.accelerator == "kvm" and not failures({demand.host: findings}):
             findings.append(_kvm(demand, stack, project / _PROVED, facts.boot))
-    except HypervisorProblem as problem:
+    except HypervisorError as problem:
         return [_no_answer(problem)], None
     return findings, facts.boot
 

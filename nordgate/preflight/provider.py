@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
-from nordgate.errors import HypervisorProblem
+from nordgate.errors import HypervisorError
 from nordgate.hypervisor.connection import Connection, read_uri
 from nordgate.hypervisor.host_commands import HostCommands
 from nordgate.preflight.demands import Finding, State
@@ -52,7 +52,7 @@ def reached(program: Path, uri: str, system: str, bound: float = BOUND) -> Findi
             if said := provider.configure(uri, bound):
                 return Finding(_SUBJECT, explain(read_uri(uri), said, *_circumstances(uri)), _WANTED, State.FAIL)
             other = provider.system(bound)
-    except HypervisorProblem as problem:
+    except HypervisorError as problem:
         return Finding(_SUBJECT, str(problem).rstrip("."), _WANTED, State.FAIL)
     if system and other and other.lower() != system.lower():
         found = (
@@ -88,7 +88,7 @@ class _Provider:
             self._provider.Configure(request, timeout=bound)
         except self._failure as failure:
             if failure.code() is self._too_late:
-                raise HypervisorProblem(f"libvirt at {uri} did not answer the provider within {bound:.0f} s") from None
+                raise HypervisorError(f"libvirt at {uri} did not answer the provider within {bound:.0f} s") from None
             return _words(failure.details() or "")
         return ""
 
@@ -145,10 +145,10 @@ def _port(output: IO[bytes], bound: float) -> int:
     text, end = b"", time.monotonic() + bound
     while not text.endswith(b"\n"):
         if not select.select([output], [], [], max(0.0, end - time.monotonic()))[0]:
-            raise HypervisorProblem(f"the plugin did not start within {bound:.0f} s")
+            raise HypervisorError(f"the plugin did not start within {bound:.0f} s")
         part = os.read(output.fileno(), 64)
         if not part:
-            raise HypervisorProblem("the plugin ended at once: `make tools` looks after it")
+            raise HypervisorError("the plugin ended at once: `make tools` looks after it")
         text += part
     return int(text)
 
@@ -175,5 +175,5 @@ def _socket_state(uri: str) -> str:
     look = ["sh", "-c", _SOCKET_STATE, "sh", commands.connection.socket or DEFAULT_SOCKET]
     try:
         return commands.run(look, timeout=_LOOK).strip()
-    except HypervisorProblem:
+    except HypervisorError:
         return ""

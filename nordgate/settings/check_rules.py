@@ -8,7 +8,7 @@ from math import ceil
 from cloudinit import GatewaySettings
 from cloudinit.locations import HEALTH_CHECK, answering
 from cloudinit.routing import Route
-from cloudinit.violations import Problem
+from cloudinit.violations import Violation
 from nordgate.settings.hardware import Hardware
 from nordgate.settings.smoke_settings import Smoke, timeout_seconds
 from nordgate.settings.stack_files import is_test
@@ -23,7 +23,7 @@ _FASTEST_BOOT, _FASTEST_EMULATED_BOOT, _FASTEST_INSTALLATION = 5.0, 20.0, 10.0
 """Seconds that no guest has ever been faster than: a third of what was measured."""
 
 
-def budgets_can_be_met(smoke: Smoke, round_trips: RoundTrips) -> Iterator[Problem]:
+def budgets_can_be_met(smoke: Smoke, round_trips: RoundTrips) -> Iterator[Violation]:
     least = round_trips.gateways + round_trips.upstreams
     for name, value in smoke.budget.percentiles.items():
         if value < least:
@@ -31,10 +31,10 @@ def budgets_can_be_met(smoke: Smoke, round_trips: RoundTrips) -> Iterator[Proble
                 f"{shown(value)} can never be met: the round trips alone take {shown(least)} "
                 f"(roundTrips: {shown(round_trips.gateways)} to the gateways, {shown(round_trips.upstreams)} onwards)"
             )
-            yield Problem(("smoke", "budget", name), shown(value), rule)
+            yield Violation(("smoke", "budget", name), shown(value), rule)
 
 
-def budgets_leave_the_way_from_other_regions(smoke: Smoke, round_trips: RoundTrips) -> Iterator[Problem]:
+def budgets_leave_the_way_from_other_regions(smoke: Smoke, round_trips: RoundTrips) -> Iterator[Violation]:
     for name, vantage in smoke.vantages.items():
         expected = round_trips.regions.get(vantage.region) if vantage.region else None
         if expected is None:
@@ -48,18 +48,18 @@ def budgets_leave_the_way_from_other_regions(smoke: Smoke, round_trips: RoundTri
         for percentile, limit in vantage.limits(smoke.budget).items():
             if limit < least:
                 whose = "" if percentile in vantage.budget.percentiles else ", of smoke.budget,"
-                yield Problem((*where, percentile), shown(limit), f"{shown(limit)}{whose} {why}")
+                yield Violation((*where, percentile), shown(limit), f"{shown(limit)}{whose} {why}")
         for path, limits in smoke.routes.items():
             for percentile, limit in limits.percentiles.items():
                 if limit < least:
                     rule = f"{shown(limit)}, which holds for every vantage point, {why}"
-                    yield Problem(("smoke", "routes", path, percentile), shown(limit), rule)
+                    yield Violation(("smoke", "routes", path, percentile), shown(limit), rule)
 
 
-def only_tests_stretch_the_budgets(stack: str, budget_scale: int) -> Iterator[Problem]:
+def only_tests_stretch_the_budgets(stack: str, budget_scale: int) -> Iterator[Violation]:
     if budget_scale != 1 and not is_test(stack):
         rule = f"must be 1: {stack} is no test stack (NAME-test), and is held to its region's own budgets"
-        yield Problem(("budgetScale",), budget_scale, rule)
+        yield Violation(("budgetScale",), budget_scale, rule)
 
 
 def _scaled(smoke: Smoke, round_trips: RoundTrips, budget_scale: int) -> Smoke | None:
@@ -69,7 +69,7 @@ def _scaled(smoke: Smoke, round_trips: RoundTrips, budget_scale: int) -> Smoke |
     return smoke.scaled(budget_scale, round_trips.regions)
 
 
-def budgets_can_be_judged(smoke: Smoke, round_trips: RoundTrips, budget_scale: int) -> Iterator[Problem]:
+def budgets_can_be_judged(smoke: Smoke, round_trips: RoundTrips, budget_scale: int) -> Iterator[Violation]:
     scaled = _scaled(smoke, round_trips, budget_scale)
     if scaled is None:
         return
@@ -84,37 +84,37 @@ def budgets_can_be_judged(smoke: Smoke, round_trips: RoundTrips, budget_scale: i
                 continue
             told.add(where)
             stretched = budget_scale != 1 and setting.rpartition(".")[2] in PERCENTILES and value > run.timeout
-            yield Problem(where, value, rule + (f" (budgetScale is {budget_scale})" if stretched else ""))
+            yield Violation(where, value, rule + (f" (budgetScale is {budget_scale})" if stretched else ""))
 
 
-def gateways_can_be_ready_in_time(smoke: Smoke, hardware: Hardware, image: Image) -> Iterator[Problem]:
+def gateways_can_be_ready_in_time(smoke: Smoke, hardware: Hardware, image: Image) -> Iterator[Violation]:
     emulated, installs = hardware.accelerator != "kvm", image.packages.mode == "install"
     least = (_FASTEST_EMULATED_BOOT if emulated else _FASTEST_BOOT) + (_FASTEST_INSTALLATION if installs else 0)
     if smoke.ready_within < least:
         how = " on an emulated processor" * emulated + " and installs its packages" * installs
         rule = f"{shown(smoke.ready_within)} is too short: no guest boots{how} in less than {shown(least)}"
-        yield Problem(("smoke", "readyWithin"), shown(smoke.ready_within), rule)
+        yield Violation(("smoke", "readyWithin"), shown(smoke.ready_within), rule)
 
 
-def the_check_asks_what_an_upstream_answers(smoke: Smoke, nginx: GatewaySettings) -> Iterator[Problem]:
+def the_check_asks_what_an_upstream_answers(smoke: Smoke, nginx: GatewaySettings) -> Iterator[Violation]:
     asked = {("smoke", "path"): smoke.path} | {("smoke", "routes", path): path for path in smoke.routes}
     for where, path in asked.items():
         found = answering(path, nginx.routes)
         if isinstance(found, str):
-            yield Problem(where, path, f'"{path}" {found}: the check needs a path that an upstream answers')
+            yield Violation(where, path, f'"{path}" {found}: the check needs a path that an upstream answers')
         elif (found.kind == "grpc") != (path == HEALTH_CHECK) or found.kind == "websocket":
             what = "answers gRPC alone" if path == HEALTH_CHECK else "answers no plain GET"
             can = f": the check can ask {HEALTH_CHECK} there" if found.kind == "grpc" else ""
             rule = f'"{path}" goes to the route "{found.path}" of kind {found.kind}, and {what}{can}'
-            yield Problem(where, path, rule)
+            yield Violation(where, path, rule)
     if HEALTH_CHECK in (smoke.routes or (smoke.path,)) and "h2" not in smoke.protocols:
         rule = f"{HEALTH_CHECK} is asked over h2 alone: add it"
-        yield Problem(("smoke", "protocols"), ", ".join(smoke.protocols), rule)
+        yield Violation(("smoke", "protocols"), ", ".join(smoke.protocols), rule)
 
 
 def limits_let_the_check_pass(
     smoke: Smoke, nginx: GatewaySettings, round_trips: RoundTrips, budget_scale: int
-) -> Iterator[Problem]:
+) -> Iterator[Violation]:
     """Nothing that limits clients or connections is below what the check sends, or a healthy gateway fails it."""
     scaled = _scaled(smoke, round_trips, budget_scale)
     if scaled is None:
@@ -126,17 +126,17 @@ def limits_let_the_check_pass(
             f"{smoke.connections} connections of the check and as many to the upstreams do not fit the "
             f"{nginx.connections} of an nginx worker: fewer, or raise nginx.concurrentClients or workerConnections"
         )
-        yield Problem(("smoke", "connections"), smoke.connections, rule)
+        yield Violation(("smoke", "connections"), smoke.connections, rule)
     paths = [answering(path, nginx.routes) for path in smoke.routes or (smoke.path,)]
     for name in dict.fromkeys(route.upstream for route in paths if isinstance(route, Route)):
         group = nginx.upstreams.get(name)
         most = [server.max_connections for server in group.servers if not server.backup] if group else [0]
         if all(most) and sum(most) < at_once:
             rule = f"at most {sum(most)} connections, and {_why_at_once(at_once)}: more are answered with 502"
-            yield Problem(("nginx", "upstreams", name, "servers"), None, rule)
+            yield Violation(("nginx", "upstreams", name, "servers"), None, rule)
 
 
-def _rate_limit(smoke: Smoke, nginx: GatewaySettings, at_once: int) -> Iterator[Problem]:
+def _rate_limit(smoke: Smoke, nginx: GatewaySettings, at_once: int) -> Iterator[Violation]:
     """Each client address has limits of its own: those of one vantage point; the baseline passes by the gateway."""
     limit = nginx.rate_limit
     if limit is None or limit.dry_run:
@@ -148,16 +148,16 @@ def _rate_limit(smoke: Smoke, nginx: GatewaySettings, at_once: int) -> Iterator[
             f"{limit.requests_per_second} is below smoke.rate, {smoke.rate:g} requests per second from one address: "
             f"the gateway would answer its own check with 429. Raise it, lower smoke.rate, or set dryRun"
         )
-        yield Problem(("nginx", "rateLimit", "requestsPerSecond"), limit.requests_per_second, rule)
+        yield Violation(("nginx", "rateLimit", "requestsPerSecond"), limit.requests_per_second, rule)
     if limit.burst < IN_A_ROW:
         rule = (
             f"{limit.burst} is too few: the check sends {IN_A_ROW} requests in a row, and none of them may be "
             f"answered with 429. At least {IN_A_ROW}, or set dryRun"
         )
-        yield Problem(("nginx", "rateLimit", "burst"), limit.burst, rule)
+        yield Violation(("nginx", "rateLimit", "burst"), limit.burst, rule)
     if 0 < limit.connections < at_once:
         rule = f"{limit.connections} is too few: {_why_at_once(at_once)}, and more are answered with 429"
-        yield Problem(("nginx", "rateLimit", "connections"), limit.connections, rule)
+        yield Violation(("nginx", "rateLimit", "connections"), limit.connections, rule)
 
 
 def _at_once(smoke: Smoke) -> int:
@@ -171,7 +171,7 @@ def _why_at_once(at_once: int) -> str:
     return f"the check has up to {at_once} requests under way at once (smoke.rate times its longest p99 budget)"
 
 
-RULES: tuple[Callable[..., Iterator[Problem]], ...] = (
+RULES: tuple[Callable[..., Iterator[Violation]], ...] = (
     budgets_can_be_met,
     budgets_leave_the_way_from_other_regions,
     only_tests_stretch_the_budgets,

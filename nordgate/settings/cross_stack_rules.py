@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
-from cloudinit.violations import Problem
+from cloudinit.violations import Violation
 from nordgate.settings.connection_rules import hypervisor_reach, refused_in_production
 from nordgate.settings.hypervisor_settings import Hypervisor
 from nordgate.settings.partial_validation import valid_parts
@@ -19,7 +19,7 @@ from nordgate.settings.units import shown
 from nordgate.settings.yaml_documents import read
 
 
-def collisions(project: Path, parts: Mapping[str, Any]) -> Iterator[Problem]:
+def collisions(project: Path, parts: Mapping[str, Any]) -> Iterator[Violation]:
     """What the valid `parts` of one stack have in common with the project's other files and must not.
 
     A test stack may mirror its own region, addresses included. What is wrong in another file counts there, not here.
@@ -31,15 +31,15 @@ def collisions(project: Path, parts: Mapping[str, Any]) -> Iterator[Problem]:
             yield from _shared(parts, other, _own_parts(project, other))
 
 
-def _overlaps(project: Path, region: str, cidr: IPv4Network) -> Iterator[Problem]:
+def _overlaps(project: Path, region: str, cidr: IPv4Network) -> Iterator[Violation]:
     for other in region_names(project):
         network = _region_parts(project, other).get("network") if other != region else None
         theirs = getattr(network, "cidr", None)
         if theirs and cidr.overlaps(theirs):
-            yield Problem(("network", "cidr"), cidr, f"{cidr} overlaps {theirs} of {region_file(other)}")
+            yield Violation(("network", "cidr"), cidr, f"{cidr} overlaps {theirs} of {region_file(other)}")
 
 
-def distances(project: Path, parts: Mapping[str, Any]) -> Iterator[Problem]:
+def distances(project: Path, parts: Mapping[str, Any]) -> Iterator[Violation]:
     """What is wrong between the valid `parts` of one stack and the regions that lie at a distance from its own."""
     here = parts.get("region")
     declared: Mapping[str, float] = getattr(parts.get("round_trips"), "regions", {})
@@ -47,19 +47,19 @@ def distances(project: Path, parts: Mapping[str, Any]) -> Iterator[Problem]:
         where = ("roundTrips", "regions", region)
         if region == here or region not in region_names(project):
             rule = "is the region itself" if region == here else unknown_region(region, project)
-            yield Problem(where, shown(expected), rule)
+            yield Violation(where, shown(expected), rule)
             continue
         mirror = getattr(_region_parts(project, region).get("round_trips"), "regions", {}).get(here, expected)
         if mirror != expected:
             theirs = f"roundTrips.regions.{here} of {region_file(region)} is {shown(mirror)}"
-            yield Problem(where, shown(expected), f"{shown(expected)}, and {theirs}: it is the same way")
+            yield Violation(where, shown(expected), f"{shown(expected)}, and {theirs}: it is the same way")
     for name, vantage in getattr(parts.get("smoke"), "vantages", {}).items():
         if (
             hasattr(vantage, "reach")
             and vantage.region is not None
             and (reason := _why_not_from(project, parts, vantage.region))
         ):
-            yield Problem(("smoke", "vantages", name, "reach"), vantage.reach, f"{vantage.reach}: {reason}")
+            yield Violation(("smoke", "vantages", name, "reach"), vantage.reach, f"{vantage.reach}: {reason}")
 
 
 def _why_not_from(project: Path, parts: Mapping[str, Any], region: str) -> str | None:
@@ -107,7 +107,7 @@ def unknown_region(region: str, project: Path) -> str:
     return f"there is no {region_file(region)}; {hint}"
 
 
-def _shared(parts: Mapping[str, Any], other: str, theirs: Mapping[str, Any]) -> Iterator[Problem]:
+def _shared(parts: Mapping[str, Any], other: str, theirs: Mapping[str, Any]) -> Iterator[Violation]:
     # Of a stack whose region nobody can tell, a test may be the mirror of any.
     mirrors = parts.get("region") in (None, theirs.get("region")) and (is_test(parts["stack"]) or is_test(other))
     keys = ("entry",) if mirrors else ("address", "mac", "entry")
@@ -121,22 +121,22 @@ def _shared(parts: Mapping[str, Any], other: str, theirs: Mapping[str, Any]) -> 
         for key in keys:
             value = getattr(gateway, key, None)
             if value is not None and value in taken:
-                yield Problem(("gateways", name, key), value, f"{value} is taken by {taken[value]}")
+                yield Violation(("gateways", name, key), value, f"{value} is taken by {taken[value]}")
     yield from _of_one_name(parts, other, theirs)
     pools = {place: name for name, host in theirs.get("hypervisors", {}).items() if (place := _pool(host))}
     for name, host in parts.get("hypervisors", {}).items():
         if (place := _pool(host)) and (found := pools.get(place)) is not None:
             rule = f"{host.pool_path} is the pool of hypervisors.{found} of {stack_file(other)}: two stacks, one folder"
-            yield Problem(("hypervisors", name, "poolPath"), host.pool_path, rule)
+            yield Violation(("hypervisors", name, "poolPath"), host.pool_path, rule)
 
 
-def _of_one_name(parts: Mapping[str, Any], other: str, theirs: Mapping[str, Any]) -> Iterator[Problem]:
+def _of_one_name(parts: Mapping[str, Any], other: str, theirs: Mapping[str, Any]) -> Iterator[Violation]:
     """A guest and its volumes are called STACK-GATEWAY, and two stacks may meet on a host today or tomorrow."""
     guests = {f"{other}-{name}": name for name in theirs.get("gateways", {})}
     for name in parts.get("gateways", {}):
         if (guest := f"{parts['stack']}-{name}") in guests:
             whose = f"gateways.{guests[guest]} of {stack_file(other)}"
-            yield Problem(("gateways", name), None, f"its guest would be called {guest}, as that of {whose} is")
+            yield Violation(("gateways", name), None, f"its guest would be called {guest}, as that of {whose} is")
 
 
 def _pool(host: Hypervisor) -> tuple[str, str] | None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Protocol, Self
 
 from pydantic import ConfigDict, Field, StrictInt, model_validator
 
-from cloudinit.violations import Problem, raise_all
+from cloudinit.violations import Violation, raise_all
 from nordgate.machine import (
     PROFILES,
     PciAddress,
@@ -56,7 +56,7 @@ class Hardware(Profile):
     @model_validator(mode="after")
     def _possible(self) -> Self:
         found = profile_problems(self, self.vcpus, self.memory)
-        raise_all("Hardware", [Problem((setting,), None, rule) for setting, rule in found])
+        raise_all("Hardware", [Violation((setting,), None, rule) for setting, rule in found])
         return self
 
 
@@ -71,21 +71,21 @@ class Hosted(Protocol):
     def nvme_controller(self) -> PciAddress | None: ...
 
 
-def share_problems(hardware: Hardware, gateways: Mapping[str, Hosted]) -> list[Problem]:
+def share_problems(hardware: Hardware, gateways: Mapping[str, Hosted]) -> list[Violation]:
     """Where a gateway takes too little of its host, or what another has taken."""
     found = []
     for name, gateway in gateways.items():
         for setting, rule in pinning_problems(hardware, hardware.vcpus, gateway.pinning):
-            found.append(Problem(("gateways", name, "pinning", *filter(None, [setting])), None, rule))
+            found.append(Violation(("gateways", name, "pinning", *filter(None, [setting])), None, rule))
     for host in dict.fromkeys(gateway.hypervisor for gateway in gateways.values()):
         here = {name: gateway for name, gateway in gateways.items() if gateway.hypervisor == host}
         pinnings = {name: gateway.pinning for name, gateway in here.items() if gateway.pinning}
         for name, setting, rule in shared_cores(pinnings):
-            found.append(Problem(("gateways", name, "pinning", setting), None, rule))
+            found.append(Violation(("gateways", name, "pinning", setting), None, rule))
         owners: dict[str, str] = {}
         for name, gateway in here.items():
             controller = gateway.nvme_controller
             if controller and owners.setdefault(controller, name) != name:
                 rule = f"{controller} of {host} is taken by gateways.{owners[controller]}"
-                found.append(Problem(("gateways", name, "nvmeController"), controller, rule))
+                found.append(Violation(("gateways", name, "nvmeController"), controller, rule))
     return found

@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import Field, field_validator, model_validator
 
 from cloudinit.field_types import Settings as Model
-from cloudinit.violations import Problem, raise_all
+from cloudinit.violations import Violation, raise_all
 from nordgate.settings.connection_rules import why_no_connection
 from nordgate.settings.host_types import (
     Device,
@@ -64,5 +64,5 @@ class Hypervisor(Model):
     def _one_way_out(self) -> Self:
         (first, device), *others = list(self.ways.items()) or [("", "")]
         rule = f"{first}: {device} is set too: one of them"
-        raise_all("Hypervisor", [Problem((setting,), other, rule) for setting, other in others])
+        raise_all("Hypervisor", [Violation((setting,), other, rule) for setting, other in others])
         return self

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cloudinit.violations import Problem
+from cloudinit.violations import Violation
 from nordgate.settings import cross_stack_rules, stack_rules
 from nordgate.settings.partial_validation import valid_parts
 from nordgate.settings.settings_error import Row, SettingsError, row, rows
@@ -69,7 +69,7 @@ def parse(
     stack: str,
     project: Path,
     encrypted: Collection[str] = (),
-    problems: Sequence[Problem] = (),
+    problems: Sequence[Violation] = (),
 ) -> Settings:
     """The settings of `config`'s `nordgate:` keys and of the region that they name. Raises SettingsError.
 
@@ -117,20 +117,20 @@ def parse(
     return Settings(**own, facts=facts, origins=origins)
 
 
-def _config(project: Path, stack: str) -> tuple[dict[str, Any], list[Problem]]:
+def _config(project: Path, stack: str) -> tuple[dict[str, Any], list[Violation]]:
     """What the stack's file configures, by full keys, and what is wrong with how it is written there."""
     document = read(project, stack_file(stack))
     config = document.values.get("config")
     if not isinstance(config, dict):
         raise SettingsError(str(stack_file(stack)), [("config", "must be a map of the stack's settings")])
     problems = [
-        Problem((_full(str(found.where[1])), *found.where[2:]), found.value, found.rule)
+        Violation((_full(str(found.where[1])), *found.where[2:]), found.value, found.rule)
         for found in document.problems
         if found.where[:1] == ("config",) and len(found.where) > 1
     ]
     for key in config:
         if (full := _full(key)) != key and full in config:
-            problems.append(Problem((full,), None, f'stands here twice, as "{key}" and as "{full}"'))
+            problems.append(Violation((full,), None, f'stands here twice, as "{key}" and as "{full}"'))
     return {_full(key): value for key, value in config.items()}, problems
 
 
@@ -153,7 +153,7 @@ def _beside(of_file: list[Row], of_settings: list[Row]) -> list[Row]:
     return [*of_file, *(line for line in of_settings if line[0] not in told)]
 
 
-def _of_file(problem: Problem) -> Row:
+def _of_file(problem: Violation) -> Row:
     place, rule = row(problem)
     return place.removeprefix(f"{PROJECT}:"), rule
 
@@ -170,7 +170,7 @@ def _handed(value: Any) -> str:
     return "" if value is None else json.dumps(value)
 
 
-def _is_own(problem: Problem) -> bool:
+def _is_own(problem: Violation) -> bool:
     return str(problem.where[0]) in {field.alias for field in Stack.model_fields.values()}
 
 

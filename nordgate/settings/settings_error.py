@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from cloudinit.violations import Problem
+from cloudinit.violations import Violation
+from nordgate.errors import NordgateError
 from nordgate.settings.host_types import without_secrets
 from nordgate.settings.wording import sentence, shortened
 
@@ -18,7 +19,7 @@ Row = tuple[str, str]
 """A setting's path in its file, and what is wrong with it."""
 
 
-class SettingsError(Exception):
+class SettingsError(NordgateError):
     """Files that cannot be used. The text lists every problem under its file, with its place there."""
 
     def __init__(self, source: str, rows: typing.Sequence[Row], *more: tuple[str, typing.Sequence[Row]]) -> None:
@@ -36,7 +37,7 @@ class SettingsError(Exception):
         super().__init__("\n".join([*text, f"{count}; nothing was changed."]))
 
 
-def row(problem: Problem) -> Row:
+def row(problem: Violation) -> Row:
     """A broken rule as a line of the list."""
     return _path(problem.where), shortened(problem.rule, problem.value)
 

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from cloudinit.field_types import CaCertificate
 from cloudinit.field_types import Settings as Model
 from cloudinit.patterns import Pattern
-from cloudinit.violations import Problem, raise_all
+from cloudinit.violations import Violation, raise_all
 from nordgate.settings.host_types import why_no_url, why_secret
 from nordgate.settings.units import Duration, shown
 from smoke.sampling import PERCENTILES
@@ -72,7 +72,7 @@ class Limits(Model):
         for (low, lower), (high, higher) in pairwise(given):
             if lower > higher:
                 rule = f"{shown(lower)} is above {high}, {shown(higher)}"
-                raise_all(type(self).__name__, [Problem((low,), shown(lower), rule)])
+                raise_all(type(self).__name__, [Violation((low,), shown(lower), rule)])
         return self
 
     @property

@@ -12,13 +12,11 @@ from pydantic import ValidationError
 from cloudinit import PLATFORMS, GatewaySettings, broken_rules
 from cloudinit.contradictions import CONTRADICTIONS
 from cloudinit.rules import own_upstreams
-from cloudinit.violations import Problem
+from cloudinit.violations import Violation
 from nordgate.settings import capacity_rules, check_rules, production_rules
-from nordgate.settings.connection_rules import refused_in_production
 from nordgate.settings.guest_inputs import guest_settings
 from nordgate.settings.hardware import Hardware, share_problems
 from nordgate.settings.hypervisor_settings import Hypervisor
-from nordgate.settings.stack_files import is_test
 from nordgate.settings.stack_settings import Gateway, Image, Network
 
 TIME_ZONES = {"norway": ("Europe/Oslo", "Arctic/Longyearbyen"), "united-kingdom": ("Europe/London", "Europe/Belfast")}
@@ -29,12 +27,12 @@ _EXTENT = 4 << 20
 """Bytes that a volume group deals in unless it was made otherwise: vgcreate(8), --physicalextentsize."""
 
 
-def broken(parts: Mapping[str, Any], whole: bool) -> list[Problem]:
+def broken(parts: Mapping[str, Any], whole: bool) -> list[Violation]:
     """Every broken rule among the valid `parts` of a stack: the fields of Stack and Region by name, and `stack`.
 
     They are `whole` when nothing in the files is wrong by itself.
     """
-    found: list[Problem] = []
+    found: list[Violation] = []
     for rule in RULES:
         needed = inspect.signature(rule).parameters.keys()
         if needed <= parts.keys():
@@ -42,7 +40,7 @@ def broken(parts: Mapping[str, Any], whole: bool) -> list[Problem]:
     return found
 
 
-def _problems(rule: Callable[..., Iterator[Problem]], values: dict[str, Any], whole: bool) -> list[Problem]:
+def _problems(rule: Callable[..., Iterator[Violation]], values: dict[str, Any], whole: bool) -> list[Violation]:
     """What the rule says of those gateways, hosts and so on that have what it needs.
 
     Of a part with mistakes, what is wrong is missing: the rule has to wait there, and not for the others.
@@ -72,7 +70,7 @@ def _others(part: Mapping[str, Any], wrong: object) -> dict[str, Any]:
     }
 
 
-def until_it_waits(found: Iterator[Problem], whole: bool) -> Iterator[Problem]:
+def until_it_waits(found: Iterator[Violation], whole: bool) -> Iterator[Violation]:
     """What can be told before something is needed that is wrong."""
     try:
         yield from found
@@ -81,21 +79,21 @@ def until_it_waits(found: Iterator[Problem], whole: bool) -> Iterator[Problem]:
             raise
 
 
-def the_router_is_in_the_network(network: Network) -> Iterator[Problem]:
+def the_router_is_in_the_network(network: Network) -> Iterator[Violation]:
     if network.on_link and not network.router:
-        yield Problem(("network", "onLink"), True, "is about the router, and there is none: needs network.router")
+        yield Violation(("network", "onLink"), True, "is about the router, and there is none: needs network.router")
     elif network.router and network.router not in network.cidr and not network.on_link:
         rule = f"{network.router} is outside {network.cidr}; a router that is reached there needs network.onLink: true"
-        yield Problem(("network", "router"), network.router, rule)
+        yield Violation(("network", "router"), network.router, rule)
 
 
-def time_servers_are_reached(network: Network) -> Iterator[Problem]:
+def time_servers_are_reached(network: Network) -> Iterator[Violation]:
     for index, server in enumerate(network.time_servers):
         if ":" in server:
-            yield Problem(("network", "timeServers", index), server, f"{server}: the guests have no IPv6 address")
+            yield Violation(("network", "timeServers", index), server, f"{server}: the guests have no IPv6 address")
 
 
-def gateways_stand_in_the_network(network: Network, gateways: Mapping[str, Gateway]) -> Iterator[Problem]:
+def gateways_stand_in_the_network(network: Network, gateways: Mapping[str, Gateway]) -> Iterator[Violation]:
     reserved: dict[IPv4Address | None, str] = {network.router: "is taken by network.router"}
     # A network of two (RFC 3021) or of one has neither.
     if network.cidr.num_addresses > 2:
@@ -105,75 +103,73 @@ def gateways_stand_in_the_network(network: Network, gateways: Mapping[str, Gatew
         where = ("gateways", name, "address")
         if gateway.address not in network.cidr:
             rule = f"{gateway.address} is outside the region's network {network.cidr}"
-            yield Problem(where, gateway.address, rule)
+            yield Violation(where, gateway.address, rule)
         elif gateway.address in reserved:
-            yield Problem(where, gateway.address, f"{gateway.address} {reserved[gateway.address]}")
+            yield Violation(where, gateway.address, f"{gateway.address} {reserved[gateway.address]}")
 
 
-def gateways_share_nothing(gateways: Mapping[str, Gateway]) -> Iterator[Problem]:
+def gateways_share_nothing(gateways: Mapping[str, Gateway]) -> Iterator[Violation]:
     owners: dict[object, str] = {}
     for name, gateway in gateways.items():
         for key in ("address", "mac", "entry"):
             value = getattr(gateway, key)
             if value is not None and value in owners:
-                yield Problem(("gateways", name, key), value, f"{value} is taken by {owners[value]}")
+                yield Violation(("gateways", name, key), value, f"{value} is taken by {owners[value]}")
             owners.setdefault(value, f"gateways.{name}.{key}")
 
 
 def gateways_run_on_listed_hosts(
     gateways: Mapping[str, Gateway], hypervisors: Mapping[str, Hypervisor]
-) -> Iterator[Problem]:
+) -> Iterator[Violation]:
     for name, gateway in gateways.items():
         if gateway.hypervisor not in hypervisors:
             rule = f'"{gateway.hypervisor}" is none of the hypervisors: {", ".join(hypervisors)}'
-            yield Problem(("gateways", name, "hypervisor"), gateway.hypervisor, rule)
-
-
-def production_hosts_are_who_they_say(stack: str, hypervisors: Mapping[str, Hypervisor]) -> Iterator[Problem]:
-    for name, host in hypervisors.items():
-        for reason in () if is_test(stack) else refused_in_production(host.uri):
-            yield Problem(("hypervisors", name, "uri"), host.uri, f"{reason} ({stack} is no test stack, NAME-test)")
+            yield Violation(("gateways", name, "hypervisor"), gateway.hypervisor, rule)
 
 
 def gateways_do_not_all_fall_with_one_host(
     gateways: Mapping[str, Gateway], hypervisors: Mapping[str, Hypervisor]
-) -> Iterator[Problem]:
+) -> Iterator[Violation]:
     used = {gateway.hypervisor for gateway in gateways.values()}
     others = [name for name in hypervisors if name not in used]
     if len(gateways) > 1 and len(used) == 1 and others:
         rule = f"all {len(gateways)} run on {used.pop()} and would fall with it; put one on {' or '.join(others)}"
-        yield Problem(("gateways",), None, rule)
+        yield Violation(("gateways",), None, rule)
 
 
-def logical_volumes_are_whole_extents(hardware: Hardware, hypervisors: Mapping[str, Hypervisor]) -> Iterator[Problem]:
+def logical_volumes_are_whole_extents(hardware: Hardware, hypervisors: Mapping[str, Hypervisor]) -> Iterator[Violation]:
     groups = [host.volume_group for host in hypervisors.values() if host.volume_group]
     if groups and hardware.data_volume % _EXTENT:
         size = f"{hardware.data_volume >> 20}MiB"
         rule = f"{size} is no whole number of 4 MiB extents, and the volume group {groups[0]} gives nothing else"
-        yield Problem(("hardware", "dataVolume"), size, rule)
+        yield Violation(("hardware", "dataVolume"), size, rule)
 
 
-def gateways_get_along_on_their_hosts(hardware: Hardware, gateways: Mapping[str, Gateway]) -> Iterator[Problem]:
+def gateways_get_along_on_their_hosts(hardware: Hardware, gateways: Mapping[str, Gateway]) -> Iterator[Violation]:
     yield from share_problems(hardware, gateways)
 
 
-def the_time_zone_is_the_jurisdictions(jurisdiction: str, time_zone: str) -> Iterator[Problem]:
+def the_time_zone_is_the_jurisdictions(jurisdiction: str, time_zone: str) -> Iterator[Violation]:
     if time_zone not in TIME_ZONES[jurisdiction]:
         rule = f'"{time_zone}" is no time zone of {jurisdiction}: {", ".join(TIME_ZONES[jurisdiction])}'
-        yield Problem(("timeZone",), time_zone, rule)
+        yield Violation(("timeZone",), time_zone, rule)
 
 
-def _of_gateways(contradictions: Callable[[GatewaySettings], Iterator[Problem]]) -> Callable[..., Iterator[Problem]]:
+def _of_gateways(
+    contradictions: Callable[[GatewaySettings], Iterator[Violation]],
+) -> Callable[..., Iterator[Violation]]:
     """What nginx's settings have checked already, unless one of them was wrong by itself."""
     return lambda nginx: _of_nginx(contradictions(nginx))
 
 
-def gateways_are_not_their_own_upstreams(nginx: GatewaySettings, gateways: Mapping[str, Gateway]) -> Iterator[Problem]:
+def gateways_are_not_their_own_upstreams(
+    nginx: GatewaySettings, gateways: Mapping[str, Gateway]
+) -> Iterator[Violation]:
     return _of_nginx(own_upstreams(nginx, [str(gateway.address) for gateway in gateways.values()]))
 
 
-def _of_nginx(problems: Iterable[Problem]) -> Iterator[Problem]:
-    return (Problem(("nginx", *problem.where), problem.value, problem.rule) for problem in problems)
+def _of_nginx(problems: Iterable[Violation]) -> Iterator[Violation]:
+    return (Violation(("nginx", *problem.where), problem.value, problem.rule) for problem in problems)
 
 
 def guests_can_be_made(
@@ -185,7 +181,7 @@ def guests_can_be_made(
     unattended_upgrades: bool,
     nginx: GatewaySettings,
     image: Image,
-) -> Iterator[Problem]:
+) -> Iterator[Violation]:
     """What cloudinit asks of a guest's settings and of how nginx's fit them, of which the first speaks for all."""
     if any(the_router_is_in_the_network(network)):
         return
@@ -205,15 +201,15 @@ def guests_can_be_made(
         yield from _of_nginx(broken_rules(guests[0], nginx, PLATFORMS[image.platform]))
 
 
-def _of_guest(name: str, error: ValidationError) -> Iterator[Problem]:
+def _of_guest(name: str, error: ValidationError) -> Iterator[Violation]:
     """What is wrong with the gateway's guest, where it stands in the files, once for each place."""
-    found: dict[tuple[str | int, ...], Problem] = {}
+    found: dict[tuple[str | int, ...], Violation] = {}
     for detail in error.errors():
         first, *rest = detail["loc"]
         where = _SETTINGS_OF_GUESTS.get(str(first), ("gateways", name))
         where = (*where, *(part for part in rest if isinstance(part, int)))
         if str(first) not in _TOLD_ELSEWHERE:
-            found.setdefault(where, Problem(where, None, detail["msg"].removeprefix("Value error, ")))
+            found.setdefault(where, Violation(where, None, detail["msg"].removeprefix("Value error, ")))
     yield from found.values()
 
 
@@ -229,14 +225,14 @@ _TOLD_ELSEWHERE = ("packages", "address", "gatewayAddress")
 _OF_ALL = (gateways_do_not_all_fall_with_one_host,)
 """Rules that a single gateway more may satisfy."""
 
-RULES: tuple[Callable[..., Iterator[Problem]], ...] = (
+RULES: tuple[Callable[..., Iterator[Violation]], ...] = (
     the_time_zone_is_the_jurisdictions,
     the_router_is_in_the_network,
     time_servers_are_reached,
     gateways_stand_in_the_network,
     gateways_share_nothing,
     gateways_run_on_listed_hosts,
-    production_hosts_are_who_they_say,
+    production_rules.production_hosts_are_who_they_say,
     gateways_do_not_all_fall_with_one_host,
     logical_volumes_are_whole_extents,
     gateways_get_along_on_their_hosts,

@@ -15,7 +15,7 @@ from cloudinit import GatewaySettings, PackageSettings, platform_named
 from cloudinit.field_types import Host, MacAddress, SshPublicKey, Text
 from cloudinit.field_types import Settings as Model
 from cloudinit.patterns import Pattern
-from cloudinit.violations import Problem, raise_all
+from cloudinit.violations import Violation, raise_all
 from nordgate.machine import PciAddress, Pinning
 from nordgate.settings.hardware import Hardware
 from nordgate.settings.host_types import (
@@ -60,13 +60,13 @@ class Image(Model):
     def _one_source(self) -> Self:
         found = []
         if self.file is None and self.url is None:
-            found.append(Problem((), None, "needs `file` or `url`"))
+            found.append(Violation((), None, "needs `file` or `url`"))
         if self.file is not None and self.url is not None:
-            found.append(Problem(("url",), self.url, f"{self.url}: `file` is set too: one of them"))
+            found.append(Violation(("url",), self.url, f"{self.url}: `file` is set too: one of them"))
         if self.url and not (self.sha256 or self.sha512):
-            found.append(Problem(("url",), self.url, "needs a checksum, sha256 or sha512, as its publisher gives it"))
+            found.append(Violation(("url",), self.url, "needs a checksum, sha256 or sha512, as its publisher gives it"))
         if self.sha256 and self.sha512:
-            found.append(Problem(("sha512",), self.sha512, "one checksum is enough: give sha256 or sha512"))
+            found.append(Violation(("sha512",), self.sha512, "one checksum is enough: give sha256 or sha512"))
         raise_all("Image", found)
         return self
 

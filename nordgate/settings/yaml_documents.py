@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from cloudinit.violations import Problem
+from cloudinit.violations import Violation
 from nordgate.settings.settings_error import SettingsError
 from nordgate.settings.yaml_scalars import Unclear, meaning
 
@@ -33,7 +33,7 @@ class Document:
     """The map in a file, and what in it Pulumi would read otherwise, or not at all."""
 
     values: dict[str, Any]
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[Violation] = field(default_factory=list)
 
 
 def read(project: Path, file: Path) -> Document:
@@ -95,7 +95,7 @@ class _Reader:
     """Makes values of nodes, and keeps what is wrong with them."""
 
     def __init__(self) -> None:
-        self.problems: list[Problem] = []
+        self.problems: list[Violation] = []
         self._seen = 0
         self._open: list[yaml.Node] = []
 
@@ -125,11 +125,11 @@ class _Reader:
             found = meaning(text)
             if not isinstance(found, Unclear):
                 return found
-            self.problems.append(Problem(where, text, f"{text} {found.rule}"))
+            self.problems.append(Violation(where, text, f"{text} {found.rule}"))
             return text
         self._tag(node, where, _TEXT)
         if any("\ud800" <= character <= "\udfff" for character in text):
-            self.problems.append(Problem(where, None, "holds half of a Unicode character (a surrogate)"))
+            self.problems.append(Violation(where, None, "holds half of a Unicode character (a surrogate)"))
             return text.encode(errors="replace").decode()
         return text
 
@@ -143,7 +143,7 @@ class _Reader:
             if name in named:
                 first = named[name].start_mark.line + 1
                 rule = f'"{name}" stands here twice, in line {first} and in line {key.start_mark.line + 1}'
-                self.problems.append(Problem((*where, name), None, rule))
+                self.problems.append(Violation((*where, name), None, rule))
                 continue
             named[name] = key
             # yaml.v3 merges for a key in quotes too.
@@ -158,7 +158,7 @@ class _Reader:
         parts = node.value if isinstance(node, yaml.SequenceNode) else [node]
         if not all(isinstance(part, yaml.MappingNode) for part in parts):
             rule = "merges what is no map: << needs a map, or a list of maps"
-            self.problems.append(Problem((*where, "<<"), None, rule))
+            self.problems.append(Violation((*where, "<<"), None, rule))
             return {}
         found: dict[str, Any] = {}
         for part in parts:
@@ -171,11 +171,11 @@ class _Reader:
             raise _Unreadable(f"line {node.start_mark.line + 1}", _NO_NAME)
         name = self._scalar(node, (*where, node.value))
         if name is None:
-            self.problems.append(Problem((*where, node.value), None, "has no name: put it in quotes if that is one"))
+            self.problems.append(Violation((*where, node.value), None, "has no name: put it in quotes if that is one"))
             return str(node.value)
         return str(name).lower() if isinstance(name, bool) else str(name)
 
     def _tag(self, node: yaml.Node, where: tuple[str | int, ...], own: str) -> None:
         if node.tag not in (own, "!"):
             tag = node.tag.replace("tag:yaml.org,2002:", "!!")
-            self.problems.append(Problem(where, None, f"has the tag {tag}: write the value without a tag"))
+            self.problems.append(Violation(where, None, f"has the tag {tag}: write the value without a tag"))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from image import boot, disk, tree
 from image.recipe import Recipe, load
-from nordgate.errors import AgentProblem, HypervisorProblem
+from nordgate.errors import AgentError, HypervisorError
 from nordgate.hypervisor.agent import GuestAgent
 from nordgate.hypervisor.virsh import Hypervisor
 
@@ -111,7 +111,7 @@ def started(hypervisor: Hypervisor, folder: Path, bound: float = 300) -> GuestAg
     while True:
         try:
             agent.ping()
-        except (AgentProblem, HypervisorProblem):
+        except (AgentError, HypervisorError):
             if time.monotonic() > end:
                 log = (folder / "console.log").read_text(errors="replace")
                 raise AssertionError(f"no guest agent within {bound:.0f} s; the console ends: {log[-2000:]}") from None

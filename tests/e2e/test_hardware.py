@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from nordgate.errors import HypervisorProblem
+from nordgate.errors import HypervisorError
 from nordgate.hypervisor.virsh import Hypervisor
 from nordgate.machine import PROFILES, Machine, Pinning, facts, requires
 from tests.e2e.project import SOURCE, Project
@@ -138,7 +138,7 @@ def test_qemu_has_every_thread_and_queue(hypervisor: Hypervisor, disk_io: str, t
 def test_a_processor_without_a_required_feature_is_refused(hypervisor: Hypervisor, tmp_path: Path) -> None:
     """Every processor here has AES; none that QEMU emulates has AVX-512, which stands in for it."""
     made = machine("portable", **HERE)
-    refused = pytest.raises(HypervisorProblem, match="missing features: avx512f")
+    refused = pytest.raises(HypervisorError, match="missing features: avx512f")
     with refused, started(hypervisor, made, tmp_path, required="avx512f"):
         pass
 

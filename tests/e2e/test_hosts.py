@@ -12,7 +12,7 @@ import pytest
 
 from lab import control
 from lab.layout import Lab
-from nordgate.errors import HypervisorProblem
+from nordgate.errors import HypervisorError
 from nordgate.hypervisor.virsh import Hypervisor
 from nordgate.preflight.demands import GuestDemand, HostDemand, Object, State
 from nordgate.preflight.gather_facts import survey
@@ -96,7 +96,7 @@ def test_ssh_shows_the_same_host(server: Server) -> None:
     ],
 )
 def test_a_wrong_key_is_one_sentence(server: Server, known: str, key: str, said: str) -> None:
-    with pytest.raises(HypervisorProblem) as problem:
+    with pytest.raises(HypervisorError) as problem:
         survey(over_ssh(server, known, key))
     assert said in str(problem.value)
     assert len(str(problem.value).splitlines()) == 1

@@ -28,7 +28,7 @@ import pytest
 from cloudinit.catalogue.kernel_rows import KERNEL
 from cloudinit.catalogue.row import Disposition
 from nordgate.design.gateway_design import designs
-from nordgate.errors import Problem
+from nordgate.errors import NordgateError
 from nordgate.hypervisor.agent import GuestAgent
 from nordgate.hypervisor.virsh import Hypervisor
 from nordgate.settings.loader import load_file
@@ -421,7 +421,7 @@ def test_a_dead_agent_is_told_soon_and_is_no_pass(project: Project) -> None:
 def answers(agent: GuestAgent) -> bool:
     try:
         agent.ping()
-    except Problem:
+    except NordgateError:
         return False
     return True
 

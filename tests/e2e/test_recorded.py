@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from nordgate.errors import Problem
+from nordgate.errors import NordgateError
 from nordgate.hypervisor.agent import GuestAgent
 from nordgate.hypervisor.virsh import Hypervisor
 from tests.e2e.project import SOURCE, Project
@@ -76,7 +76,7 @@ def recorded(name: str) -> str:
 def holds(command: str) -> bool:
     try:
         return GuestAgent(HYPERVISOR, DOMAIN).exec(["/bin/bash", "-c", command], timeout=60).exit_code == 0
-    except Problem:
+    except NordgateError:
         return False
 
 

@@ -14,7 +14,7 @@ import pytest
 from nordgate.cli import github
 from nordgate.cli.review import change_summary
 from nordgate.cli.summary import report
-from nordgate.console import Problem
+from nordgate.errors import NordgateError
 
 _GH = """#!{python}
 import json, pathlib, sys
@@ -99,7 +99,7 @@ def test_the_last_line_is_dropped_before_the_comment_gets_too_long(hub: Hub) -> 
 
 def test_without_gh_it_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(Problem, match="gh not found"):
+    with pytest.raises(NordgateError, match="gh not found"):
         write()
 
 

@@ -17,7 +17,7 @@ from image.disk import partition_table
 from image.manifest import Manifest
 from image.recipe import DEFAULT, HERE, RECIPES, digest, load, names
 from image.tree import listed
-from nordgate.console import Problem
+from nordgate.errors import NordgateError
 from toolchain import debian_host
 from toolchain.debian_host import sources_from
 
@@ -89,7 +89,7 @@ def test_another_recipe_changes_nothing(recipe_copy: Path) -> None:
 
 
 def test_an_unknown_recipe_is_a_problem_that_names_the_known_ones() -> None:
-    with pytest.raises(Problem, match="debian-12-stock, debian-13, debian-13-stock"):
+    with pytest.raises(NordgateError, match="debian-12-stock, debian-13, debian-13-stock"):
         load("debian-11")
 
 
@@ -138,7 +138,7 @@ def test_a_modules_name_may_have_dashes_in_its_file() -> None:
 
 
 def test_an_unknown_module_is_a_problem_with_its_name() -> None:
-    with pytest.raises(Problem, match="no module 'nvme'"):
+    with pytest.raises(NordgateError, match="no module 'nvme'"):
         load_order(MODULES_DEP, ["nvme"])
 
 
@@ -169,7 +169,7 @@ def test_the_first_sector_boots_one_partition_and_leaves_the_rest_to_the_other()
 
 
 def test_boot_code_that_would_run_into_the_partition_table_is_refused() -> None:
-    with pytest.raises(Problem, match="441 bytes"):
+    with pytest.raises(NordgateError, match="441 bytes"):
         partition_table(load().disk, b"\0" * 441)
 
 
@@ -245,7 +245,7 @@ def test_what_a_killed_bake_left_is_gone_after_the_next(checkout: Path, monkeypa
 
 def test_without_root_the_bake_says_so_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
-    with pytest.raises(Problem, match="needs root"):
+    with pytest.raises(NordgateError, match="needs root"):
         debian_host.prepare(tmp_path)
 
 
@@ -253,15 +253,15 @@ def test_too_little_disk_space_is_noticed_before_the_bake(tmp_path: Path, monkey
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr("os.geteuid", lambda: 0)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(0, 0, 100 << 20))
-    with pytest.raises(Problem, match="there are 100"):
+    with pytest.raises(NordgateError, match="there are 100"):
         debian_host.prepare(tmp_path)
 
 
 def test_a_failing_tool_is_a_problem_with_its_last_words() -> None:
-    with pytest.raises(Problem, match=r"sh failed with code 3.*\n.*no such suite"):
+    with pytest.raises(NordgateError, match=r"sh failed with code 3.*\n.*no such suite"):
         debian_host.run(["sh", "-c", "echo no such suite >&2; exit 3"])
 
 
 def test_a_disk_that_fills_up_during_the_bake_is_told_in_one_sentence() -> None:
-    with pytest.raises(Problem, match=r"^the disk is full"):
+    with pytest.raises(NordgateError, match=r"^the disk is full"):
         debian_host.run(["sh", "-c", "echo 'write: No space left on device' >&2; exit 1"])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nordgate.deployment.invocation import refuse_parts
-from nordgate.errors import Problem
+from nordgate.errors import NordgateError
 
 PROJECT = Path(__file__).parents[2]
 TARGET = "urn:pulumi:oslo::nordgate::libvirt:index/domain:Domain::gw1-domain"
@@ -26,7 +26,7 @@ TARGET = "urn:pulumi:oslo::nordgate::libvirt:index/domain:Domain::gw1-domain"
     ids=" ".join,
 )  # fmt: skip
 def test_a_part_of_a_stack_is_refused_with_what_to_do_instead(verb: str, words: list[str]) -> None:
-    with pytest.raises(Problem, match=f"so leave out {words[0].partition('=')[0]}: .*NORDGATE_REBUILD=GATEWAY"):
+    with pytest.raises(NordgateError, match=f"so leave out {words[0].partition('=')[0]}: .*NORDGATE_REBUILD=GATEWAY"):
         refuse_parts([verb, "--stack", "oslo", *words, "--yes"])
 
 

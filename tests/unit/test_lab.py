@@ -16,12 +16,13 @@ import pytest
 from lab import control, entries, services
 from lab.layout import Lab
 from lab.processes import named, noted, recorded
-from nordgate.console import Problem, duration
+from nordgate.console import duration
+from nordgate.errors import NordgateError
 
 
 @pytest.mark.parametrize("name", ["", "Oslo", "../oslo", "oslo test", "9", "-x"])
 def test_a_lab_cannot_have_a_name_that_leaves_its_folder(name: str) -> None:
-    with pytest.raises(Problem, match="no name for a lab"):
+    with pytest.raises(NordgateError, match="no name for a lab"):
         Lab(name)
 
 
@@ -66,7 +67,7 @@ def test_a_record_of_a_process_that_was_cut_off_is_no_process(tmp_path: Path, da
 
 
 def test_a_folder_in_the_place_of_a_record_is_told_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(Problem, match=f"Is a directory. `sudo rm -r {tmp_path}`"):
+    with pytest.raises(NordgateError, match=f"Is a directory. `sudo rm -r {tmp_path}`"):
         noted(tmp_path)
 
 
@@ -204,7 +205,7 @@ def test_services_of_a_running_lab_are_started_again_beside_its_guests(
 
 def test_a_lab_is_never_ended_under_a_guest_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     lab = Running(monkeypatch, ["backend 1"], heals=False, emulators=1)
-    with pytest.raises(Problem, match=r"waited .* for backend 1 of lab oslo to answer(.|\n)*its guests run"):
+    with pytest.raises(NordgateError, match=r"waited .* for backend 1 of lab oslo to answer(.|\n)*its guests run"):
         lab.up()
     assert lab.said == ["9001"]
 

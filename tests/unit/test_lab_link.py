@@ -22,7 +22,7 @@ from lab import links
 from lab.layout import Lab
 from lab.processes import identity, living
 from lab.relay import Queue
-from nordgate.console import Problem
+from nordgate.errors import NordgateError
 
 ROUND_TRIP = 0.035
 _NEW_NETWORK = 0x40000000
@@ -58,7 +58,9 @@ def test_a_full_queue_drops_what_comes_and_keeps_what_it_has() -> None:
 @pytest.mark.parametrize("other", ["10.81.0.0/24", "10.80.0.0/14", "10.81.0.128/25"])
 def test_labs_with_overlapping_networks_are_not_linked(other: str) -> None:
     one, two = links.End(Lab("a"), IPv4Network("10.81.0.0/24")), links.End(Lab("b"), IPv4Network(other))
-    with pytest.raises(Problem, match=rf"labs a and b cannot be linked: .* 10\.81\.0\.0/24 and {other}, which overlap"):
+    with pytest.raises(
+        NordgateError, match=rf"labs a and b cannot be linked: .* 10\.81\.0\.0/24 and {other}, which overlap"
+    ):
         links.join(one, two, ROUND_TRIP)
 
 

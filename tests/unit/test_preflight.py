@@ -12,7 +12,7 @@ import pytest
 
 from nordgate.cli import __main__ as command
 from nordgate.design.image import VerifiedImage
-from nordgate.errors import HypervisorProblem
+from nordgate.errors import HypervisorError
 from nordgate.hypervisor.virsh import Hypervisor
 from nordgate.preflight import preflight as module
 from nordgate.preflight.demands import Finding, HostDemand, State
@@ -62,7 +62,7 @@ def test_hosts_are_asked_at_the_same_time_and_one_that_is_away_is_one_line(
     def survey(demand: HostDemand) -> HostFacts:
         both.wait()  # whoever is asked alone never gets further
         if demand.host == "host2":
-            raise HypervisorProblem("h2 cannot be reached by SSH: Connection refused.")
+            raise HypervisorError("h2 cannot be reached by SSH: Connection refused.")
         return FACTS
 
     monkeypatch.setattr(module, "survey", survey)
@@ -208,7 +208,7 @@ def test_before_a_stack_is_destroyed_its_hosts_are_reached_as_the_provider_reach
 ) -> None:
     def virsh(hypervisor: Hypervisor, *_: str) -> str:
         if refuses == "virsh" and "h2" in hypervisor.label:
-            raise HypervisorProblem("h2 refuses the key.")
+            raise HypervisorError("h2 refuses the key.")
         return ""
 
     def reached(_: Path, uri: str, __: str) -> Finding:

@@ -8,7 +8,7 @@ import pytest
 
 from nordgate.deployment.observe import REBUILD, now, rebuild, undeclared
 from nordgate.design.gateway_design import GatewayDesign, design
-from nordgate.errors import AgentSilent
+from nordgate.errors import AgentSilentError
 from nordgate.hypervisor.agent import GuestAgent
 from nordgate.hypervisor.observation import Observed
 from nordgate.hypervisor.virsh import Hypervisor as Libvirt
@@ -51,7 +51,7 @@ def test_a_guest_that_is_replaced_or_started_anyway_is_not_looked_into(
 
 def test_a_guest_that_falls_silent_is_proved_again(declared: GatewayDesign, monkeypatch: pytest.MonkeyPatch) -> None:
     def silent(*_: object, **__: object) -> None:
-        raise AgentSilent("the guest agent does not answer.")
+        raise AgentSilentError("the guest agent does not answer.")
 
     monkeypatch.setattr(GuestAgent, "exec", silent)
     seed = declared.seed_volume(declared.mark)

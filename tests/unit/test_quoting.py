@@ -13,7 +13,7 @@ import pytest
 
 from cloudinit import PLATFORMS, Check, substance
 from cloudinit.system import boot_script
-from nordgate.errors import HypervisorProblem
+from nordgate.errors import HypervisorError
 from nordgate.hypervisor.agent import Completed, GuestAgent
 from nordgate.hypervisor.connection import read_uri
 from nordgate.hypervisor.virsh import Hypervisor
@@ -79,14 +79,14 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def virsh(_self: Hypervisor, *words: str, **_bound: float) -> str:
         found.extend(words)
-        raise HypervisorProblem("asked")
+        raise HypervisorError("asked")
 
     monkeypatch.setattr(Hypervisor, "virsh", virsh)
     return found
 
 
 def test_virsh_takes_a_domains_name_as_one_word(asked: list[str]) -> None:
-    with pytest.raises(HypervisorProblem):
+    with pytest.raises(HypervisorError):
         Hypervisor("test:///default").look(HOSTILE)
     assert [word for word in shlex.split(asked[0], posix=True) if "touch" in word] == [f"{HOSTILE}", f"{HOSTILE}"]
 

@@ -19,8 +19,7 @@ import pytest
 from lab import control, services
 from lab.layout import Lab
 from nordgate.cli import local_state, summary
-from nordgate.console import Problem
-from nordgate.errors import HypervisorProblem
+from nordgate.errors import HypervisorError, NordgateError
 from nordgate.hypervisor import connection
 from nordgate.hypervisor.host_commands import HostCommands
 from nordgate.hypervisor.virsh import Hypervisor
@@ -63,7 +62,7 @@ def test_a_host_that_goes_silent_under_a_command(sshd: Server, tmp_path: Path) -
     """The bound of a long command, such as a copy, is an hour; that of silence is not."""
     begun = tmp_path / "begun"
     freezing, started = frozen_once_there_is(begun, sshd), time.monotonic()
-    with pytest.raises(HypervisorProblem, match=r"127.0.0.1 has gone silent: its SSH server answered nothing for"):
+    with pytest.raises(HypervisorError, match=r"127.0.0.1 has gone silent: its SSH server answered nothing for"):
         HostCommands(uri(sshd)).run(["sh", "-c", f"echo $$ >{begun}; exec sleep 3600"], timeout=3600)
     freezing.join(30)
     os.kill(int(begun.read_text()), signal.SIGKILL)  # its session's end would not end it
@@ -80,7 +79,7 @@ def test_a_host_that_goes_silent_under_virsh(sshd: Server, tmp_path: Path) -> No
         (tmp_path / "netcat").write_text(netcat)
         (tmp_path / "netcat").chmod(0o755)
         freezing, started = frozen_once_there_is(tmp_path / "begun", sshd), time.monotonic()
-        with pytest.raises(HypervisorProblem, match=r"127.0.0.1 has gone silent: its SSH server answered nothing for"):
+        with pytest.raises(HypervisorError, match=r"127.0.0.1 has gone silent: its SSH server answered nothing for"):
             Hypervisor(f"{uri(sshd)}&socket={silent}&netcat={tmp_path}/netcat").virsh("list", timeout=3600)
         freezing.join(30)
     assert time.monotonic() - started < 30
@@ -94,7 +93,7 @@ def test_a_host_that_is_silent_from_the_beginning(sshd: Server) -> None:
     ]
     for ask in asks:
         started = time.monotonic()
-        with pytest.raises(HypervisorProblem, match=r"127.0.0.1 cannot be reached by SSH: .*[Tt]imed out"):
+        with pytest.raises(HypervisorError, match=r"127.0.0.1 cannot be reached by SSH: .*[Tt]imed out"):
             ask()
         assert time.monotonic() - started < 15
 
@@ -116,9 +115,11 @@ def test_a_backend_that_does_not_answer(hanging: Any, monkeypatch: pytest.Monkey
     hanging("pulumi")
     for module in (local_state, summary):
         monkeypatch.setattr(module, "_SECONDS", 0.3)
-    with pytest.raises(Problem, match=r"pulumi stack output .* did not end within 0.3 s: does the backend answer"):
+    with pytest.raises(
+        NordgateError, match=r"pulumi stack output .* did not end within 0.3 s: does the backend answer"
+    ):
         summary.outputs("oslo")
-    with pytest.raises(Problem, match=r"pulumi stack init did not end within 0.3 s: its state lies in"):
+    with pytest.raises(NordgateError, match=r"pulumi stack init did not end within 0.3 s: its state lies in"):
         local_state._pulumi("stack", "init", "oslo-test")
 
 
@@ -128,20 +129,24 @@ def test_a_labs_libvirt_that_does_not_answer(hanging: Any, monkeypatch: pytest.M
         monkeypatch.setattr(module, "ASKED", 0.3)
     monkeypatch.setattr(services, "enter", lambda _: [])
     assert services.silent_services(Lab("none"))[0] == "libvirtd"
-    with pytest.raises(Problem, match="libvirt of lab none does not answer within 0 s; its log is"):
+    with pytest.raises(NordgateError, match="libvirt of lab none does not answer within 0 s; its log is"):
         control.guests(Lab("none"))
 
 
 def test_a_mirror_that_says_nothing_under_a_bake(hanging: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     hanging("mmdebstrap")
     monkeypatch.setattr(baking, "_BOUND", 0.3)
-    with pytest.raises(Problem, match=r"mmdebstrap did not end within 0.3 s: is the package mirror there, but silent"):
+    with pytest.raises(
+        NordgateError, match=r"mmdebstrap did not end within 0.3 s: is the package mirror there, but silent"
+    ):
         baking.run(["mmdebstrap", "trixie"])
 
 
 def test_a_registry_that_says_nothing_under_a_build(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(work, "_BOUND", 0.3)
-    with pytest.raises(Problem, match=r"Building Pulumi did not end within 0.3 s: is the network there, but silent"):
+    with pytest.raises(
+        NordgateError, match=r"Building Pulumi did not end within 0.3 s: is the network there, but silent"
+    ):
         work.run("Building Pulumi", ["sleep", "600"])
 
 
@@ -156,7 +161,9 @@ def test_a_tool_that_will_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> 
 def test_another_run_that_keeps_a_lock(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with (tmp_path / ".lock").open("w") as theirs, (tmp_path / ".lock").open("w") as ours:
         fcntl.flock(theirs, fcntl.LOCK_EX)
-        with pytest.raises(Problem, match=r"waited 0.3 s for another bake, which holds .*/\.lock: see what it does"):
+        with pytest.raises(
+            NordgateError, match=r"waited 0.3 s for another bake, which holds .*/\.lock: see what it does"
+        ):
             locks.hold(ours, "another bake", 0.3)
         theirs.close()
         locks.hold(ours, "another bake", 0.3)

@@ -16,7 +16,7 @@ import pytest
 from nordgate.cli import checkpoint as checkpoints
 from nordgate.cli import local_state
 from nordgate.cli.summary import report
-from nordgate.console import Problem
+from nordgate.errors import NordgateError
 from nordgate.settings.loader import load_file
 
 STACK = "oslo-test"
@@ -59,7 +59,7 @@ def test_the_lock_of_a_running_pulumi_is_respected(locks: Path, tmp_path: Path) 
         pass  # exec is under way
     try:
         path = lock(locks, running.pid)
-        with pytest.raises(Problem, match=f"process {running.pid}"):
+        with pytest.raises(NordgateError, match=f"process {running.pid}"):
             local_state.clear_dead_locks(STACK)
         assert path.exists()
     finally:
@@ -68,7 +68,7 @@ def test_the_lock_of_a_running_pulumi_is_respected(locks: Path, tmp_path: Path) 
 
 def test_the_lock_of_another_machine_is_respected(locks: Path) -> None:
     path = lock(locks, 1, host="elsewhere")
-    with pytest.raises(Problem, match="pulumi cancel"):
+    with pytest.raises(NordgateError, match="pulumi cancel"):
         local_state.clear_dead_locks(STACK)
     assert path.exists()
 
@@ -143,7 +143,7 @@ def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def told(stack: str = STACK) -> str:
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(NordgateError) as caught:
         checkpoints.latest(stack)
     assert "\n" not in str(caught.value)
     return str(caught.value)
@@ -238,7 +238,7 @@ def test_a_lock_that_was_cut_off_is_respected_while_a_pulumi_works_here(locks: P
         while Path(f"/proc/{running.pid}/comm").read_text() != "pulumi\n" and time.monotonic() < deadline:
             time.sleep(0.01)
         (locks / "one.json").write_bytes(b"{")
-        with pytest.raises(Problem, match=f"process {running.pid}"):
+        with pytest.raises(NordgateError, match=f"process {running.pid}"):
             local_state.clear_dead_locks(STACK)
     finally:
         running.kill()
@@ -246,7 +246,7 @@ def test_a_lock_that_was_cut_off_is_respected_while_a_pulumi_works_here(locks: P
 
 def test_a_folder_in_the_place_of_a_lock_is_told_with_what_to_do(locks: Path) -> None:
     (locks / "one.json").mkdir()
-    with pytest.raises(Problem, match=r"Is a directory\. Mend that, or `rm -r .*one\.json`"):
+    with pytest.raises(NordgateError, match=r"Is a directory\. Mend that, or `rm -r .*one\.json`"):
         local_state.clear_dead_locks(STACK)
 
 
@@ -262,7 +262,7 @@ def test_a_file_in_the_place_of_the_states_folder_is_told(tmp_path: Path, monkey
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".nordgate").mkdir()
     (tmp_path / ".nordgate/state").write_text("")
-    with pytest.raises(Problem, match=r"\.nordgate/state must be a folder"):
+    with pytest.raises(NordgateError, match=r"\.nordgate/state must be a folder"):
         local_state.prepare(STACK, load_file(Path(__file__).parents[2], STACK))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from nordgate.console import Problem
+from nordgate.errors import NordgateError
 from toolchain import apt, go, packages, pulumi, work
 from toolchain.debian import INSTALLED
 from toolchain.paths import BIN, CHECKOUT, PULUMI_HOME, VENV, pulumi_environment
@@ -74,17 +74,17 @@ def test_a_tool_that_fails_is_summed_up_in_one_sentence(home: Path, output: str,
 
 
 def test_a_tool_that_is_missing_is_named() -> None:
-    with pytest.raises(Problem, match="Asking failed"):
+    with pytest.raises(NordgateError, match="Asking failed"):
         work.run("Asking", ["/nowhere/tool"])
 
 
 def test_a_disk_without_room_is_told_before_work_begins(tmp_path: Path) -> None:
-    with pytest.raises(Problem, match="free disk space"):
+    with pytest.raises(NordgateError, match="free disk space"):
         work.needs_space(tmp_path / "not" / "yet", 1 << 30, "this")
 
 
 def test_a_folder_of_another_user_is_told() -> None:
-    with pytest.raises(Problem, match=r"/x belongs to another user"), work.told_plainly():
+    with pytest.raises(NordgateError, match=r"/x belongs to another user"), work.told_plainly():
         raise PermissionError(13, "Permission denied", "/x")
 
 
@@ -174,10 +174,10 @@ def test_a_policy_of_the_machine_is_kept(root: Path, monkeypatch: pytest.MonkeyP
 def test_the_policy_is_removed_when_installing_fails_or_was_killed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> str:
         (root / "as-left").write_text((root / "policy-rc.d").read_text())
-        raise Problem("no")
+        raise NordgateError("no")
 
     monkeypatch.setattr(apt, "run", fail)
-    with pytest.raises(Problem, match="no"):
+    with pytest.raises(NordgateError, match="no"):
         apt.install(["libvirt-daemon"], lock=0)
     assert not (root / "policy-rc.d").exists()
     (root / "as-left").rename(root / "policy-rc.d")
@@ -192,7 +192,7 @@ def test_a_dpkg_that_was_cut_off_is_mended_first(monkeypatch: pytest.MonkeyPatch
     def run(title: str, *_: object, **__: object) -> str:
         ran.append(title)
         if len(ran) == 1:
-            raise Problem("E: dpkg was interrupted, you must manually run 'dpkg --configure -a'")
+            raise NordgateError("E: dpkg was interrupted, you must manually run 'dpkg --configure -a'")
         return ""
 
     monkeypatch.setattr(apt, "run", run)
@@ -223,7 +223,7 @@ def test_a_package_that_is_only_half_installed_is_missing(machine: Path) -> None
 def test_a_user_who_may_not_install_is_told_what_is_missing(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _program(machine, "dpkg-query", "exit 1")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    with pytest.raises(Problem, match=r"only root can install them, so use sudo: .*libvirt-daemon "):
+    with pytest.raises(NordgateError, match=r"only root can install them, so use sudo: .*libvirt-daemon "):
         packages.check()
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from nordgate.console import Problem, run_tool
+from nordgate.console import run_tool
+from nordgate.errors import NordgateError
 from toolchain import __main__ as bootstrap
 from toolchain import contents, go, linters, packages, plugins, pulumi, python, work
 
@@ -175,7 +176,9 @@ def test_a_program_that_would_be_found_first_and_is_not_ours_stops_everything(
         (home / "bin" / name).write_text("")
     bootstrap._refuse_strangers()
     (home / "bin/ssh").write_text("")
-    with pytest.raises(Problem, match=r"bin/ssh is none of the toolchain's programs, .* find out who put it there"):
+    with pytest.raises(
+        NordgateError, match=r"bin/ssh is none of the toolchain's programs, .* find out who put it there"
+    ):
         bootstrap._refuse_strangers()
 
 

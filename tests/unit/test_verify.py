@@ -18,7 +18,7 @@ import yaml
 
 from nordgate.cli.verify import compare, compare_flags, compare_volumes, verify
 from nordgate.design.gateway_design import GatewayDesign, design
-from nordgate.errors import AgentSilent, HypervisorProblem
+from nordgate.errors import AgentSilentError, HypervisorError
 from nordgate.hypervisor.agent import GuestAgent
 from nordgate.hypervisor.virsh import Hypervisor
 from nordgate.settings.loader import load_file, parse
@@ -164,12 +164,12 @@ def ask(declared: GatewayDesign, monkeypatch: pytest.MonkeyPatch) -> Callable[..
     ) -> int:
         def read_file(*_: object) -> bytes:
             if silent:
-                raise AgentSilent("the guest agent does not answer.")
+                raise AgentSilentError("the guest agent does not answer.")
             return cpuinfo.encode()
 
         def virsh(_: Hypervisor, verb: str, *__: str) -> str:
             if not state:
-                raise HypervisorProblem("cannot reach libvirt.")
+                raise HypervisorError("cannot reach libvirt.")
             if verb == "vol-dumpxml":
                 return "<volume><capacity unit='bytes'>134217728</capacity></volume>"
             return state if verb == "domstate" else xml

@@ -35,6 +35,7 @@ METHODS = ("startswith", "endswith", "partition", "rpartition", "find", "index")
 ELSEWHERE = {
     "smoke/certificates.py": "OpenSSL's reason for refusing a certificate, which has no translations",
     "smoke/reading.py": "openssl in the guest, asked by a script that sets LC_ALL",
+    "nordgate/preflight/host_checks.py": "the kinds of devices that `ip -details` prints, which has no translations",
     "nordgate/cli/render.py": "the head of a traceback of our own program, which Python never translates",
 }
 """Modules that read what one script of their own prints, and why its language is known."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nordgate.errors import HypervisorProblem
+from nordgate.errors import HypervisorError
 from nordgate.hypervisor.virsh import Hypervisor
 
 OFF, RUNNING = "shut off (destroyed)", "running (booted)"
@@ -32,7 +32,7 @@ class Libvirt:
         if verb == "domstate":
             state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
             if state is None:
-                raise HypervisorProblem("failed to get domain 'gw1'")
+                raise HypervisorError("failed to get domain 'gw1'")
             return f"{state}\n\n"
         self.said.append(verb)
         effect = self.effects.get(verb, "")

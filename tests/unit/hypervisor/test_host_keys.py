@@ -13,14 +13,13 @@ from typing import Any
 import pytest
 
 from nordgate.cli import access
-from nordgate.errors import HypervisorProblem
+from nordgate.errors import HypervisorError, TargetError
 from nordgate.hypervisor.agent import GuestAgent
 from nordgate.hypervisor.host_commands import HostCommands
 from nordgate.hypervisor.virsh import Hypervisor
 from nordgate.settings.connection_rules import hypervisor_reach
 from smoke.engine.job import Job
 from smoke.load import Vantage
-from smoke.problems import TargetProblem
 from smoke.vantage import measure
 from tests.unit.sources import PROJECT, sources
 
@@ -86,13 +85,13 @@ def words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_virsh_for_whatever_is_asked_of_libvirt(words: Any) -> None:
     """Preflight, readiness, the guest agent, images, volumes, power."""
-    with pytest.raises(HypervisorProblem):
+    with pytest.raises(HypervisorError):
         Hypervisor(URI).virsh("list")
     assert set(words()) >= PINNED
 
 
 def test_a_parameter_that_only_looks_like_another_changes_nothing(words: Any) -> None:
-    with pytest.raises(HypervisorProblem):
+    with pytest.raises(HypervisorError):
         Hypervisor(URI.replace("nordgate/key", "command=/key")).virsh("list")
     assert set(words()) >= PINNED - {"/etc/nordgate/key"}
 
@@ -103,13 +102,13 @@ def test_the_console(words: Any) -> None:
 
 
 def test_commands_on_a_host(words: Any) -> None:
-    with pytest.raises(HypervisorProblem):
+    with pytest.raises(HypervisorError):
         HostCommands(URI).run(["true"])
     assert set(words()) >= PINNED
 
 
 def test_a_load_generator_on_a_host(words: Any) -> None:
-    with pytest.raises(TargetProblem):
+    with pytest.raises(TargetError):
         list(measure(Vantage(name="host1", reach=hypervisor_reach(URI)), Job((), 1, 1, 1, 0, 1, 1, 1)))
     assert set(words()) >= PINNED
 

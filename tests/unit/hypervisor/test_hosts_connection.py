@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nordgate.errors import HypervisorProblem
+from nordgate.errors import HypervisorError
 from nordgate.hypervisor.connection import read_uri
 from nordgate.hypervisor.host_commands import HostCommands, ssh_sentence
 from nordgate.hypervisor.virsh import Hypervisor
@@ -91,19 +91,19 @@ def test_a_command_goes_over_ssh_as_one_quoted_word(tmp_path: Path, monkeypatch:
 
 
 def test_no_command_goes_where_only_libvirt_listens() -> None:
-    with pytest.raises(HypervisorProblem, match="tls leads to the libvirt of host1 only"):
+    with pytest.raises(HypervisorError, match="tls leads to the libvirt of host1 only"):
         HostCommands("qemu+tls://host1/system").run(["true"])
 
 
 def test_a_command_that_hangs_ends_at_its_bound() -> None:
     started = time.monotonic()
-    with pytest.raises(HypervisorProblem, match="sleep on this machine did not end within 0 s"):
+    with pytest.raises(HypervisorError, match="sleep on this machine did not end within 0 s"):
         HostCommands("qemu:///system").run(["sleep", "20"], timeout=0.2)
     assert time.monotonic() - started < 5
 
 
 def test_a_command_that_fails_says_so_with_its_last_words() -> None:
-    with pytest.raises(HypervisorProblem, match="sh on this machine failed with code 3: bad"):
+    with pytest.raises(HypervisorError, match="sh on this machine failed with code 3: bad"):
         HostCommands("qemu:///system").run(["sh", "-c", "echo worse >&2; echo bad >&2; exit 3"])
 
 

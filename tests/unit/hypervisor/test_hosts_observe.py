@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nordgate.errors import HypervisorProblem
+from nordgate.errors import HypervisorError
 from nordgate.hypervisor.observation import observe
 from nordgate.hypervisor.virsh import Hypervisor
 
@@ -32,7 +32,7 @@ ANSWERS = {
 def test_sizes_and_folders_are_those_of_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     def virsh(_: Hypervisor, *words: str, **__: float) -> str:
         if words not in ANSWERS:
-            raise HypervisorProblem(f"failed to get {'pool' if 'gone' in words else 'vol'} 'x'")
+            raise HypervisorError(f"failed to get {'pool' if 'gone' in words else 'vol'} 'x'")
         return ANSWERS[words]
 
     monkeypatch.setattr(Hypervisor, "virsh", virsh)

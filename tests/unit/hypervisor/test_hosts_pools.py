@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nordgate.errors import HypervisorProblem
+from nordgate.errors import HypervisorError
 from nordgate.hypervisor.virsh import Hypervisor
 
 BUSY = "internal error: pool 'sample' has asynchronous jobs running."
@@ -17,7 +17,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, *answers: str) -> list[tuple[str,
     def virsh(_: Hypervisor, *words: str, **__: float) -> str:
         asked.append(words)
         if len(asked) <= len(answers):
-            raise HypervisorProblem(answers[len(asked) - 1])
+            raise HypervisorError(answers[len(asked) - 1])
         return ""
 
     monkeypatch.setattr(Hypervisor, "virsh", virsh)
@@ -33,12 +33,12 @@ def test_a_pool_is_looked_at_again_when_its_volumes_are_written(monkeypatch: pyt
 
 def test_a_pool_that_stays_busy_is_a_problem_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     answering(monkeypatch, BUSY, BUSY)
-    with pytest.raises(HypervisorProblem, match="asynchronous jobs running"):
+    with pytest.raises(HypervisorError, match="asynchronous jobs running"):
         Hypervisor("qemu:///system").refresh_pool("sample", within=-1)
 
 
 def test_any_other_problem_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = answering(monkeypatch, "failed to get pool 'sample'")
-    with pytest.raises(HypervisorProblem, match="failed to get pool"):
+    with pytest.raises(HypervisorError, match="failed to get pool"):
         Hypervisor("qemu:///system").refresh_pool("sample")
     assert len(asked) == 1

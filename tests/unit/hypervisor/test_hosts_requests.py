@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from nordgate.errors import HypervisorProblem, Problem
+from nordgate.errors import HypervisorError, NordgateError
 from nordgate.hypervisor import verbs as hosts
 from nordgate.hypervisor.requests import VERSION, read
 from nordgate.hypervisor.virsh import Hypervisor
@@ -91,14 +91,16 @@ def test_what_a_later_program_added_to_a_request_is_passed_over(verb: str) -> No
 @pytest.mark.parametrize("verb", RECORDED)
 def test_a_request_of_a_later_version_is_refused_with_what_to_do(verb: str) -> None:
     later = json.dumps(json.loads(RECORDED[verb]) | {"version": VERSION + 1})
-    with pytest.raises(Problem, match=f"to {verb} is of version {VERSION + 1}.*run the checkout that the stack was"):
+    with pytest.raises(
+        NordgateError, match=f"to {verb} is of version {VERSION + 1}.*run the checkout that the stack was"
+    ):
         hosts.main(verb, later)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", "{", "1", '{"uri": 1}', '{"version": "x"}', "{}"])
 @pytest.mark.parametrize("verb", ["remove", "delete-volume"])
 def test_a_damaged_request_is_one_sentence(verb: str, text: str) -> None:
-    with pytest.raises(Problem, match=f"the request to {verb} is ") as caught:
+    with pytest.raises(NordgateError, match=f"the request to {verb} is ") as caught:
         hosts.main(verb, text)
     assert "\n" not in str(caught.value)
     assert "pydantic" not in str(caught.value)
@@ -107,7 +109,7 @@ def test_a_damaged_request_is_one_sentence(verb: str, text: str) -> None:
 @pytest.mark.parametrize("verb", ["remove", "delete-volume", "delete-image", "delete-root"])
 def test_what_is_gone_already_is_deleted(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def virsh(_: Hypervisor, *words: str, **__: float) -> str:
-        raise HypervisorProblem(f"failed to get {'domain' if words[0] == 'domstate' else 'vol'} 'x'")
+        raise HypervisorError(f"failed to get {'domain' if words[0] == 'domstate' else 'vol'} 'x'")
 
     monkeypatch.setattr(Hypervisor, "virsh", virsh)
     hosts.main(verb, RECORDED[verb])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nordgate.errors import HypervisorProblem
+from nordgate.errors import HypervisorError
 from nordgate.hypervisor.virsh import Hypervisor
 from nordgate.preflight.demands import State
 from nordgate.preflight.gather_facts import survey
@@ -86,7 +86,7 @@ def test_a_host_with_nothing_on_it_is_read_too(scenario: Scenario) -> None:
 
 def test_a_host_that_cannot_be_reached_is_one_sentence(scenario: Scenario) -> None:
     scenario(error="failed to connect to the hypervisor\nerror: No route to host")
-    with pytest.raises(HypervisorProblem, match=r"cannot reach libvirt at .*: No route to host"):
+    with pytest.raises(HypervisorError, match=r"cannot reach libvirt at .*: No route to host"):
         survey(LOCAL)
 
 

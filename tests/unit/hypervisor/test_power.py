@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nordgate.errors import DomainStopped, HypervisorProblem
+from nordgate.errors import DomainStoppedError, HypervisorError
 from nordgate.hypervisor import power
 from nordgate.hypervisor.domain_states import read_state
 from nordgate.hypervisor.virsh import Hypervisor
@@ -12,7 +12,7 @@ from tests.unit.hypervisor.libvirt import OFF, RUNNING, Libvirt, install
 
 GUEST = power.Guest(uri="test:///default", domain="gw1", within=60)
 HERE = Hypervisor(GUEST.uri)
-NOT_RUNNING = HypervisorProblem("Requested operation is not valid: domain is not running")
+NOT_RUNNING = HypervisorError("Requested operation is not valid: domain is not running")
 
 # As virsh says them (libvirt: tools/virsh-domain-monitor.c), and those that other drivers and older releases have.
 RUN = ("running (booted)", "running (unpaused)", "running (crashed)", "running", "idle", "blocked")
@@ -69,7 +69,7 @@ def test_what_nothing_follows_is_cut_off_after_a_minute_and_started(
 @pytest.mark.parametrize("state", [*BUSY, "paused (shutting down)"])
 def test_what_is_done_with_a_guest_elsewhere_is_not_broken_off(state: str, monkeypatch: pytest.MonkeyPatch) -> None:
     libvirt = install(monkeypatch, Libvirt(state))
-    with pytest.raises(DomainStopped, match=r"gw1 has been paused .* for 60 s: look on its host"):
+    with pytest.raises(DomainStoppedError, match=r"gw1 has been paused .* for 60 s: look on its host"):
         power.bring_back(HERE, "gw1")
     assert libvirt.said == []
 
@@ -79,7 +79,7 @@ def test_what_is_done_with_a_guest_elsewhere_is_not_broken_off(state: str, monke
 def test_a_guest_that_does_not_go_on_is_cut_off_and_started(
     state: str, remedy: str, refused: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    libvirt = install(monkeypatch, Libvirt(state, **{remedy: HypervisorProblem("no") if refused else state}))
+    libvirt = install(monkeypatch, Libvirt(state, **{remedy: HypervisorError("no") if refused else state}))
     power.bring_back(HERE, "gw1")
     assert libvirt.said == [remedy] * 3 + ["destroy", "start"]
 
@@ -88,28 +88,28 @@ def test_a_guest_whose_disk_is_full_keeps_what_it_has_not_written_and_the_reason
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     libvirt = install(monkeypatch, Libvirt("paused (I/O error)", resume="paused (I/O error)"))
-    with pytest.raises(DomainStopped, match=r"gw1 stays paused \(I/O error\).*make room in the pool"):
+    with pytest.raises(DomainStoppedError, match=r"gw1 stays paused \(I/O error\).*make room in the pool"):
         power.bring_back(HERE, "gw1")
     assert libvirt.said == ["resume"] * 3
     assert libvirt.now < 30
 
 
 def test_a_guest_that_cannot_be_started_says_why_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    libvirt = install(monkeypatch, Libvirt(OFF, start=HypervisorProblem("cannot allocate memory")))
-    with pytest.raises(HypervisorProblem, match="cannot allocate memory"):
+    libvirt = install(monkeypatch, Libvirt(OFF, start=HypervisorError("cannot allocate memory")))
+    with pytest.raises(HypervisorError, match="cannot allocate memory"):
         power.bring_back(HERE, "gw1")
     assert libvirt.said == ["start"]
 
 
 def test_a_guest_that_crashes_whenever_it_is_started_ends_the_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
     libvirt = install(monkeypatch, Libvirt(OFF, start="shut off (failed)"))
-    with pytest.raises(DomainStopped, match=r"gw1 stays shut off \(failed\), whatever is tried"):
+    with pytest.raises(DomainStoppedError, match=r"gw1 stays shut off \(failed\), whatever is tried"):
         power.bring_back(HERE, "gw1")
     assert libvirt.said == ["start"] * 3
 
 
 def test_a_guest_that_somebody_else_starts_at_that_moment_is_no_problem(monkeypatch: pytest.MonkeyPatch) -> None:
-    active = HypervisorProblem("Domain is already active")
+    active = HypervisorError("Domain is already active")
     libvirt = install(monkeypatch, Libvirt([OFF, RUNNING], start=active))
     power.bring_back(HERE, "gw1")
     assert libvirt.said == ["start"]
@@ -117,7 +117,7 @@ def test_a_guest_that_somebody_else_starts_at_that_moment_is_no_problem(monkeypa
 
 def test_a_domain_that_is_gone_cannot_be_brought_back(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, Libvirt(None))
-    with pytest.raises(DomainStopped, match="there is no domain gw1 at test:///default"):
+    with pytest.raises(DomainStoppedError, match="there is no domain gw1 at test:///default"):
         power.bring_back(HERE, "gw1")
 
 
@@ -145,7 +145,7 @@ def test_a_stop_waits_for_none_that_cannot_answer(
 def test_a_stop_cuts_off_a_guest_that_does_not_go_on(
     state: str, remedy: str, refused: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    libvirt = install(monkeypatch, Libvirt(state, **{remedy: HypervisorProblem("no") if refused else state}))
+    libvirt = install(monkeypatch, Libvirt(state, **{remedy: HypervisorError("no") if refused else state}))
     assert not power.shut_down(GUEST)
     assert libvirt.said == [remedy, "destroy"]
     assert libvirt.now < 10
@@ -193,9 +193,9 @@ def test_a_guest_that_stops_just_after_the_deadline_has_stopped_by_itself(
 
 
 def test_a_guest_that_cannot_be_cut_off_fails_with_libvirts_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    busy = HypervisorProblem("Failed to terminate process 7 with SIGKILL: Device or resource busy")
+    busy = HypervisorError("Failed to terminate process 7 with SIGKILL: Device or resource busy")
     install(monkeypatch, Libvirt(RUNNING, shutdown=RUNNING, destroy=busy))
-    with pytest.raises(HypervisorProblem, match="Device or resource busy"):
+    with pytest.raises(HypervisorError, match="Device or resource busy"):
         power.remove(GUEST)
 
 
@@ -204,7 +204,7 @@ def test_a_domain_that_somebody_else_deletes_at_that_moment_is_gone(monkeypatch:
 
     def gone() -> Exception:
         libvirt.states = [None]
-        return HypervisorProblem("failed to get domain 'gw1'")
+        return HypervisorError("failed to get domain 'gw1'")
 
     libvirt.effects["undefine"] = gone
     install(monkeypatch, libvirt)
@@ -212,8 +212,8 @@ def test_a_domain_that_somebody_else_deletes_at_that_moment_is_gone(monkeypatch:
 
 
 def test_a_domain_that_is_still_there_after_its_deletion_failed_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
-    install(monkeypatch, Libvirt(OFF, undefine=HypervisorProblem("cannot delete inactive domain with 2 checkpoints")))
-    with pytest.raises(HypervisorProblem, match="2 checkpoints"):
+    install(monkeypatch, Libvirt(OFF, undefine=HypervisorError("cannot delete inactive domain with 2 checkpoints")))
+    with pytest.raises(HypervisorError, match="2 checkpoints"):
         power.remove(GUEST)
 
 

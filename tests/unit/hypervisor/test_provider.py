@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from nordgate.errors import HypervisorProblem
+from nordgate.errors import HypervisorError
 from nordgate.hypervisor.connection import read_uri
 from nordgate.hypervisor.host_commands import HostCommands
 from nordgate.preflight.demands import State
@@ -146,7 +146,7 @@ def test_what_sshd_forbids_the_ssh_client_is_named(
     server = servers(settings, key)
     (home / ".ssh/config").write_text("")
     uri = f"qemu+ssh://root@127.0.0.1:{server.port}/system?{server.query()}"
-    with pytest.raises(HypervisorProblem) as problem:
+    with pytest.raises(HypervisorError) as problem:
         survey(dataclasses.replace(DEMAND, uri=uri))
     assert said in str(problem.value)
     assert len(str(problem.value).splitlines()) == 1

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from nordgate.errors import AgentProblem, AgentSilent, HypervisorProblem, Problem
+from nordgate.errors import AgentError, AgentSilentError, HypervisorError, NordgateError
 from nordgate.hypervisor import volumes
 from nordgate.hypervisor.agent import Completed, GuestAgent
 from nordgate.hypervisor.host_commands import HostCommands
@@ -61,19 +61,19 @@ def test_a_run_that_was_cut_off_after_the_resize_is_completed_by_the_next(guest:
     assert len(asked) == 1
 
 
-SILENT = AgentSilent("the guest agent of gw1 does not answer: not connected.")
+SILENT = AgentSilentError("the guest agent of gw1 does not answer: not connected.")
 
 
 @pytest.mark.parametrize(
     "answer",
-    [SILENT, AgentProblem("the guest agent of gw1 refuses guest-exec: disabled."), Completed(1, b"", b"no space\n")],
+    [SILENT, AgentError("the guest agent of gw1 refuses guest-exec: disabled."), Completed(1, b"", b"no space\n")],
 )
 def test_an_agent_that_does_not_grow_the_file_system_fails_the_deployment_each_time(
     guest: Guest, answer: Completed | Exception
 ) -> None:
     for size in (128 * MIB, 192 * MIB, 192 * MIB):
         guest(size, RUNNING, answer)
-        with pytest.raises(Problem) as caught:
+        with pytest.raises(NordgateError) as caught:
             volumes.grow(VOLUME)
         words = str(answer) if isinstance(answer, Exception) else "no space"
         assert str(caught.value).startswith("gw1-data.raw has 192 MiB now, and the guest does not use all of it yet: ")
@@ -111,7 +111,7 @@ def test_a_guest_that_stops_meanwhile_is_no_problem(guest: Guest) -> None:
 
 def test_a_volume_is_never_shrunk(guest: Guest) -> None:
     libvirt, _ = guest(256 * MIB, RUNNING)
-    with pytest.raises(Problem, match="a data volume is never shrunk"):
+    with pytest.raises(NordgateError, match="a data volume is never shrunk"):
         volumes.grow(VOLUME)
     assert changes(libvirt) == []
 
@@ -132,7 +132,7 @@ def group(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[s
 
         def run(_: HostCommands, command: list[str], **__: float) -> str:
             if refuses:
-                raise HypervisorProblem("sh on h1 failed with code 1: sudo: a password is required.")
+                raise HypervisorError("sh on h1 failed with code 1: sudo: a password is required.")
             ran.append(" ".join(command[-2:]))
             extents = -(-int(command[-2].removesuffix("b")) // (32 * MIB))
             xml = ElementTree.fromstring(f"<volume><capacity>{extents * 32 * MIB}</capacity></volume>")
@@ -160,7 +160,7 @@ def test_a_logical_volume_that_lvm_has_rounded_up_is_as_declared(group: Callable
 
 def test_where_lvm_may_not_be_asked_the_command_is_told(group: Callable[..., list[str]]) -> None:
     group(128 * MIB, refuses=True)
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(NordgateError) as caught:
         volumes.grow(VOLUME)
     assert "a password is required. As root on that host: " in str(caught.value)
     assert f"`lvextend --size {192 * MIB}b /dev/fast/gw1-data.raw`. Then deploy again" in str(caught.value)

@@ -15,8 +15,8 @@ import pytest
 
 from nordgate.cli.new_region import new_region
 from nordgate.cli.review.rendered import rendered
-from nordgate.console import Problem
 from nordgate.design.gateway_design import GatewayDesign, design
+from nordgate.errors import NordgateError
 from nordgate.settings.loader import load_file
 from nordgate.settings.settings_error import SettingsError
 from nordgate.settings.stack_files import is_test, region_names, stack_names
@@ -150,7 +150,7 @@ def test_a_region_may_have_a_name_that_older_yaml_took_for_something_else(projec
 
 @pytest.mark.parametrize("name", ["null", "true", "false"])
 def test_a_region_cannot_have_a_name_that_yaml_takes_for_something_else(project: Path, name: str) -> None:
-    with pytest.raises(Problem, match="YAML takes the word for something else than text"):
+    with pytest.raises(NordgateError, match="YAML takes the word for something else than text"):
         new_region(project, name, "oslo")
     assert name not in region_names(project)
 
@@ -177,7 +177,7 @@ def test_both_ends_of_a_link_that_are_taken_are_told(project: Path) -> None:
 @pytest.mark.parametrize("name", ["oslo", "Bergen", "ber gen", "../x", "bergen-test", "a" * 21, "1st", ""])
 def test_a_region_that_cannot_be_made_leaves_no_file(project: Path, name: str) -> None:
     before = sorted(project.rglob("*"))
-    with pytest.raises(Problem):
+    with pytest.raises(NordgateError):
         new_region(project, name, "oslo")
     assert sorted(project.rglob("*")) == before
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nordgate.errors import GuestFileMissing
+from nordgate.errors import GuestFileMissingError
 from nordgate.hypervisor.agent import GuestAgent
 from nordgate.hypervisor.virsh import Hypervisor, last_lines
 from smoke.diagnostics import cloud_init_errors, collect
@@ -28,7 +28,7 @@ def test_file_is_read_whole_or_from_its_end_and_closed(guest: Any, agent: GuestA
 
 
 def test_missing_file_is_told_apart(agent: GuestAgent) -> None:
-    with pytest.raises(GuestFileMissing, match=r"'/none'.*No such file"):
+    with pytest.raises(GuestFileMissingError, match=r"'/none'.*No such file"):
         agent.read_file("/none")
 
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from nordgate.errors import AgentProblem
+from nordgate.errors import AgentError
 from nordgate.hypervisor.agent import GuestAgent
 from smoke import alerts
 from smoke.verdict import Line, Verdict
@@ -79,5 +79,5 @@ def test_what_was_there_before_the_check_is_not_held_against_it(guest: Guest) ->
 def test_a_log_without_a_line_passes_and_one_that_cannot_be_asked_for_does_not(guest: Guest) -> None:
     assert proved(guest).found == "none"
     guest.exec = lambda _: type("Done", (), {"stdout": b"", "stderr": b"no bash", "exit_code": 127})  # type: ignore[method-assign,assignment]
-    with pytest.raises(AgentProblem, match=r"error log in the guest test-gw1 could not be read: no bash\.$"):
+    with pytest.raises(AgentError, match=r"error log in the guest test-gw1 could not be read: no bash\.$"):
         proved(guest)

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from nordgate.errors import UsageError
 from smoke.plan import Plan
 from smoke.plan_model import host_and_port
 from smoke.plan_reader import parse_plan
-from smoke.problems import UsageProblem
 
 GOOD: dict[str, Any] = {
     "stack": "oslo-test",
@@ -29,7 +29,7 @@ GOOD: dict[str, Any] = {
 
 
 def refusal(**settings: Any) -> str:
-    with pytest.raises(UsageProblem) as caught:
+    with pytest.raises(UsageError) as caught:
         parse_plan(json.dumps(GOOD | settings), "plan.json")
     return str(caught.value)
 
@@ -128,7 +128,7 @@ def test_all_mistakes_are_named_at_once() -> None:
 
 
 def test_text_that_is_no_json_is_refused() -> None:
-    with pytest.raises(UsageProblem, match="Invalid JSON"):
+    with pytest.raises(UsageError, match="Invalid JSON"):
         parse_plan("{", "standard input")
 
 

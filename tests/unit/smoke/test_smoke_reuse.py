@@ -10,10 +10,10 @@ from typing import Any, cast
 
 import pytest
 
+from nordgate.errors import TargetError
 from nordgate.hypervisor.agent import GuestAgent
 from smoke import reuse
 from smoke.http1 import Reply, Target
-from smoke.problems import TargetProblem
 from smoke.verdict import Line, Verdict
 
 
@@ -44,7 +44,7 @@ class Gateway:
         self.asked += 1
         identity = f"{self.asked:032x}"
         if self.asked > self.dies_after:
-            raise TargetProblem("gateway:443 closes the connection instead of answering GET /.")
+            raise TargetError("gateway:443 closes the connection instead of answering GET /.")
         with self.log.open("a") as file:
             for name in (
                 () if not self.logs else (identity, *[f"f{self.asked:030x}{other % 10}" for other in range(100)])

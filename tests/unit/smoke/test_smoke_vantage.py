@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
+from nordgate.errors import TargetError
 from nordgate.hypervisor import connection
 from nordgate.hypervisor.connection import SILENT_SECONDS
 from smoke import vantage
 from smoke.engine.job import HTTP1, Endpoint, Job, Tally
 from smoke.load import LOCAL, Vantage
-from smoke.problems import TargetProblem
 from smoke.vantage import archive, measure
 from tests.sshd import ssh_server
 
@@ -66,9 +66,7 @@ def test_what_goes_over_ssh_is_plain_python() -> None:
 
 @pytest.mark.usefixtures("ssh")
 def test_problem_from_elsewhere_says_where(server: Any, certificate: Path) -> None:
-    with pytest.raises(
-        TargetProblem, match=r"^from host1: 127.0.0.1:1 refuses the connection: nothing listens there\.$"
-    ):
+    with pytest.raises(TargetError, match=r"^from host1: 127.0.0.1:1 refuses the connection: nothing listens there\.$"):
         list(measure(ELSEWHERE, job(server, certificate, port=1)))
 
 
@@ -76,7 +74,7 @@ def test_vantage_that_cannot_be_reached_is_one_sentence(server: Any, certificate
     (ssh / "bin" / "ssh").write_text(
         "#!/bin/sh\necho 'ssh: connect to host host1 port 22: No route to host' >&2; exit 255\n"
     )
-    with pytest.raises(TargetProblem) as caught:
+    with pytest.raises(TargetError) as caught:
         list(measure(ELSEWHERE, job(server, certificate)))
     reach = "host1 (ssh://deploy@host1:2222)"
     assert (
@@ -182,7 +180,7 @@ def test_ssh_server_that_goes_silent_in_the_middle_ends_the_measurement(
         assert isinstance(next(told), Tally)
         host.freeze()
         started = time.monotonic()
-        with pytest.raises(TargetProblem, match=r"host1 \(ssh://.*\) ended: 127.0.0.1 has gone silent: its SSH server"):
+        with pytest.raises(TargetError, match=r"host1 \(ssh://.*\) ended: 127.0.0.1 has gone silent: its SSH server"):
             list(told)
         assert time.monotonic() - started < SILENT_SECONDS
 
@@ -196,7 +194,7 @@ def test_ssh_server_that_is_silent_from_the_beginning_is_not_waited_for(
         host.freeze()
         there = Vantage(name="host1", reach=f"ssh://root@127.0.0.1:{host.port}?{host.query()}")
         started = time.monotonic()
-        with pytest.raises(TargetProblem, match=r"host1 .* ended: 127.0.0.1 cannot be reached by SSH: .*[Tt]imed out"):
+        with pytest.raises(TargetError, match=r"host1 .* ended: 127.0.0.1 cannot be reached by SSH: .*[Tt]imed out"):
             list(measure(there, long_job(server, certificate)))
         assert time.monotonic() - started < SILENT_SECONDS
 
@@ -208,7 +206,7 @@ def test_generator_that_stops_behind_a_living_ssh_server_is_given_up(
     monkeypatch.setattr(vantage, "CONNECT_TIMEOUT", 0.0)
     told = measure(ELSEWHERE, replace(job(server, certificate), round_seconds=0.1, timeout_seconds=0.1))
     (ssh / "bin" / "python3").write_text("#!/bin/sh\nexec sleep 60\n")
-    with pytest.raises(TargetProblem, match=r"host1 \(ssh://deploy@host1:2222\) told nothing for 2 s, in which"):
+    with pytest.raises(TargetError, match=r"host1 \(ssh://deploy@host1:2222\) told nothing for 2 s, in which"):
         list(told)
 
 
@@ -219,11 +217,11 @@ def test_what_a_program_complains_of_at_length_blocks_nothing(ssh: Path, server:
     (ssh / "bin" / "ssh").write_text("\n".join([*fake, "echo last >&2; exit 3\n"]))
     told = measure(ELSEWHERE, job(server, certificate))
     assert next(told) == "still here"
-    with pytest.raises(TargetProblem, match="ended: last"):
+    with pytest.raises(TargetError, match="ended: last"):
         list(told)
 
 
 def test_what_a_login_shell_prints_is_no_traceback(ssh: Path, server: Any, certificate: Path) -> None:
     (ssh / "bin" / "ssh").write_text("#!/bin/sh\necho Welcome to host1\n")
-    with pytest.raises(TargetProblem, match=r"begins with 'Welcome to host1': a shell's start-up file there"):
+    with pytest.raises(TargetError, match=r"begins with 'Welcome to host1': a shell's start-up file there"):
         list(measure(ELSEWHERE, job(server, certificate)))

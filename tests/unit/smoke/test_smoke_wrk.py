@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from nordgate.errors import TargetError, UsageError
 from smoke import wrk
-from smoke.problems import TargetProblem, UsageProblem
 from smoke.verdict import Verdict
 
 SAID = """Running 30s test @ https://127.0.0.1:8443/health
@@ -41,18 +41,18 @@ def test_percentiles_rate_and_errors_are_shown_and_labelled() -> None:
 
 
 def test_words_that_are_not_wrks_are_refused() -> None:
-    with pytest.raises(TargetProblem, match=r"^wrk says nothing that can be read: unable to connect"):
+    with pytest.raises(TargetError, match=r"^wrk says nothing that can be read: unable to connect"):
         wrk.parse("unable to connect\n to it")
 
 
 def test_no_answer_is_no_result() -> None:
     """Such as wrk prints it after 30 s of refused handshakes, with exit code 0."""
     said = SAID.replace("3997.33", "0.00").replace("connect 0, read 3, write 0, timeout 1", "connect 4369, read 0")
-    with pytest.raises(TargetProblem, match=r"^wrk got no answer in 30 s; socket errors: connect 4369, read 0\.$"):
+    with pytest.raises(TargetError, match=r"^wrk got no answer in 30 s; socket errors: connect 4369, read 0\.$"):
         wrk.parse(said)
 
 
 def test_missing_wrk_is_one_sentence(make_plan: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
-    with pytest.raises(UsageProblem, match="install the package wrk"):
+    with pytest.raises(UsageError, match="install the package wrk"):
         wrk.lines(make_plan())
