@@ -339,6 +339,7 @@ def busy_machine() -> Iterator[None]:
 
 
 @pytest.mark.long
+@pytest.mark.alone
 @pytest.mark.usefixtures("busy_machine")
 def test_a_healthy_gateway_passes_twenty_times_out_of_twenty(project: Project) -> None:
     took = []

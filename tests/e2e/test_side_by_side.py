@@ -30,6 +30,7 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Pro
         project.lab_down()
 
 
+@pytest.mark.alone
 def test_both_come_up_at_the_same_time_in_less_than_four_minutes(projects: dict[str, Project]) -> None:
     started = time.monotonic()
     with ThreadPoolExecutor(len(projects)) as pool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import re
 import shutil
-import time
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from nordgate.cli.review.rendered import Tree, rendered
 from nordgate.settings.loader import load_file, parse
 from nordgate.settings.stack_files import stack_names
 from nordgate.settings.stack_settings import Settings
+from tests.costs import within
 
 PROJECT = Path(__file__).parents[3]
 STACKS = stack_names(PROJECT)
@@ -266,9 +266,7 @@ def test_two_hundred_gateways_are_rendered_in_less_than_ten_seconds() -> None:
         f"gw{number}": {"hypervisor": f"host{number % 2 + 1}", "address": f"10.81.0.{number + 22}"}
         for number in range(1, 201)
     }
-    started = time.process_time()
-    tree = rendered(parse(config, "oslo", PROJECT), "oslo")
-    assert time.process_time() - started < 10
+    tree = within(10, lambda: rendered(parse(config, "oslo", PROJECT), "oslo"))
     assert sum(path.endswith("domain.xml") for path in tree) == 200
     changed = {path: text.replace("proxy_read_timeout 60s", "proxy_read_timeout 30s") for path, text in tree.items()}
     found = stack_change("oslo", tree, changed)

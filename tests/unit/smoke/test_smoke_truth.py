@@ -83,6 +83,7 @@ def queue() -> Iterator[Queue]:
 
 
 @pytest.mark.long
+@pytest.mark.alone
 def test_percentiles_are_those_of_the_injected_stalls_and_a_closed_loop_reports_others(queue: Queue) -> None:
     endpoint = Endpoint("127.0.0.1", queue.port, NAME, "/", tls=False)
     (tally,) = tallies(Job((endpoint,), RATE, SECONDS, 1, 0, connections=128, streams=1, timeout_seconds=10))
@@ -147,6 +148,7 @@ def instant(tmp_path: Path, certificate: Path) -> Iterator[dict[str, Endpoint]]:
 
 
 @pytest.mark.long
+@pytest.mark.alone
 @pytest.mark.parametrize("kind", ["http/1.1", "http/1.1 over TLS", "h2"])
 def test_generator_adds_less_than_a_millisecond_at_2000_requests_a_second(
     instant: dict[str, Endpoint], kind: str
@@ -162,6 +164,7 @@ def test_generator_adds_less_than_a_millisecond_at_2000_requests_a_second(
 
 
 @pytest.mark.long
+@pytest.mark.alone
 def test_ten_thousand_connections_stay_open_and_are_used(instant: dict[str, Endpoint]) -> None:
     job = Job((instant["http/1.1 over TLS"],), 1000, 12, 1, 0, connections=9_000, streams=1, timeout_seconds=10)
     (tally,) = tallies(job)
