@@ -70,6 +70,8 @@ class Project:
                 copies = (["cp", "--archive", "--link", built, linked], ["cp", "--archive", built, linked])
                 done = (subprocess.run(copy, check=False, capture_output=True).returncode for copy in copies)
                 assert 0 in done, name
+                # Its own: what is done there is no work on this checkout.
+                (folder / ".nordgate" / name / ".lock").unlink(missing_ok=True)
         text = (folder / "stacks/Pulumi.oslo-test.yaml").read_text()
         text = text.replace("/lab/oslo/", f"/lab/{lab}/").replace("127.0.0.1:8443", f"127.0.0.1:{port}")
         self.stack_file.write_text(text.replace("api.oslo-test.localhost", f"api.{self.stack}.localhost"))
