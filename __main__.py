@@ -7,7 +7,7 @@ import pulumi
 from components.region import Region, RegionArgs
 from nordgate.deployment.image_download import verify
 from nordgate.deployment.invocation import refuse_parts
-from nordgate.deployment.observe import now, rebuild, undeclared
+from nordgate.deployment.observe import observe_gateways, rebuild, undeclared
 from nordgate.deployment.seed_files import write_seed
 from nordgate.design.gateway_design import describe, design, versions
 from nordgate.design.image import declared
@@ -34,7 +34,7 @@ try:
     if doubts(report):
         pulumi.log.warn(summary(stack, report))
     designs = {name: design(settings, stack, name, image.checksum) for name in settings.gateways}
-    present, others, anew = now(settings, designs), undeclared(settings, stack), rebuild(designs)
+    present, others, anew = observe_gateways(settings, designs), undeclared(settings, stack), rebuild(designs)
     for name, found in present.items():
         if found.differs and name not in anew:
             said = "; ".join(found.differs)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from lab import entries
+from lab import port_forwards
 from lab.inside import first_process
 from lab.layout import LABS, Forward, Lab
 from lab.processes import record, start_child
@@ -50,17 +50,17 @@ def up(lab: Lab, forwards: Sequence[Forward], upstreams: Sequence[str], chronyd:
             time.sleep(0.2)
         if not silent or restart_services(lab, silent, chronyd):
             answer_for(lab, upstreams)
-            entries.keep(lab, forwards)
+            port_forwards.keep(lab, forwards)
             return
         end(lab)
     with phase(f"Lab hypervisor {lab.name}"):
-        entries.check(forwards)
+        port_forwards.check(forwards)
         try:
             _lay_out(lab)
             _launch(lab, chronyd)
             wait_until(lambda: not silent_services(lab), f"libvirt of lab {lab.name}", lab)
             answer_for(lab, upstreams)
-            entries.keep(lab, forwards)
+            port_forwards.keep(lab, forwards)
         except BaseException:
             end(lab)
             raise

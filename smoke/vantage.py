@@ -58,9 +58,9 @@ def measure(vantage: Vantage, job: Job) -> Iterator[Tally | str]:
     Raises TargetError when the vantage or what it asks cannot be reached, or says nothing for longer than the job
     can take to the next tally.
     """
-    command, luggage = _command(vantage)
+    command, preamble = _command(vantage)
     patience = _patience(job)
-    with Conversation(command, luggage + job.as_json() + "\n") as generator:
+    with Conversation(command, preamble + job.as_json() + "\n") as generator:
         try:
             for line in generator.lines(patience):
                 yield _told(vantage, line)

@@ -10,7 +10,7 @@ from nordgate.deployment.history import Present
 from nordgate.design.gateway_design import GatewayDesign, shared_name
 from nordgate.errors import NordgateError
 from nordgate.hypervisor.agent import GuestAgent
-from nordgate.hypervisor.observation import Observed, observe
+from nordgate.hypervisor.observation import Observed, observe_host
 from nordgate.hypervisor.virsh import Hypervisor
 from nordgate.machine import derived_uuid
 from nordgate.settings.settings_error import SettingsError
@@ -20,7 +20,7 @@ REBUILD = "NORDGATE_REBUILD"
 """The environment variable that names a gateway whose guest is made anew although it is the declared one."""
 
 
-def now(settings: Settings, designs: Mapping[str, GatewayDesign]) -> dict[str, Present]:
+def observe_gateways(settings: Settings, designs: Mapping[str, GatewayDesign]) -> dict[str, Present]:
     """Every gateway as its host and its running guest show it. Raises HypervisorError."""
     by_host = {
         name: [design for design in designs.values() if design.hypervisor == name] for name in settings.hypervisors
@@ -70,7 +70,7 @@ def rebuild(designs: Mapping[str, GatewayDesign]) -> Collection[str]:
 def _observed(there: list[GatewayDesign]) -> Observed:
     pools = {pool for design in there for pool in (shared_name(design.stack), design.data_pool)}
     data = [(design.data_pool, design.data_name) for design in there]
-    return observe(there[0].uri, [design.domain for design in there], sorted(pools), data)
+    return observe_host(there[0].uri, [design.domain for design in there], sorted(pools), data)
 
 
 def _differs(design: GatewayDesign, seen: Observed) -> list[str]:

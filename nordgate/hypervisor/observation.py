@@ -32,7 +32,9 @@ class Observed:
     """Of the pools that were asked about, by name; those that are there."""
 
 
-def observe(uri: str, domains: Collection[str], pools: Collection[str], sized: Iterable[tuple[str, str]]) -> Observed:
+def observe_host(
+    uri: str, domains: Collection[str], pools: Collection[str], sized: Iterable[tuple[str, str]]
+) -> Observed:
     """The machine behind a URI, which of these domains it has, and what is in these pools. Raises HypervisorError.
 
     `sized` are the pool and name of the volumes whose sizes are wanted.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from nordgate.preflight.demands import Finding, HostDemand, Object, State
-from nordgate.preflight.host_facts import HostFacts, Taken
+from nordgate.preflight.host_facts import ExistingObject, HostFacts
 
 _WANTED = "nothing of this name, UUID or address that another owns"
 
@@ -29,7 +29,7 @@ def _ours(demand: HostDemand) -> dict[str, list[Object]]:
     }
 
 
-def _foreign(demand: HostDemand, facts: HostFacts) -> Iterator[Taken]:
+def _foreign(demand: HostDemand, facts: HostFacts) -> Iterator[ExistingObject]:
     marks = {thing.uuid for things in _ours(demand).values() for thing in things}
     return (taken for taken in facts.taken if taken.uuid not in marks)
 

@@ -19,7 +19,7 @@ BOUND = 15
 """Seconds that each question may take."""
 
 
-def survey(demand: HostDemand) -> HostFacts:
+def gather_facts(demand: HostDemand) -> HostFacts:
     """What there is on the host. Raises HypervisorError when its libvirt cannot be asked."""
     try:
         return _survey(demand)

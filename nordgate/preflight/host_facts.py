@@ -15,7 +15,7 @@ _SECURITY_MODELS = ("apparmor", "selinux")
 
 
 @dataclass(frozen=True)
-class Taken:
+class ExistingObject:
     """Something on the host that bears a name, a UUID, and perhaps addresses: a domain, a network, a pool."""
 
     kind: str
@@ -50,7 +50,7 @@ class HostFacts:
     security: str
     nodes: Mapping[int, NumaNode]
     bridge_type: str | None
-    taken: tuple[Taken, ...]
+    taken: tuple[ExistingObject, ...]
     volumes: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Names of volumes by the UUID of their pool, of pools that run."""
     probe: Mapping[str, str] | None = None
@@ -136,7 +136,7 @@ def _aes(capabilities: Element, probe: Mapping[str, str] | None) -> bool | None:
     return None if probe is None else probe.get("cpu") == "aes"
 
 
-def _taken(details: Mapping[str, str]) -> list[Taken]:
+def _taken(details: Mapping[str, str]) -> list[ExistingObject]:
     found = []
     for section, text in details.items():
         kind = section.partition(" ")[0]
@@ -146,7 +146,7 @@ def _taken(details: Mapping[str, str]) -> list[Taken]:
         macs = {element.get("address", "").lower() for element in tree.iter("mac")}
         macs |= {element.get("mac", "").lower() for element in tree.iter("host")}
         found.append(
-            Taken(
+            ExistingObject(
                 kind=kind,
                 name=tree.findtext("name") or "",
                 uuid=tree.findtext("uuid") or "",

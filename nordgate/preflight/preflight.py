@@ -24,7 +24,7 @@ from nordgate.preflight.demands import (
     Placement,
     State,
 )
-from nordgate.preflight.gather_facts import survey
+from nordgate.preflight.gather_facts import gather_facts
 from nordgate.preflight.host_checks import check
 from nordgate.preflight.kvm import boots
 from nordgate.preflight.provider import plugin, reached
@@ -169,7 +169,7 @@ def _size(file: Path) -> int:
 def _host(demand: HostDemand, stack: str, project: Path | None) -> tuple[list[Finding], str | None]:
     """What was found, and the identity of the host's last boot."""
     try:
-        facts = survey(demand)
+        facts = gather_facts(demand)
         findings = check(demand, facts)
         findings.insert(1, reached(plugin(), demand.uri, facts.system))
         if project and demand.accelerator == "kvm" and not failures({demand.host: findings}):

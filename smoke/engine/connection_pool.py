@@ -6,7 +6,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 
 from smoke.engine.connection_errors import CONNECT_TIMEOUT, Unreachable, explain
-from smoke.engine.exchange import Answered, Exchange, Http1, Http2, ProtocolBroken, Ticket
+from smoke.engine.exchange import Answered, Exchange, Http1, Http2, ProtocolBroken, RequestInFlight
 from smoke.engine.grpc import HealthCheck
 from smoke.engine.job import HEALTH_CHECK, HTTP2, Endpoint
 from smoke.engine.reactor import Channel, Closed, Reactor, Refused, clock
@@ -27,7 +27,7 @@ class GivenUp(Exception):
     """Ended by this side, which waits no longer for an answer."""
 
 
-class Side:
+class ConnectionPool:
     """Sends requests to one endpoint and says what became of each.
 
     `answered` is called with a request, when it was answered and the status; `failed` with a request and a reason.
@@ -35,7 +35,7 @@ class Side:
 
     def __init__(self, reactor: Reactor, endpoint: Endpoint, connections: int, streams: int) -> None:
         self.answered: Answered = lambda *_: None
-        self.failed: Callable[[Ticket, str], None] = lambda *_: None
+        self.failed: Callable[[RequestInFlight, str], None] = lambda *_: None
         self._reconnects = self._lost_connections = 0
         self._reactor, self._endpoint, self._streams = reactor, endpoint, streams
         self._wanted = connections
@@ -51,7 +51,7 @@ class Side:
         """Open, and not yet used."""
         self._complete = False
         """Whether all have been opened; what comes afterwards replaces another."""
-        self._waiting: deque[Ticket] = deque()
+        self._waiting: deque[RequestInFlight] = deque()
         self._retry_at: list[float] = []
         self._leaving: dict[Channel, float] = {}
         """Closed by the server with a request under way, and until when that may have been refused."""
@@ -83,31 +83,31 @@ class Side:
         self._reconnects = self._lost_connections = 0
         return found
 
-    def send(self, ticket: Ticket) -> None:
+    def send(self, in_flight: RequestInFlight) -> None:
         """Send a request now, or as soon as a connection can take it."""
         while self._free:
             exchange = self._free.popleft()
             channel = self._channels.get(exchange)
             if channel is not None and not exchange.ended:
-                ticket.exchange = exchange
-                channel.send(exchange.request(ticket))
+                in_flight.exchange = exchange
+                channel.send(exchange.request(in_flight))
                 return
-        self._waiting.append(ticket)
+        self._waiting.append(in_flight)
 
-    def give_up(self, ticket: Ticket) -> None:
+    def give_up(self, in_flight: RequestInFlight) -> None:
         """Wait for it no longer."""
-        ticket.done = True
-        if ticket.exchange is None:
+        in_flight.done = True
+        if in_flight.exchange is None:
             return  # `_next` passes over it
-        channel = self._channels.get(ticket.exchange)
-        farewell = ticket.exchange.cancel(ticket)
+        channel = self._channels.get(in_flight.exchange)
+        farewell = in_flight.exchange.cancel(in_flight)
         if channel is None:
             return
         if farewell is None:
             channel.fail(GivenUp())
         else:
             channel.send(farewell)
-            self._freed(ticket.exchange)
+            self._freed(in_flight.exchange)
 
     def sweep(self) -> None:
         """What need not happen at once: replace connections."""
@@ -162,9 +162,9 @@ class Side:
             channel = self._channels.get(exchange)
             if channel is not None and not exchange.ended:
                 if ask:
-                    ticket = Ticket(clock())
-                    ticket.done, ticket.exchange = True, exchange
-                    channel.send(exchange.request(ticket))
+                    in_flight = RequestInFlight(clock())
+                    in_flight.done, in_flight.exchange = True, exchange
+                    channel.send(exchange.request(in_flight))
                 for _ in range(exchange.slots - ask):
                     self._freed(exchange)
 
@@ -181,11 +181,11 @@ class Side:
         if exchange.ended and not exchange.unanswered():
             channel.fail(Closed())
 
-    def _reply(self, ticket: Ticket, status: int | str) -> None:
-        exchange = ticket.exchange
-        if not ticket.done:
-            ticket.done = True
-            self.answered(ticket, status)
+    def _reply(self, in_flight: RequestInFlight, status: int | str) -> None:
+        exchange = in_flight.exchange
+        if not in_flight.done:
+            in_flight.done = True
+            self.answered(in_flight, status)
         if exchange is not None:
             self._freed(exchange)
 
@@ -194,9 +194,9 @@ class Side:
             return
         self._free.append(exchange)
         while self._waiting and self._free:
-            ticket = self._waiting.popleft()
-            if not ticket.done:
-                self.send(ticket)
+            in_flight = self._waiting.popleft()
+            if not in_flight.done:
+                self.send(in_flight)
                 return
 
     def _left(self, channel: Channel, exchange: Exchange) -> None:
@@ -225,18 +225,18 @@ class Side:
         self._connect()
         # Without TLS there is no more than the FIN; every client repeats a GET then (RFC 9112, 9.3.1).
         crossed = exchange.may_have_crossed and isinstance(error, Closed if not self._endpoint.tls else Refused)
-        for ticket, never_taken in unfinished:
-            if ticket.done:
+        for in_flight, never_taken in unfinished:
+            if in_flight.done:
                 continue
             if crossed or never_taken:
-                self._waiting.appendleft(ticket)
+                self._waiting.appendleft(in_flight)
             else:
-                ticket.done = True
-                self.failed(ticket, "connection closed unanswered" if orderly else "connection lost")
+                in_flight.done = True
+                self.failed(in_flight, "connection closed unanswered" if orderly else "connection lost")
         while self._waiting and self._free:
-            ticket = self._waiting.popleft()
-            if not ticket.done:
-                self.send(ticket)
+            in_flight = self._waiting.popleft()
+            if not in_flight.done:
+                self.send(in_flight)
 
     def _give_up_connecting(self) -> None:
         oldest = clock() - CONNECT_TIMEOUT

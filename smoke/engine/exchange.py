@@ -22,7 +22,7 @@ class ProtocolBroken(Exception):
     """The server sent what its protocol does not allow."""
 
 
-class Ticket:
+class RequestInFlight:
     """One request: when it was meant to leave, and what became of it."""
 
     __slots__ = ("done", "exchange", "intended")
@@ -33,7 +33,7 @@ class Ticket:
         self.exchange: Exchange | None = None
 
 
-Answered = Callable[[Ticket, int | str], None]
+Answered = Callable[[RequestInFlight, int | str], None]
 """Called with a request and the status of its answer, once all of it is there. 0: the server reset the stream. A text:
 the status, and what is wrong with the answer all the same."""
 
@@ -56,16 +56,16 @@ class Exchange(Protocol):
     def begin(self) -> bytes:
         """What to send when the connection opens."""
 
-    def request(self, ticket: Ticket) -> bytes:
+    def request(self, in_flight: RequestInFlight) -> bytes:
         """What to send for one more request."""
 
     def receive(self, data: bytes) -> bytes:
         """Take what came; what to send in return. Raises ProtocolBroken."""
 
-    def cancel(self, ticket: Ticket) -> bytes | None:
+    def cancel(self, in_flight: RequestInFlight) -> bytes | None:
         """Forget a request; what to send for it, or None where only closing the connection helps."""
 
-    def unanswered(self) -> list[tuple[Ticket, bool]]:
+    def unanswered(self) -> list[tuple[RequestInFlight, bool]]:
         """What is under way, and whether the server has said that it will not take it."""
 
 
@@ -79,20 +79,20 @@ class Http1:
         self._h11 = h11.Connection(h11.CLIENT)
         headers = [("Host", endpoint.name), ("User-Agent", AGENT), ("Accept", "*/*")]
         self._request = h11.Request(method="GET", target=endpoint.path, headers=headers)
-        self._ticket: Ticket | None = None
+        self._in_flight: RequestInFlight | None = None
         self._begun = False
         self._status = 0
 
     @property
     def may_have_crossed(self) -> bool:
         # A connection that is closed for being idle was used before.
-        return self._ticket is not None and self.answers > 0 and not self._begun
+        return self._in_flight is not None and self.answers > 0 and not self._begun
 
     def begin(self) -> bytes:
         return b""
 
-    def request(self, ticket: Ticket) -> bytes:
-        self._ticket, self._begun = ticket, False
+    def request(self, in_flight: RequestInFlight) -> bytes:
+        self._in_flight, self._begun = in_flight, False
         head = self._h11.send(self._request) or b""
         self._h11.send(h11.EndOfMessage())
         return head
@@ -116,21 +116,21 @@ class Http1:
             raise ProtocolBroken(str(error)) from None
 
     def _finish(self) -> None:
-        ticket, self._ticket = self._ticket, None
+        in_flight, self._in_flight = self._in_flight, None
         if self._h11.our_state is h11.DONE:
             self._h11.start_next_cycle()
         else:
             self.ended = self.announced = True
         self.answers += 1
-        if ticket is not None:
-            self._answered(ticket, self._status)
+        if in_flight is not None:
+            self._answered(in_flight, self._status)
 
-    def cancel(self, ticket: Ticket) -> None:
-        if self._ticket is ticket:
-            self._ticket = None
+    def cancel(self, in_flight: RequestInFlight) -> None:
+        if self._in_flight is in_flight:
+            self._in_flight = None
 
-    def unanswered(self) -> list[tuple[Ticket, bool]]:
-        return [(self._ticket, False)] if self._ticket else []
+    def unanswered(self) -> list[tuple[RequestInFlight, bool]]:
+        return [(self._in_flight, False)] if self._in_flight else []
 
 
 class Http2:
@@ -157,7 +157,7 @@ class Http2:
                 ("user-agent", AGENT), ("accept", "*/*"),
             )
         ]  # fmt: skip
-        self._underway: dict[int, Ticket] = {}
+        self._underway: dict[int, RequestInFlight] = {}
         self._statuses: dict[int, int | str] = {}
         self._last_taken: int | None = None
 
@@ -169,9 +169,9 @@ class Http2:
         self._h2.increment_flow_control_window(_WINDOW)
         return self._h2.data_to_send()
 
-    def request(self, ticket: Ticket) -> bytes:
+    def request(self, in_flight: RequestInFlight) -> bytes:
         stream = self._h2.get_next_available_stream_id()
-        self._underway[stream] = ticket
+        self._underway[stream] = in_flight
         self._h2.send_headers(stream, self._headers, end_stream=True)
         return self._h2.data_to_send()
 
@@ -202,18 +202,18 @@ class Http2:
 
     def _finish(self, stream: int, status: int | str) -> None:
         self.answers += 1
-        ticket = self._underway.pop(stream, None)
-        if ticket is not None:
-            self._answered(ticket, status)
+        in_flight = self._underway.pop(stream, None)
+        if in_flight is not None:
+            self._answered(in_flight, status)
 
-    def cancel(self, ticket: Ticket) -> bytes | None:
+    def cancel(self, in_flight: RequestInFlight) -> bytes | None:
         for stream, waiting in self._underway.items():
-            if waiting is ticket:
+            if waiting is in_flight:
                 del self._underway[stream]
                 self._h2.reset_stream(stream, h2.errors.ErrorCodes.CANCEL)
                 return self._h2.data_to_send()
         return b""
 
-    def unanswered(self) -> list[tuple[Ticket, bool]]:
+    def unanswered(self) -> list[tuple[RequestInFlight, bool]]:
         last = self._last_taken
-        return [(ticket, last is not None and stream > last) for stream, ticket in self._underway.items()]
+        return [(in_flight, last is not None and stream > last) for stream, in_flight in self._underway.items()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import h2.events
 
-from smoke.engine.exchange import Answered, Http2, Ticket
+from smoke.engine.exchange import Answered, Http2, RequestInFlight
 from smoke.engine.job import AGENT, HEALTH_CHECK, Endpoint
 
 MESSAGE = b"\0\0\0\0\0"
@@ -45,9 +45,9 @@ class HealthCheck(Http2):
         self._bodies: dict[int, bytes] = {}
         self._grpc_statuses: dict[int, bytes] = {}
 
-    def request(self, ticket: Ticket) -> bytes:
+    def request(self, in_flight: RequestInFlight) -> bytes:
         stream = self._h2.get_next_available_stream_id()
-        self._underway[stream] = ticket
+        self._underway[stream] = in_flight
         self._h2.send_headers(stream, self._headers)
         self._h2.send_data(stream, MESSAGE, end_stream=True)
         return self._h2.data_to_send()

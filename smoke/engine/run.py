@@ -13,8 +13,8 @@ from array import array
 from collections import deque
 from collections.abc import Iterator
 
-from smoke.engine.connection_pool import Side
-from smoke.engine.exchange import Ticket
+from smoke.engine.connection_pool import ConnectionPool
+from smoke.engine.exchange import RequestInFlight
 from smoke.engine.job import STATUS, Job, Tally, histogram
 from smoke.engine.reactor import Reactor, clock
 
@@ -26,18 +26,18 @@ def measure(job: Job) -> Iterator[Tally]:
     reactor = Reactor()
     gc.disable()  # a collection in the middle of a round would be measured
     try:
-        sides = [Side(reactor, endpoint, job.connections, job.streams) for endpoint in job.endpoints]
-        for side in sides:
-            side.open()
+        pools = [ConnectionPool(reactor, endpoint, job.connections, job.streams) for endpoint in job.endpoints]
+        for pool in pools:
+            pool.open()
         if job.warm_up_seconds:
-            for side in sides:
-                _Round(reactor, side, job).run(job.warm_up_seconds)
+            for pool in pools:
+                _Round(reactor, pool, job).run(job.warm_up_seconds)
         for _ in range(job.rounds):
-            for number, side in enumerate(sides):
+            for number, pool in enumerate(pools):
                 gc.collect()
-                tally = _Round(reactor, side, job).run(job.round_seconds)
+                tally = _Round(reactor, pool, job).run(job.round_seconds)
                 tally.endpoint = number
-                tally.reconnects, tally.lost = side.connections_since()
+                tally.reconnects, tally.lost = pool.connections_since()
                 yield tally
     finally:
         gc.enable()
@@ -47,16 +47,16 @@ def measure(job: Job) -> Iterator[Tally]:
 class _Round:
     """So many seconds of requests to one endpoint, and what became of them."""
 
-    def __init__(self, reactor: Reactor, side: Side, job: Job) -> None:
-        self._reactor, self._side, self._job = reactor, side, job
+    def __init__(self, reactor: Reactor, pool: ConnectionPool, job: Job) -> None:
+        self._reactor, self._pool, self._job = reactor, pool, job
         self._tally = Tally()
         self._latencies, self._delays = array("d"), array("d")
-        self._underway: deque[Ticket] = deque()
+        self._underway: deque[RequestInFlight] = deque()
         """In the order of their moments; those that are done leave when they come to the front."""
         self._swept = clock()
         self._first = 0.0
         """When the first answer came."""
-        side.answered, side.failed = self._answered, self._failed
+        pool.answered, pool.failed = self._answered, self._failed
 
     def run(self, seconds: float) -> Tally:
         reactor, rate, delays = self._reactor, self._job.rate, self._delays
@@ -68,9 +68,9 @@ class _Round:
             now = clock()
             while now >= due and number < count:
                 delays.append(now - due)
-                ticket = Ticket(due)
-                self._underway.append(ticket)
-                self._side.send(ticket)
+                in_flight = RequestInFlight(due)
+                self._underway.append(in_flight)
+                self._pool.send(in_flight)
                 number += 1
                 due = start + number / rate
                 now = clock()
@@ -86,20 +86,20 @@ class _Round:
         tally.latencies, tally.delays = histogram(self._latencies), histogram(delays)
         return tally
 
-    def _answered(self, ticket: Ticket, status: int | str) -> None:
+    def _answered(self, in_flight: RequestInFlight, status: int | str) -> None:
         now = clock()
         self._first = self._first or now
         if status == 200:
-            self._latencies.append(now - ticket.intended)
+            self._latencies.append(now - in_flight.intended)
         elif status:
             self._error(f"{STATUS}{status}")
         else:
-            self._failed(ticket, "stream reset")
+            self._failed(in_flight, "stream reset")
 
-    def _failed(self, ticket: Ticket, reason: str) -> None:
+    def _failed(self, in_flight: RequestInFlight, reason: str) -> None:
         """No answer will come: it counts as one that took the whole time-out, however early that was known."""
         self._error(reason)
-        self._latencies.append(max(clock() - ticket.intended, self._job.timeout_seconds))
+        self._latencies.append(max(clock() - in_flight.intended, self._job.timeout_seconds))
 
     def _error(self, kind: str) -> None:
         self._tally.errors[kind] = self._tally.errors.get(kind, 0) + 1
@@ -111,8 +111,8 @@ class _Round:
         self._swept = now
         oldest = now - self._job.timeout_seconds
         while self._underway and (self._underway[0].done or self._underway[0].intended < oldest):
-            ticket = self._underway.popleft()
-            if not ticket.done:
-                self._side.give_up(ticket)
-                self._failed(ticket, "timed out")
-        self._side.sweep()
+            in_flight = self._underway.popleft()
+            if not in_flight.done:
+                self._pool.give_up(in_flight)
+                self._failed(in_flight, "timed out")
+        self._pool.sweep()

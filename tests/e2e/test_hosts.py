@@ -15,7 +15,7 @@ from lab.layout import Lab
 from nordgate.errors import HypervisorError
 from nordgate.hypervisor.virsh import Hypervisor
 from nordgate.preflight.demands import GuestDemand, HostDemand, Object, State
-from nordgate.preflight.gather_facts import survey
+from nordgate.preflight.gather_facts import gather_facts
 from nordgate.preflight.host_checks import check
 from nordgate.preflight.kvm import BOUND, boots
 from nordgate.preflight.provider import reached
@@ -71,7 +71,7 @@ def test_a_look_at_a_host_takes_less_than_a_second() -> None:
     # What else the machine does adds to it: of a few looks, the quickest shows what one costs.
     for _ in range(5):
         started = time.monotonic()
-        findings = check(LOCAL, survey(LOCAL))
+        findings = check(LOCAL, gather_facts(LOCAL))
         took.append(time.monotonic() - started)
     assert min(took) < 1
     assert [finding for finding in findings if finding.state is State.FAIL] == []
@@ -79,7 +79,7 @@ def test_a_look_at_a_host_takes_less_than_a_second() -> None:
 
 def test_ssh_shows_the_same_host(server: Server) -> None:
     demand = over_ssh(server)
-    local, remote = survey(LOCAL), survey(demand)
+    local, remote = gather_facts(LOCAL), gather_facts(demand)
     # The URI's netcat is virsh's: the provider is led to the socket by sshd itself.
     assert reached(PLUGIN, demand.uri, remote.system).state is State.OK
     assert remote.probe is not None, remote.probe_problem
@@ -97,7 +97,7 @@ def test_ssh_shows_the_same_host(server: Server) -> None:
 )
 def test_a_wrong_key_is_one_sentence(server: Server, known: str, key: str, said: str) -> None:
     with pytest.raises(HypervisorError) as problem:
-        survey(over_ssh(server, known, key))
+        gather_facts(over_ssh(server, known, key))
     assert said in str(problem.value)
     assert len(str(problem.value).splitlines()) == 1
 
@@ -109,7 +109,7 @@ def test_what_another_owns_is_refused_and_untouched(tmp_path: Path) -> None:
         hypervisor.virsh("define", str(tmp_path / "domain.xml"))
     before = [hypervisor.virsh("dumpxml", name) for name in domains()]
     try:
-        said = [finding.found for finding in check(LOCAL, survey(LOCAL)) if finding.state is State.FAIL]
+        said = [finding.found for finding in check(LOCAL, gather_facts(LOCAL)) if finding.state is State.FAIL]
         assert len(said) == 2
         assert "a domain oslo-gw1 with UUID" in said[0] + said[1]
         assert "52:54:00:0a:0b:0c is that of the domain db" in said[0] + said[1]

@@ -142,7 +142,7 @@ def run_program(
         with (
             contextlib.chdir(project),
             patch("nordgate.preflight.preflight.preflight", return_value=report or {}),
-            patch("nordgate.deployment.observe.observe", observe),
+            patch("nordgate.deployment.observe.observe_host", observe),
             patch("nordgate.deployment.observe.undeclared", lambda *_: undeclared or {}),
         ):
             runpy.run_path(str(PROJECT / "__main__.py"))

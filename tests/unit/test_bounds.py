@@ -30,7 +30,11 @@ EXCUSED = {
     ("nordgate/cli/access.py", "ssh", "subprocess.run"): A_PERSONS,
     ("nordgate/cli/access.py", "console", "subprocess.run"): A_PERSONS,
     ("nordgate/cli/render.py", "_begin", "subprocess.Popen"): "`_finish` waits for it, with a bound",
-    ("nordgate/deployment/observe.py", "now", "result"): "what a host and a guest are asked has bounds of its own",
+    (
+        "nordgate/deployment/observe.py",
+        "observe_gateways",
+        "result",
+    ): "what a host and a guest are asked has bounds of its own",
     ("nordgate/deployment/observe.py", "undeclared", "result"): "likewise",
     (
         "nordgate/cli/run_smoke.py",
@@ -43,7 +47,7 @@ EXCUSED = {
     ("toolchain/work.py", "__init__", "subprocess.Popen"): "waited for with a bound in `finish`, or ended",
     ("lab/inside.py", "execute", "subprocess.run"): "whoever wants something in a lab bounds it, and ends it",
     ("lab/dns.py", "main", "socket.socket"): A_SERVICE,
-    ("lab/entries.py", "_listen", "socket.socket"): "listens; whoever is given it serves",
+    ("lab/port_forwards.py", "_listen", "socket.socket"): "listens; whoever is given it serves",
     ("lab/forward.py", "_connection", "asyncio.open_connection"): "within asyncio.timeout",
     ("lab/forward.py", "_serve", "socket.socket"): A_SERVICE,
     ("lab/host.py", "keep_running", "subprocess.Popen"): A_SERVICE,

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lab import control, entries, services
+from lab import control, port_forwards, services
 from lab.layout import Lab
 from lab.processes import named, noted, recorded
 from nordgate.console import duration
@@ -177,7 +177,7 @@ class Running:
             for name in fakes.keys() & vars(module).keys():
                 monkeypatch.setattr(module, name, fakes[name])
         for name in ("keep", "check"):
-            monkeypatch.setattr(entries, name, lambda *_: None)
+            monkeypatch.setattr(port_forwards, name, lambda *_: None)
         monkeypatch.setattr("time.sleep", sleep)
         monkeypatch.setattr("time.monotonic", lambda: self.now)
 

@@ -65,7 +65,7 @@ def test_hosts_are_asked_at_the_same_time_and_one_that_is_away_is_one_line(
             raise HypervisorError("h2 cannot be reached by SSH: Connection refused.")
         return FACTS
 
-    monkeypatch.setattr(module, "survey", survey)
+    monkeypatch.setattr(module, "gather_facts", survey)
     monkeypatch.setattr(module, "programs", list)
     report = preflight("x", two_hosts(), IMAGE, tmp_path, boot=False)
     assert [finding.found for finding in report["host2"]] == ["h2 cannot be reached by SSH: Connection refused"]
@@ -111,7 +111,7 @@ def test_a_host_under_two_names_is_one_host_to_the_places_of_its_guests(tmp_path
 def test_one_machine_under_two_addresses_is_refused_where_places_are_compared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "survey", lambda _: FACTS)
+    monkeypatch.setattr(module, "gather_facts", lambda _: FACTS)
     monkeypatch.setattr(module, "check", lambda *_: [])
     report = preflight("x", pinned_on_two("qemu+ssh://h2/system"), IMAGE, tmp_path, boot=False)
     assert [finding.found for finding in report["host2"] if finding.state is State.FAIL] == [
@@ -130,7 +130,7 @@ def test_a_host_that_booted_a_guest_is_not_asked_again_until_its_next_boot(
         return Finding("kvm boots", "firmware spoke", "guest code that runs", State.OK)
 
     seen = FACTS
-    monkeypatch.setattr(module, "survey", lambda _: seen)
+    monkeypatch.setattr(module, "gather_facts", lambda _: seen)
     monkeypatch.setattr(module, "check", lambda *_: [])
     monkeypatch.setattr(module, "boots", boots)
     settings = two_hosts(profile="balanced")
@@ -152,7 +152,7 @@ def test_a_host_that_the_provider_does_not_reach_stops_the_deployment(
         asked.append((uri, system))
         return dataclasses.replace(CONNECTED, found="forbidden", state=State.FAIL)
 
-    monkeypatch.setattr(module, "survey", lambda _: dataclasses.replace(FACTS, system="u-1"))
+    monkeypatch.setattr(module, "gather_facts", lambda _: dataclasses.replace(FACTS, system="u-1"))
     monkeypatch.setattr(module, "check", lambda *_: [Finding("connection", "", "", State.OK)])
     monkeypatch.setattr(module, "reached", reached)
     report = preflight("x", two_hosts(), IMAGE, tmp_path, boot=True)
@@ -162,7 +162,7 @@ def test_a_host_that_the_provider_does_not_reach_stops_the_deployment(
 
 
 def test_a_preview_boots_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "survey", lambda _: FACTS)
+    monkeypatch.setattr(module, "gather_facts", lambda _: FACTS)
     monkeypatch.setattr(module, "check", lambda *_: [])
     monkeypatch.setattr(module, "boots", lambda *_: pytest.fail("a guest was booted"))
     preflight("x", two_hosts(profile="balanced"), IMAGE, tmp_path, boot=False)

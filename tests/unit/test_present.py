@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nordgate.deployment.observe import REBUILD, now, rebuild, undeclared
+from nordgate.deployment.observe import REBUILD, observe_gateways, rebuild, undeclared
 from nordgate.design.gateway_design import GatewayDesign, design
 from nordgate.errors import AgentSilentError
 from nordgate.hypervisor.agent import GuestAgent
@@ -27,8 +27,8 @@ def declared() -> GatewayDesign:
 
 def look(declared: GatewayDesign, seed: str, boots: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen = Observed("machine", {declared.domain: frozenset([seed])}, boots, frozenset([seed]))
-    monkeypatch.setattr("nordgate.deployment.observe.observe", lambda *_: seen)
-    return list(now(SETTINGS, {"gw1": declared})["gw1"].differs)
+    monkeypatch.setattr("nordgate.deployment.observe.observe_host", lambda *_: seen)
+    return list(observe_gateways(SETTINGS, {"gw1": declared})["gw1"].differs)
 
 
 def test_the_declared_guest_that_runs_is_looked_into(declared: GatewayDesign, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from nordgate.preflight.demands import (
     State,
 )
 from nordgate.preflight.host_checks import check, version
-from nordgate.preflight.host_facts import HostFacts, Taken
+from nordgate.preflight.host_facts import ExistingObject, HostFacts
 from nordgate.preflight.topology import NumaNode, Pins, cpu_set
 from tests.unit.hypervisor.test_hosts_storage import NVME, device, group, sections
 
@@ -70,7 +70,7 @@ NEEDS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "no such processor": ({"placements": (Placement("gw1", (9,)),)}, {}, "the host has 0-7"),
     "bound processor": (
         {"placements": (Placement("gw1", (2,)),)},
-        {"taken": (Taken("domain", "db", "u", pins=Pins(frozenset({2, 3}))),)},
+        {"taken": (ExistingObject("domain", "db", "u", pins=Pins(frozenset({2, 3}))),)},
         "2 is shared with the domain db",
     ),
     "no bridge": ({"bridge": "br0", "network": None}, {}, "no such interface"),
@@ -178,7 +178,7 @@ def test_a_stack_that_waives_nvme_still_asks_for_space() -> None:
 
 
 GROUP = dataclasses.replace(DEMAND, volume_group="fast", group_volumes={"oslo-gw1-data.raw": 8192}, volumes={})
-GROUP_POOL = Taken("pool", "fast", "uuid-fast", group="fast")
+GROUP_POOL = ExistingObject("pool", "fast", "uuid-fast", group="fast")
 GROUP_FACTS = dataclasses.replace(
     FACTS, probe=PROBE | {"vgs": group("/dev/nvme0n1")}, taken=(GROUP_POOL,), volumes={"uuid-fast": frozenset()}
 )
@@ -196,7 +196,7 @@ def test_data_volumes_in_a_volume_group_need_its_space_until_they_are_there() ->
         ({"probe": PROBE}, "there is no volume group fast"),
         ({"taken": ()}, "make it once: virsh pool-define-as fast logical --source-name fast"),
         ({"volumes": {}}, "stopped: virsh pool-start fast"),
-        ({"taken": (Taken("pool", "fast", "uuid-fast", path="/srv/fast"),)}, "a pool of /srv/fast"),
+        ({"taken": (ExistingObject("pool", "fast", "uuid-fast", path="/srv/fast"),)}, "a pool of /srv/fast"),
     ],
 )
 def test_a_volume_group_and_its_pool_must_be_there(facts: dict[str, Any], said: str) -> None:
@@ -212,36 +212,47 @@ def test_guests_that_ask_for_no_kvm_need_none() -> None:
 
 
 def test_processors_bound_to_our_own_guest_are_free_for_it() -> None:
-    ours = Taken("domain", "oslo-gw1", "uuid-gw1", pins=Pins(frozenset({2})))
+    ours = ExistingObject("domain", "oslo-gw1", "uuid-gw1", pins=Pins(frozenset({2})))
     demand = dataclasses.replace(DEMAND, placements=(Placement("gw1", (2,)),))
     assert failing(demand, dataclasses.replace(FACTS, taken=(ours,))) == []
 
 
 def test_hugepages_of_our_own_guest_are_free_for_the_next_one() -> None:
     demand = dataclasses.replace(DEMAND, hugepages=(Hugepages(1, 2048, 8),))
-    ours, other = (Taken("domain", "oslo-gw1", uuid, hugepages={(1, 2048): 8}) for uuid in ("uuid-gw1", "other"))
+    ours, other = (
+        ExistingObject("domain", "oslo-gw1", uuid, hugepages={(1, 2048): 8}) for uuid in ("uuid-gw1", "other")
+    )
     assert failing(demand, dataclasses.replace(FACTS, taken=(ours,))) == []
     assert failing(demand, dataclasses.replace(FACTS, taken=(other,)))[0].found == "0 free"
 
 
 TAKEN = {
-    "a domain of our name": (Taken("domain", "oslo-gw1", "other"), "a domain oslo-gw1 with UUID other was not made"),
-    "a network of our name": (Taken("network", "nordgate-oslo", "other"), "a network nordgate-oslo with UUID other"),
-    "a pool of our name": (Taken("pool", "nordgate-oslo", "other"), "a pool nordgate-oslo with UUID other"),
-    "our UUID": (Taken("domain", "clone", "uuid-gw1"), "the domain clone has the UUID of oslo-gw1"),
+    "a domain of our name": (
+        ExistingObject("domain", "oslo-gw1", "other"),
+        "a domain oslo-gw1 with UUID other was not made",
+    ),
+    "a network of our name": (
+        ExistingObject("network", "nordgate-oslo", "other"),
+        "a network nordgate-oslo with UUID other",
+    ),
+    "a pool of our name": (ExistingObject("pool", "nordgate-oslo", "other"), "a pool nordgate-oslo with UUID other"),
+    "our UUID": (ExistingObject("domain", "clone", "uuid-gw1"), "the domain clone has the UUID of oslo-gw1"),
     "our MAC": (
-        Taken("domain", "db", "other", macs=frozenset({"52:54:00:aa:bb:cc"})),
+        ExistingObject("domain", "db", "other", macs=frozenset({"52:54:00:aa:bb:cc"})),
         "oslo-gw1's MAC address 52:54:00:aa:bb:cc is that of the domain db",
     ),
     "our address": (
-        Taken("network", "lan", "other", addresses=frozenset({"10.8.0.11"})),
+        ExistingObject("network", "lan", "other", addresses=frozenset({"10.8.0.11"})),
         "oslo-gw1's address 10.8.0.11 is taken by the network lan",
     ),
     "our range": (
-        Taken("network", "lan", "other", networks=(IPv4Interface("10.8.0.129/25"),)),
+        ExistingObject("network", "lan", "other", networks=(IPv4Interface("10.8.0.129/25"),)),
         "network.cidr 10.8.0.0/24 overlaps the network lan, 10.8.0.128/25",
     ),
-    "our folder": (Taken("pool", "images", "other", path="/srv/nvme/"), "the pool images has the folder /srv/nvme"),
+    "our folder": (
+        ExistingObject("pool", "images", "other", path="/srv/nvme/"),
+        "the pool images has the folder /srv/nvme",
+    ),
 }
 
 
@@ -255,9 +266,9 @@ def test_what_another_owns_is_refused_and_named(case: str) -> None:
 
 def test_what_bears_our_mark_is_ours() -> None:
     taken = (
-        Taken("domain", "oslo-gw1", "uuid-gw1", macs=frozenset({"52:54:00:aa:bb:cc"})),
-        Taken("network", "nordgate-oslo", "uuid-network", networks=(IPv4Interface("10.8.0.1/24"),)),
-        Taken("pool", "nordgate-oslo", "uuid-pool", path="/srv/nvme"),
+        ExistingObject("domain", "oslo-gw1", "uuid-gw1", macs=frozenset({"52:54:00:aa:bb:cc"})),
+        ExistingObject("network", "nordgate-oslo", "uuid-network", networks=(IPv4Interface("10.8.0.1/24"),)),
+        ExistingObject("pool", "nordgate-oslo", "uuid-pool", path="/srv/nvme"),
     )
     assert failing(facts=dataclasses.replace(FACTS, taken=taken)) == []
 
@@ -267,7 +278,7 @@ def test_a_volume_of_our_name_outside_our_pool_is_not_overwritten() -> None:
     found = failing(facts=dataclasses.replace(FACTS, probe=probe))
     assert len(found) == 1
     assert "/srv/nvme/oslo-gw1-data.raw is there without the stack's pool" in found[0].found
-    ours = (Taken("pool", "nordgate-oslo", "uuid-pool", path="/srv/nvme"),)
+    ours = (ExistingObject("pool", "nordgate-oslo", "uuid-pool", path="/srv/nvme"),)
     assert failing(facts=dataclasses.replace(FACTS, probe=probe, taken=ours)) == []
 
 

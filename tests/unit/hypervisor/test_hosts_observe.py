@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nordgate.errors import HypervisorError
-from nordgate.hypervisor.observation import observe
+from nordgate.hypervisor.observation import observe_host
 from nordgate.hypervisor.virsh import Hypervisor
 
 ANSWERS = {
@@ -37,7 +37,7 @@ def test_sizes_and_folders_are_those_of_what_is_there(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(Hypervisor, "virsh", virsh)
     wanted = [("ours", "oslo-gw1-data.raw"), ("ours", "oslo-gw2-data.raw"), ("gone", "oslo-gw1-data.raw")]
-    seen = observe("qemu:///system", ["oslo-gw1", "oslo-gw2"], ["gone", "ours"], wanted)
+    seen = observe_host("qemu:///system", ["oslo-gw1", "oslo-gw2"], ["gone", "ours"], wanted)
     assert seen.machine == "m1"
     assert seen.in_use == {"oslo-gw1": frozenset(["a.raw"])}
     assert seen.volumes == {"oslo-gw1-data.raw", "a.raw"}

@@ -11,7 +11,7 @@ import pytest
 from nordgate.errors import HypervisorError
 from nordgate.hypervisor.virsh import Hypervisor
 from nordgate.preflight.demands import State
-from nordgate.preflight.gather_facts import survey
+from nordgate.preflight.gather_facts import gather_facts
 from nordgate.preflight.host_checks import check
 from nordgate.preflight.kvm import boots
 from tests.unit.hypervisor.conftest import Scenario
@@ -48,7 +48,7 @@ ANSWERS = {
 
 def test_a_host_is_read_as_it_is(scenario: Scenario) -> None:
     scenario(answers=ANSWERS)
-    facts = survey(LOCAL)
+    facts = gather_facts(LOCAL)
     assert (facts.libvirt, facts.qemu, facts.offers_kvm, facts.security) == ("9.1.0", "7.2.22", True, "none")
     assert facts.aes
     assert facts.machine_types == {"q35", "pc-q35-7.1", "pc-i440fx-7.2"}
@@ -72,14 +72,16 @@ def test_a_full_pool_and_one_in_memory_are_found_by_a_real_look(scenario: Scenar
     scenario(answers=ANSWERS)
     path = "/dev/shm/nordgate"  # noqa: S108 - memory on every Linux, and nothing is made there
     demand = dataclasses.replace(LOCAL, pool_path=path, volumes={"oslo-gw1-data.raw": 1 << 60})
-    found = {finding.subject: finding.found for finding in check(demand, survey(demand)) if finding.state is State.FAIL}
+    found = {
+        finding.subject: finding.found for finding in check(demand, gather_facts(demand)) if finding.state is State.FAIL
+    }
     assert "tmpfs is memory" in found[f"poolPath {path}"]
     assert "free" in found[f"space in {path}"]
 
 
 def test_a_host_with_nothing_on_it_is_read_too(scenario: Scenario) -> None:
     scenario(answers={"version --daemon": VERSION, "capabilities": CAPABILITIES})
-    facts = survey(LOCAL)
+    facts = gather_facts(LOCAL)
     assert facts.taken == ()
     assert facts.bridge_type is None
 
@@ -87,7 +89,7 @@ def test_a_host_with_nothing_on_it_is_read_too(scenario: Scenario) -> None:
 def test_a_host_that_cannot_be_reached_is_one_sentence(scenario: Scenario) -> None:
     scenario(error="failed to connect to the hypervisor\nerror: No route to host")
     with pytest.raises(HypervisorError, match=r"cannot reach libvirt at .*: No route to host"):
-        survey(LOCAL)
+        gather_facts(LOCAL)
 
 
 def test_a_guest_that_speaks_proves_kvm_at_once(scenario: Scenario) -> None:

@@ -20,7 +20,7 @@ from nordgate.errors import HypervisorError
 from nordgate.hypervisor.connection import read_uri
 from nordgate.hypervisor.host_commands import HostCommands
 from nordgate.preflight.demands import State
-from nordgate.preflight.gather_facts import survey
+from nordgate.preflight.gather_facts import gather_facts
 from nordgate.preflight.host_facts import system_uuid
 from nordgate.preflight.provider import reached
 from nordgate.preflight.refusals import explain
@@ -147,7 +147,7 @@ def test_what_sshd_forbids_the_ssh_client_is_named(
     (home / ".ssh/config").write_text("")
     uri = f"qemu+ssh://root@127.0.0.1:{server.port}/system?{server.query()}"
     with pytest.raises(HypervisorError) as problem:
-        survey(dataclasses.replace(DEMAND, uri=uri))
+        gather_facts(dataclasses.replace(DEMAND, uri=uri))
     assert said in str(problem.value)
     assert len(str(problem.value).splitlines()) == 1
 

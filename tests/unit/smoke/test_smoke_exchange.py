@@ -7,15 +7,15 @@ import h2.connection
 import h2.events
 import pytest
 
-from smoke.engine.exchange import Http1, Http2, ProtocolBroken, Ticket
+from smoke.engine.exchange import Http1, Http2, ProtocolBroken, RequestInFlight
 from smoke.engine.job import HTTP2, Endpoint
 
 ENDPOINT = Endpoint("127.0.0.1", 443, "api.test.localhost", "/a?b=1", HTTP2)
 
 
-class Answers(list[tuple[Ticket, int | str]]):
-    def __call__(self, ticket: Ticket, status: int | str) -> None:
-        self.append((ticket, status))
+class Answers(list[tuple[RequestInFlight, int | str]]):
+    def __call__(self, in_flight: RequestInFlight, status: int | str) -> None:
+        self.append((in_flight, status))
 
 
 @pytest.fixture
@@ -23,8 +23,8 @@ def answers() -> Answers:
     return Answers()
 
 
-def ticket() -> Ticket:
-    return Ticket(0)
+def in_flight() -> RequestInFlight:
+    return RequestInFlight(0)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def ticket() -> Ticket:
     ids=["length", "chunked", "interim", "close"],
 )
 def test_http1_answer_counts_when_all_of_it_is_there(answers: Answers, answer: bytes, status: int, ended: bool) -> None:
-    exchange, first = Http1(ENDPOINT, answers), ticket()
+    exchange, first = Http1(ENDPOINT, answers), in_flight()
     assert exchange.announced is None
     assert exchange.request(first).startswith(b"GET /a?b=1 HTTP/1.1\r\nHost: api.test.localhost\r\n")
     exchange.receive(answer[:-1])
@@ -49,11 +49,11 @@ def test_http1_answer_counts_when_all_of_it_is_there(answers: Answers, answer: b
 
 def test_a_close_can_have_crossed_only_an_unanswered_request_on_a_used_http1_connection(answers: Answers) -> None:
     exchange = Http1(ENDPOINT, answers)
-    exchange.request(ticket())
+    exchange.request(in_flight())
     assert not exchange.may_have_crossed  # the first on this connection
     exchange.receive(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
     assert not exchange.may_have_crossed  # nothing is under way
-    exchange.request(ticket())
+    exchange.request(in_flight())
     assert exchange.may_have_crossed
     exchange.receive(b"HTTP/1.1 200")
     assert not exchange.may_have_crossed
@@ -61,7 +61,7 @@ def test_a_close_can_have_crossed_only_an_unanswered_request_on_a_used_http1_con
 
 def test_http1_that_is_none_is_broken(answers: Answers) -> None:
     exchange = Http1(ENDPOINT, answers)
-    exchange.request(ticket())
+    exchange.request(in_flight())
     with pytest.raises(ProtocolBroken):
         exchange.receive(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")
 
@@ -90,7 +90,7 @@ class Peer:
 
 
 def test_http2_streams_are_answered_in_any_order(answers: Answers) -> None:
-    peer, one, two = Peer(answers), ticket(), ticket()
+    peer, one, two = Peer(answers), in_flight(), in_flight()
     assert peer.exchange.slots == 8
     peer.take(peer.exchange.request(one) + peer.exchange.request(two))
     peer.answer(3, "503")
@@ -100,7 +100,7 @@ def test_http2_streams_are_answered_in_any_order(answers: Answers) -> None:
 
 def test_http2_goodbye_lets_taken_streams_end_and_the_others_be_repeated(answers: Answers) -> None:
     """As nginx does after keepalive_requests (RFC 9113, 6.8)."""
-    peer, taken, late = Peer(answers), ticket(), ticket()
+    peer, taken, late = Peer(answers), in_flight(), in_flight()
     peer.take(peer.exchange.request(taken))
     goodbye = bytes.fromhex("0000080700000000000000000100000000")
     peer.exchange.request(late)
@@ -112,7 +112,7 @@ def test_http2_goodbye_lets_taken_streams_end_and_the_others_be_repeated(answers
 
 
 def test_http2_streams_of_a_connection_that_ends_without_goodbye_are_not_repeated(answers: Answers) -> None:
-    peer, one, two = Peer(answers), ticket(), ticket()
+    peer, one, two = Peer(answers), in_flight(), in_flight()
     peer.take(peer.exchange.request(one))
     peer.answer(1)
     peer.take(peer.exchange.request(two))
@@ -128,7 +128,7 @@ def test_http2_goodbye_for_an_error_is_no_orderly_end(answers: Answers) -> None:
 
 
 def test_http2_request_that_is_given_up_is_reset_and_its_connection_lives_on(answers: Answers) -> None:
-    peer, slow, next_one = Peer(answers), ticket(), ticket()
+    peer, slow, next_one = Peer(answers), in_flight(), in_flight()
     peer.take(peer.exchange.request(slow))
     peer.take(peer.exchange.cancel(slow) or b"")
     assert [event.stream_id for event in peer.events if isinstance(event, h2.events.StreamReset)] == [1]

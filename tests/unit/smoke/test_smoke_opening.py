@@ -61,17 +61,17 @@ def test_a_connection_waits_for_the_others_without_being_ended(
 ) -> None:
     monkeypatch.setattr(connection_pool, "_OPENING", 1)
     monkeypatch.setattr(connection_pool, "_IDLE", 0.2)
-    connect = connection_pool.Side._connect
+    connect = connection_pool.ConnectionPool._connect
 
-    def slowly(self: connection_pool.Side) -> None:
+    def slowly(self: connection_pool.ConnectionPool) -> None:
         time.sleep(PATIENCE * 3 / CONNECTIONS)
         connect(self)
 
-    monkeypatch.setattr(connection_pool.Side, "_connect", slowly)
+    monkeypatch.setattr(connection_pool.ConnectionPool, "_connect", slowly)
     endpoint = Endpoint("127.0.0.1", impatient.listener.getsockname()[1], "x", "/", HTTP1, tls=False)
     reactor = Reactor()
     try:
-        opened = connection_pool.Side(reactor, endpoint, CONNECTIONS, 1)
+        opened = connection_pool.ConnectionPool(reactor, endpoint, CONNECTIONS, 1)
         opened.open()
         assert impatient.ended == []
         assert opened.connections_since() == (0, 0)
