@@ -35,9 +35,14 @@ def rendered_case(name: str, platform: str) -> SeedDocuments:
     return seed_documents(guest, GatewaySettings.model_validate(case["gateway"]), PLATFORMS[platform])
 
 
+def log_folder_script(paths: Paths) -> str:
+    """What the boot script does to the folder of the logs, at these paths."""
+    return 'set -euo pipefail\nfail() { echo "$*" >&2; exit 1; }\n' + rendered("guest/log-folder.sh.j2", paths=paths)
+
+
 def make_log_folder(paths: Paths) -> str:
     """Do what the boot script does to the folder of the logs, at these paths; what it says."""
-    script = 'set -euo pipefail\nfail() { echo "$*" >&2; exit 1; }\n' + rendered("guest/log-folder.sh.j2", paths=paths)
+    script = log_folder_script(paths)
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, timeout=30)
     return done.stdout
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import shlex
 import signal
 import subprocess
 import time
@@ -17,7 +18,7 @@ from cloudinit import PATHS, PLATFORMS, GatewaySettings, seed_documents
 from tests.render.backends import started
 from tests.render.conftest import DEBIANS, Serve
 from tests.render.served import GUEST, NAME, Served, network_of_its_own
-from tests.render.sites import make_log_folder
+from tests.render.sites import log_folder_script, make_log_folder
 
 WWW_DATA, ADM = 33, 4
 GATEWAY = GatewaySettings.model_validate(
@@ -163,6 +164,23 @@ def test_a_volume_that_is_as_it_should_be_stays_as_it_is(tmp_path: Path) -> None
     assert make_log_folder(paths) == ""
     assert [path.name for path in tmp_path.iterdir()] == ["log"]
     assert (tmp_path / "log" / "access.json").read_text() == "kept\n"
+
+
+@pytest.mark.long
+def test_a_thousand_boots_end_well(tmp_path: Path) -> None:
+    """Where `wait` is asked for a process that has ended, bash says 255 of one in some hundreds."""
+    paths = replace(PATHS, data=str(tmp_path), log=str(tmp_path / "log"))
+    each = f"for _ in {{1..1000}}; do bash -c {shlex.quote(log_folder_script(paths))} || exit; done"
+    done = subprocess.run(["bash", "-c", each], capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_folder_that_cannot_be_looked_through_is_told(tmp_path: Path) -> None:
+    paths = replace(PATHS, data=str(tmp_path), log=str(tmp_path / "log"))
+    script = f"find() {{ return 1; }}\n{log_folder_script(paths)}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1
+    assert done.stderr == f"{paths.log} cannot be looked through\n"
 
 
 def test_a_log_folder_that_is_a_link_is_refused(tmp_path: Path) -> None:
