@@ -99,16 +99,18 @@ def shape(typed: GatewaySettings) -> dict[str, int]:
     names = [{name.lower() for name in typed.security_headers}]
     names += [names[0] | {name.lower() for name in r.response_headers} for r in typed.routes if r.response_headers]
     own_headers = 2 + typed.tls.http3 + (typed.gzip != "off")
+    # A call that /ready makes has a server of its own, and a location for each of its two ends.
+    ready_call = int(typed.ready_by_grpc)
     return {
-        "location": len(typed.routes) + 3 + 4 + (not catch_all),
+        "location": len(typed.routes) + 3 + 4 + (not catch_all) + 3 * ready_call,
         "upstream": len(typed.upstreams),
         "proxy_pass": proxied + 1,
-        "grpc_pass": len(typed.routes) - proxied,
-        "listen": 3 + 2 + typed.tls.http3 * 2,
-        "server_name": 2 * len(typed.server_names) + 2,
+        "grpc_pass": len(typed.routes) - proxied + ready_call,
+        "listen": 3 + 2 + typed.tls.http3 * 2 + ready_call,
+        "server_name": 2 * len(typed.server_names) + 2 + ready_call,
         # Those of the gateway's own 503 too, and its Retry-After.
-        "add_header": sum(own_headers + len(some) for some in (*names, names[0])) + 1,
-        "access_log": 3 + typed.log.audit,
+        "add_header": sum(own_headers + len(some) for some in (*names, names[0])) + 1 + ready_call,
+        "access_log": 3 + typed.log.audit + 3 * ready_call,
         "deny": 1,
     }
 
