@@ -77,12 +77,14 @@ def host_name(value: str, label: re.Pattern[str] = _HOST_LABEL) -> str:
 
 
 def identifier(value: str) -> str:
+    """The value as a name. Raises ValueError for what is none."""
     if not _NAME.fullmatch(value):
         raise ValueError(f'"{value}" is not a name: lower-case letters, digits and "-", a letter first, at most 31')
     return value
 
 
 def header_name(value: str) -> str:
+    """The value as the name of a header that a setting may give. Raises ValueError for another one."""
     if not _TOKEN.fullmatch(value):
         raise ValueError(f'"{value}" is not a header name')
     if value.lower() in _OWN_HEADERS:
@@ -99,6 +101,7 @@ def plain_header_name(value: str) -> str:
 
 
 def header_value(value: str) -> str:
+    """The value as the value of a header. Raises ValueError for control characters and for text that is not ASCII."""
     plain_text(value)
     if not value.isascii():
         raise ValueError(f'"{value}" is not ASCII, and no client knows what it would mean in a header')
@@ -114,6 +117,7 @@ def distinct(names: dict[str, str]) -> dict[str, str]:
 
 
 def mac_address(value: str) -> str:
+    """The value as a unicast MAC address in lower case. Raises ValueError for what is none."""
     mac = value.lower()
     if not _MAC.fullmatch(mac):
         raise ValueError(f'"{value}" is not a MAC address like 52:54:00:12:34:56')
@@ -125,6 +129,7 @@ def mac_address(value: str) -> str:
 
 
 def url_path(value: str) -> str:
+    """The value as a decoded URL path. Raises ValueError for what is none."""
     plain_text(value)
     if not value.startswith("/") or re.search(r"[\s%?#\\\"]|//|/\.\.?(/|$)", value):
         raise ValueError(f'"{value}" is not a decoded URL path: it starts with "/" and has no "%", query, "//" or ".."')

@@ -211,6 +211,7 @@ class GatewaySettings(Settings):
 
     @property
     def ports(self) -> tuple[int, ...]:
+        """The TCP ports that nginx listens on."""
         return (self.listeners.http, self.listeners.https, self.listeners.status)
 
     @model_validator(mode="after")

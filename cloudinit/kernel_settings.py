@@ -31,6 +31,7 @@ class KernelSetting:
 
     @property
     def proc(self) -> str:
+        """The file below /proc/sys that the setting is read and written by."""
         return "/proc/sys/" + self.key.replace(".", "/")
 
 
@@ -70,6 +71,7 @@ class KernelSettings(Settings):
 
     @property
     def nr_open(self) -> int:
+        """The most open files that any process of the guest may be given."""
         return int(self.value("fs.nr_open"))
 
     @property
@@ -92,6 +94,7 @@ class KernelSettings(Settings):
 
     @property
     def ephemeral_range(self) -> str:
+        """The ports of outbound connections, as nftables writes a range: `1024-65535`."""
         return self.value(_RANGE).replace(" ", "-")
 
     def reserves(self, port: int) -> bool:

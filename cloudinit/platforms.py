@@ -48,6 +48,7 @@ class Platform:
 
     @property
     def distribution(self) -> str:
+        """The distribution without its release: `debian`."""
         return self.name.partition("-")[0]
 
     @property
@@ -56,14 +57,17 @@ class Platform:
         return f"/usr/share/keyrings/{self.distribution}-archive-keyring.gpg"
 
     def nginx_at_least(self, wanted: str) -> bool:
+        """Whether the platform's nginx is of that version or later."""
         return version(self.nginx) >= version(wanted)
 
     @property
     def http2_directive(self) -> bool:
+        """Whether nginx takes `http2 on;` in place of a parameter of `listen`."""
         return self.nginx_at_least(HTTP2_DIRECTIVE)
 
     @property
     def session_tickets(self) -> bool:
+        """Whether nginx makes new keys for session tickets by itself."""
         return self.nginx_at_least(ROTATED_TICKET_KEYS)
 
 

@@ -16,6 +16,7 @@ class Api(BaseHTTPRequestHandler):
     name = ""
 
     def do_GET(self) -> None:
+        """Answer with who this is and what it was asked."""
         length = int(self.headers.get("Content-Length") or 0)
         received = self.rfile.read(length)
         answer = {

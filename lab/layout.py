@@ -47,18 +47,22 @@ class Lab:
 
     @property
     def root(self) -> Path:
+        """The folder of all that the lab has."""
         return LABS / self.name
 
     @property
     def socket(self) -> Path:
+        """The socket of the lab's libvirtd."""
         return self.root / "run" / "libvirt-sock"
 
     @property
     def uri(self) -> str:
+        """The libvirt URI of the lab's hypervisor."""
         return f"qemu:///system?socket={self.socket}"
 
     @property
     def pid_file(self) -> Path:
+        """The record of the lab's first process."""
         return self.root / "pid"
 
     @property
@@ -68,10 +72,12 @@ class Lab:
 
     @property
     def entries_pid_file(self) -> Path:
+        """The record of the process that leads connections into the lab."""
         return self.root / "entries.pid"
 
     @property
     def log(self) -> Path:
+        """The one log of all services of the lab."""
         return self.root / "log" / "lab.log"
 
     def link_file(self, other: Lab) -> Path:

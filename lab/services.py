@@ -99,6 +99,7 @@ def _kill_children(lab: Lab, name: str) -> None:
 
 
 def answer_for(lab: Lab, addresses: Sequence[str]) -> None:
+    """Let the lab's own machine answer for these addresses, which stand for upstream servers."""
     # On lo: the kernel then answers for them on the guests' network, whenever that comes and goes.
     for address in addresses:
         subprocess.run(
@@ -107,6 +108,7 @@ def answer_for(lab: Lab, addresses: Sequence[str]) -> None:
 
 
 def wait_until(condition: Callable[[], bool], what: str, lab: Lab) -> None:
+    """Wait for a condition of the lab. Raises NordgateError with the end of its log after START_BOUND seconds."""
     deadline = time.monotonic() + START_BOUND
     while not condition():
         if time.monotonic() > deadline:

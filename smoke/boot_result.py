@@ -7,6 +7,8 @@ from pydantic.alias_generators import to_camel
 
 
 class BootStep(BaseModel):
+    """One step of the first boot, and how it ended."""
+
     model_config = ConfigDict(frozen=True)
 
     name: str

@@ -33,6 +33,7 @@ class Facts:
     gateway: str = "..."
 
     def text(self, section: str) -> str:
+        """What the guest said in that section; nothing when it was not asked."""
         return self.guest.get(section, "").strip()
 
     @cached_property
@@ -76,6 +77,7 @@ class Facts:
         return [line for line in self.text("access").splitlines() if "nordgate" in line and re.search(pattern, line)]
 
     def matching(self, section: str, pattern: str) -> list[str]:
+        """The lines of a section in which the pattern is found."""
         found = {"errors": self.errors, "kernel": self.kernel}.get(section)
         lines = self.text(section).splitlines() if found is None else found
         return [line.strip() for line in lines if re.search(pattern, line)]

@@ -27,6 +27,8 @@ _BAD = re.compile(r"\b(WARNING|ERROR|CRITICAL)\b|^\w*(Error|Exception): ")
 
 @dataclass
 class Evidence:
+    """What a person is shown of a guest that is not ready."""
+
     console: list[str] = field(default_factory=list)
     cloud_init: list[str] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)

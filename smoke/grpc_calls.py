@@ -85,6 +85,7 @@ class Calls:
         return reply
 
     def close(self) -> None:
+        """End the connection."""
         self._writer.transport.abort()
 
 

@@ -14,7 +14,7 @@ from smoke import past_runs
 from smoke.figures import histogram, milliseconds
 from smoke.past_runs import Past
 from smoke.report_document import Report, SeriesReport
-from smoke.verdict import Rounds
+from smoke.rounds import Rounds
 
 _TICKS = (0, 50, 90, 99, 99.9, 99.99, 99.999)
 _STEPS = 120

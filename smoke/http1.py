@@ -27,6 +27,7 @@ class Target:
 
     @property
     def label(self) -> str:
+        """HOST:PORT, as messages have it."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def request(self, path: str, method: str = "GET", host: str | None = None, length: int | None = None) -> bytes:
@@ -40,6 +41,8 @@ class Target:
 
 @dataclass
 class Reply:
+    """One answer."""
+
     status: int = 0
     headers: list[tuple[str, str]] = field(default_factory=list)
     """As they came, their names in lower case: one that was sent twice is here twice."""
@@ -69,43 +72,52 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
 
     def send(self, request: bytes) -> None:
+        """Send one request; its answer goes to on_reply."""
         assert self.transport is not None  # noqa: S101
         self._reply, self._head_done = Reply(), False
         self.transport.write(request)
 
     def close(self) -> None:
+        """End the connection."""
         self.closed = True
         if self.transport is not None:
             self.transport.abort()
 
     # asyncio
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by asyncio."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
+        """Called by asyncio."""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
             self.close()
 
     def connection_lost(self, _: Exception | None) -> None:
+        """Called by asyncio."""
         self.closed = True
         if self.on_lost is not None:
             self.on_lost(self)
 
     # httptools
     def on_header(self, name: bytes, value: bytes) -> None:
+        """Called by httptools."""
         if not self._head_done:  # what follows a body in parts is a trailer
             self._reply.headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
+        """Called by httptools."""
         self._head_done = True
 
     def on_body(self, body: bytes) -> None:
+        """Called by httptools."""
         self._reply.body += body
 
     def on_message_complete(self) -> None:
+        """Called by httptools."""
         self._reply.status = self._parser.get_status_code()
         if not self._parser.should_keep_alive():
             self.close()

@@ -24,6 +24,8 @@ _READ = 1 << 16
 
 @dataclass(frozen=True)
 class Request:
+    """One request."""
+
     method: str
     path: str
     length: int | None = None
@@ -31,6 +33,7 @@ class Request:
 
     @property
     def label(self) -> str:
+        """How messages call the request."""
         return f"{self.method} {self.path}" + ("" if self.length is None else " with too large a body")
 
 

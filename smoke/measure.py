@@ -13,7 +13,8 @@ from smoke.plan import Plan
 from smoke.plan_model import host_and_port
 from smoke.plan_parts import KeepAlive
 from smoke.progress import Progress
-from smoke.verdict import Line, Rounds, Verdict, judge, overall
+from smoke.rounds import Rounds
+from smoke.verdict import Line, Verdict, judge, overall
 
 GuestStat = Callable[[], str | None]
 """Reads the guest's /proc/stat; None from a guest that cannot be asked now."""
@@ -34,6 +35,7 @@ class Series:
 
     @property
     def label(self) -> str:
+        """How tables and reports call the series."""
         return f"{self.vantage.name} {self.path} {self.protocol}"
 
 

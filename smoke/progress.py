@@ -45,6 +45,7 @@ class Progress:
             self.line(f"{title} {'.' * max(3, _WIDTH - len(title))} {mark}{time.monotonic() - started:.1f} s")
 
     def line(self, text: str) -> None:
+        """Show one line."""
         if not self.quiet:
             print(f"  {text}", file=sys.stderr, flush=True)
 

@@ -26,6 +26,8 @@ _STRANGER = "unknown-host.invalid"
 
 @dataclass(frozen=True)
 class Proofs:
+    """What was proved over the network, and the version of TLS that was agreed."""
+
     lines: list[Line]
     tls_version: str | None
 

@@ -44,6 +44,7 @@ class Reading:
         return re.split(r"\n==> /.+ <==\n", rest, maxsplit=1)[0] if mark else None
 
     def text(self, section: str) -> str:
+        """What the guest said in that section."""
         return self.sections.get(section, "").strip()
 
     def value(self, check: Check) -> str:

@@ -27,6 +27,8 @@ class Figures(_Part):
 
 
 class Round(_Part):
+    """One round of a series."""
+
     gateway: Figures
     baseline: Figures | None = None
 

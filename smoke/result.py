@@ -42,10 +42,12 @@ class Result:
 
     @property
     def verdict(self) -> Verdict:
+        """The verdict on the whole check."""
         return Verdict.FAIL if self.problem else overall([line for _, line in self.judged])
 
     @property
     def exit_code(self) -> int:
+        """The exit code of `python -m smoke`: EXIT_CODES, and 0 where an inconclusive check only warns."""
         if self.verdict is Verdict.INCONCLUSIVE and self.plan.on_inconclusive == "warn" and not self.unasked:
             return 0
         return EXIT_CODES[self.verdict]

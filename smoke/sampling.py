@@ -40,6 +40,7 @@ class Run:
 
     @property
     def requests(self) -> int:
+        """The number of requests in all rounds."""
         return self.round_requests * self.rounds
 
 

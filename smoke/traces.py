@@ -18,10 +18,12 @@ NO_ANSWER = (
 
 
 def seen(section: str, pattern: str) -> Evidence:
+    """Finds the lines of a section that match."""
     return lambda facts: facts.matching(section, pattern)
 
 
 def failed(pattern: str) -> Evidence:
+    """Finds the lines of the check that failed and match."""
     return lambda facts: facts.failed(pattern)
 
 
@@ -31,6 +33,7 @@ def first_of(*ways: Evidence) -> Evidence:
 
 
 def full(folder: str, column: int) -> Evidence:
+    """Finds the file system of a folder when it is full; column 0 counts its space, 1 its inodes."""
     return lambda facts: list(facts.full(folder, column))
 
 
@@ -43,14 +46,17 @@ def not_running(facts: Facts) -> list[str]:
 
 
 def refused_files(facts: Facts) -> list[str]:
+    """What nginx says of files that its next start would fail on."""
     return facts.matching("test", r"\[emerg\]") if facts.runs else []
 
 
 def stopped(facts: Facts) -> list[str]:
+    """nginx's processes that are stopped, or wait for a disk."""
     return facts.matching("processes", r"^\d+ \(nginx\) [TtD] ")
 
 
 def full_table(facts: Facts) -> list[str]:
+    """How full the connection tracking table is, from 95 % on."""
     numbers = [int(word) for word in facts.text("conntrack").split() if word.isdigit()]
     if len(numbers) == 2 and numbers[0] >= numbers[1] * 0.95:
         return [f"{numbers[0]} of {numbers[1]} entries are in use"]
@@ -58,6 +64,7 @@ def full_table(facts: Facts) -> list[str]:
 
 
 def read_only(facts: Facts) -> list[str]:
+    """The file systems that are mounted read-only and should not be."""
     mounts = [line.split() for line in facts.text("mounts").splitlines()]
     found = [m for m in mounts if len(m) > 3 and m[1] in ("/", PATHS.data) and "ro" in m[3].split(",")]
     return [f"{mount[1]} is mounted {mount[3]}" for mount in found]
@@ -77,4 +84,5 @@ def closed_way(facts: Facts) -> list[str]:
 
 
 def limited(facts: Facts) -> list[str]:
+    """The requests that the gateway's own rate limit has refused."""
     return facts.failed(r"\b429\b") and (facts.entries('"status":"429"') or facts.failed(r"\b429\b"))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from smoke.engine.job import Tally
 from smoke.figures import SHOWN, Latency, answered, beyond, milliseconds, name, overhead, summarise
 from smoke.load import Budget
+from smoke.rounds import Rounds
 from smoke.sampling import samples_needed
 
 SATURATED_SHARE = 0.10
@@ -22,6 +22,8 @@ STOLEN_SHARE = 0.02
 
 
 class Verdict(StrEnum):
+    """What is said of one line, and of a whole check."""
+
     PASS = "pass"  # noqa: S105
     FAIL = "fail"
     INCONCLUSIVE = "inconclusive"
@@ -48,51 +50,8 @@ class Line:
 
     @property
     def sentence(self) -> str:
+        """The line as a sentence."""
         return f"{self.what} is {self.found}, wanted {self.budget}"
-
-
-@dataclass(frozen=True)
-class Rounds:
-    """What one series gave, round by round."""
-
-    gateway: list[Tally]
-    baseline: list[Tally] = field(default_factory=list)
-    """As many, or none."""
-    stolen: float | None = None
-    """Share of the guest's processor time that its host took, if it was asked."""
-    most_reconnects: int | None = None
-    """As many as the gateway's own settings explain, if they are known."""
-
-    @property
-    def sent(self) -> int:
-        return sum(tally.sent for tally in self.gateway)
-
-    @property
-    def errors(self) -> Counter[str]:
-        return sum((Counter(tally.errors) for tally in self.gateway), Counter())
-
-    @property
-    def reconnects(self) -> int:
-        return sum(tally.reconnects for tally in self.gateway)
-
-    @property
-    def lost(self) -> int:
-        return sum(tally.lost for tally in self.gateway)
-
-    @property
-    def missing_connections(self) -> int:
-        return max(tally.missing_connections for tally in (*self.gateway, *self.baseline))
-
-    @property
-    def worst_delay(self) -> float:
-        return max(tally.worst_delay for tally in self.gateway)
-
-    @property
-    def processor(self) -> float:
-        return max(tally.processor for tally in (*self.gateway, *self.baseline))
-
-    def late(self, after: float) -> int:
-        return sum(tally.late(after) for tally in self.gateway)
 
 
 def late_after(budget: Budget) -> float:

@@ -63,6 +63,7 @@ def unpacked(suite: str) -> Path:
 
 
 def unpack(suite: str, packages: tuple[str, ...], root: Path) -> None:
+    """Unpack the packages of a suite, with all that they depend on, into a folder; nothing is configured."""
     command = [
         *("mmdebstrap", "--mode=root", "--variant=extract", "--architectures=amd64", "--quiet"),
         *("--keyring", str(KEYRING), f"--include={','.join(packages)}"),
@@ -97,6 +98,7 @@ def _complete(root: Path) -> None:
 
 
 def main() -> int:
+    """Unpack the suites that are named, or all, and print where each lies."""
     for suite in sys.argv[1:] or SUITES:
         print(unpacked(suite))
     return 0

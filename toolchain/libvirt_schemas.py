@@ -39,6 +39,7 @@ def domain_schema() -> Path:
 
 
 def main() -> int:
+    """Unpack the schemas, and print where that of domains lies."""
     print(domain_schema())
     return 0
 

@@ -23,6 +23,8 @@ class Disposition(StrEnum):
 
 
 class Area(StrEnum):
+    """The parts of the catalogue, each with the title that it has on the page."""
+
     KERNEL = "Kernel"
     LIMITS = "Limits"
     NGINX = "nginx"

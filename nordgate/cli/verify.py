@@ -38,6 +38,7 @@ class Finding:
 
     @property
     def agrees(self) -> bool:
+        """Whether what was found is what was declared."""
         return self.declared == self.found if self.holds is None else self.holds
 
 

@@ -109,6 +109,7 @@ class GatewayDesign:
 
     @property
     def url(self) -> str:
+        """What a person opens: https://HOST[:PORT]."""
         return str(self.smoke_plan["url"])
 
 

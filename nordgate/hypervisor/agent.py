@@ -49,6 +49,7 @@ class GuestAgent:
             raise AgentError(f"the guest agent of {self.domain} answers {name} with {out.strip()[:80]!r}.") from None
 
     def ping(self) -> None:
+        """Ask the agent for a sign of life. Raises AgentSilentError when there is none."""
         self.command("guest-ping")
 
     def read_file(self, path: str, limit: int = 1024 * 1024, tail: bool = False) -> bytes:
@@ -91,6 +92,7 @@ class GuestAgent:
         self.command("guest-ssh-add-authorized-keys", username=user, keys=list(keys))
 
     def remove_authorized_keys(self, user: str, keys: Sequence[str]) -> None:
+        """Take SSH keys from a user of the guest."""
         self.command("guest-ssh-remove-authorized-keys", username=user, keys=list(keys))
 
 

@@ -46,6 +46,7 @@ class Hypervisor:
 
     @property
     def label(self) -> str:
+        """How messages call this connection."""
         return self.uri or os.environ.get("LIBVIRT_DEFAULT_URI") or "virsh's default connection"
 
     def command(self, *words: str) -> tuple[list[str], dict[str, str]]:

@@ -89,10 +89,12 @@ class Machine:
 
     @property
     def disk_queues(self) -> int:
+        """The number of queues that each disk has."""
         return self.profile.queues(self.profile.disk_queues, self.vcpus)
 
     @property
     def network_queues(self) -> int:
+        """The number of queues that the network card has."""
         return self.profile.queues(self.profile.network_queues, self.vcpus)
 
     def boot_place(self, device: Literal["root", "network"]) -> int | None:

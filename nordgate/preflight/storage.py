@@ -45,6 +45,7 @@ class StorageFinding:
 
     @property
     def nvme(self) -> bool:
+        """Whether all of it is known to lie on NVMe drives of the host itself."""
         return self.certain and not self.objections
 
     def __str__(self) -> str:

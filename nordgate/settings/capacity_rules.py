@@ -42,6 +42,7 @@ def the_connection_table_fits_the_memory(nginx: GatewaySettings, hardware: Hardw
 
 
 def heads_fit_the_memory(nginx: GatewaySettings, hardware: Hardware) -> Iterator[Violation]:
+    """The heads of all requests and answers at once fit into the guest's memory."""
     each = nginx.request_line_kilobytes + nginx.response_head_kilobytes
     needed, memory = nginx.concurrent_clients * each >> 10, hardware.memory >> 20
     if needed + nginx.body_buffer_megabytes > memory:
@@ -54,6 +55,7 @@ def heads_fit_the_memory(nginx: GatewaySettings, hardware: Hardware) -> Iterator
 
 
 def bodies_leave_the_memory_to_others(nginx: GatewaySettings, hardware: Hardware) -> Iterator[Violation]:
+    """Request bodies get a quarter of the guest's memory at most."""
     most = hardware.memory // 4 >> 20
     if nginx.body_buffer_megabytes > most:
         rule = (

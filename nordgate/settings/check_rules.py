@@ -24,6 +24,7 @@ _FASTEST_BOOT, _FASTEST_EMULATED_BOOT, _FASTEST_INSTALLATION = 5.0, 20.0, 10.0
 
 
 def budgets_can_be_met(smoke: Smoke, round_trips: RoundTrips) -> Iterator[Violation]:
+    """No budget is below the round trips that every answer takes."""
     least = round_trips.gateways + round_trips.upstreams
     for name, value in smoke.budget.percentiles.items():
         if value < least:
@@ -35,6 +36,7 @@ def budgets_can_be_met(smoke: Smoke, round_trips: RoundTrips) -> Iterator[Violat
 
 
 def budgets_leave_the_way_from_other_regions(smoke: Smoke, round_trips: RoundTrips) -> Iterator[Violation]:
+    """No budget of a vantage point is below the round trip from its region."""
     for name, vantage in smoke.vantages.items():
         expected = round_trips.regions.get(vantage.region) if vantage.region else None
         if expected is None:
@@ -57,6 +59,7 @@ def budgets_leave_the_way_from_other_regions(smoke: Smoke, round_trips: RoundTri
 
 
 def only_tests_stretch_the_budgets(stack: str, budget_scale: int) -> Iterator[Violation]:
+    """Production stacks are held to their region's own budgets."""
     if budget_scale != 1 and not is_test(stack):
         rule = f"must be 1: {stack} is no test stack (NAME-test), and is held to its region's own budgets"
         yield Violation(("budgetScale",), budget_scale, rule)
@@ -70,6 +73,7 @@ def _scaled(smoke: Smoke, round_trips: RoundTrips, budget_scale: int) -> Smoke |
 
 
 def budgets_can_be_judged(smoke: Smoke, round_trips: RoundTrips, budget_scale: int) -> Iterator[Violation]:
+    """The run sends as many requests as each declared budget needs to be judged."""
     scaled = _scaled(smoke, round_trips, budget_scale)
     if scaled is None:
         return
@@ -88,6 +92,7 @@ def budgets_can_be_judged(smoke: Smoke, round_trips: RoundTrips, budget_scale: i
 
 
 def gateways_can_be_ready_in_time(smoke: Smoke, hardware: Hardware, image: Image) -> Iterator[Violation]:
+    """No guest is given less time than the fastest one needs to boot."""
     emulated, installs = hardware.accelerator != "kvm", image.packages.mode == "install"
     least = (_FASTEST_EMULATED_BOOT if emulated else _FASTEST_BOOT) + (_FASTEST_INSTALLATION if installs else 0)
     if smoke.ready_within < least:
@@ -97,6 +102,7 @@ def gateways_can_be_ready_in_time(smoke: Smoke, hardware: Hardware, image: Image
 
 
 def the_check_asks_what_an_upstream_answers(smoke: Smoke, nginx: GatewaySettings) -> Iterator[Violation]:
+    """The paths that are measured lead to an upstream."""
     asked = {("smoke", "path"): smoke.path} | {("smoke", "routes", path): path for path in smoke.routes}
     for where, path in asked.items():
         found = answering(path, nginx.routes)

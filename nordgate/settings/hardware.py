@@ -64,11 +64,16 @@ class Hosted(Protocol):
     """A gateway, as far as its place on a host goes."""
 
     @property
-    def hypervisor(self) -> str: ...
+    def hypervisor(self) -> str:
+        """The name of the gateway's hypervisor."""
+
     @property
-    def pinning(self) -> Pinning | None: ...
+    def pinning(self) -> Pinning | None:
+        """The processors and the memory of the host that are the gateway's alone."""
+
     @property
-    def nvme_controller(self) -> PciAddress | None: ...
+    def nvme_controller(self) -> PciAddress | None:
+        """The NVMe controller that the gateway is given whole."""
 
 
 def share_problems(hardware: Hardware, gateways: Mapping[str, Hosted]) -> list[Violation]:

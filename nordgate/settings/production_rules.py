@@ -17,12 +17,14 @@ from nordgate.settings.stack_settings import Region, Settings
 
 
 def production_hosts_are_who_they_say(stack: str, hypervisors: Mapping[str, Hypervisor]) -> Iterator[Violation]:
+    """Connections of production stacks prove who the host is."""
     for name, host in hypervisors.items():
         for reason in () if is_test(stack) else refused_in_production(host.uri):
             yield Violation(("hypervisors", name, "uri"), host.uri, f"{reason} ({stack} is no test stack, NAME-test)")
 
 
 def flushes_reach_the_disk(stack: str, hardware: Hardware) -> Iterator[Violation]:
+    """Production stacks do not ignore flushes of the guest."""
     if hardware.disk_cache == "unsafe" and not is_test(stack):
         rule = (
             "unsafe ignores flushes: a crash of the host can damage the data volume, TLS keys included; use none, or "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from ipaddress import IPv4Address
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,9 +12,9 @@ from cloudinit import PLATFORMS, GatewaySettings, broken_rules
 from cloudinit.contradictions import CONTRADICTIONS
 from cloudinit.rules import own_upstreams
 from cloudinit.violations import Violation
-from nordgate.settings import capacity_rules, check_rules, production_rules
+from nordgate.settings import capacity_rules, check_rules, gateway_rules, production_rules
 from nordgate.settings.guest_inputs import guest_settings
-from nordgate.settings.hardware import Hardware, share_problems
+from nordgate.settings.hardware import Hardware
 from nordgate.settings.hypervisor_settings import Hypervisor
 from nordgate.settings.stack_settings import Gateway, Image, Network
 
@@ -80,6 +79,7 @@ def until_it_waits(found: Iterator[Violation], whole: bool) -> Iterator[Violatio
 
 
 def the_router_is_in_the_network(network: Network) -> Iterator[Violation]:
+    """The router is an address of the network, or said to be reached on the link."""
     if network.on_link and not network.router:
         yield Violation(("network", "onLink"), True, "is about the router, and there is none: needs network.router")
     elif network.router and network.router not in network.cidr and not network.on_link:
@@ -88,56 +88,14 @@ def the_router_is_in_the_network(network: Network) -> Iterator[Violation]:
 
 
 def time_servers_are_reached(network: Network) -> Iterator[Violation]:
+    """Time servers have IPv4 addresses, as the guests have."""
     for index, server in enumerate(network.time_servers):
         if ":" in server:
             yield Violation(("network", "timeServers", index), server, f"{server}: the guests have no IPv6 address")
 
 
-def gateways_stand_in_the_network(network: Network, gateways: Mapping[str, Gateway]) -> Iterator[Violation]:
-    reserved: dict[IPv4Address | None, str] = {network.router: "is taken by network.router"}
-    # A network of two (RFC 3021) or of one has neither.
-    if network.cidr.num_addresses > 2:
-        reserved[network.cidr.network_address] = f"is the address of the network {network.cidr} itself"
-        reserved[network.cidr.broadcast_address] = f"is the broadcast address of {network.cidr}"
-    for name, gateway in gateways.items():
-        where = ("gateways", name, "address")
-        if gateway.address not in network.cidr:
-            rule = f"{gateway.address} is outside the region's network {network.cidr}"
-            yield Violation(where, gateway.address, rule)
-        elif gateway.address in reserved:
-            yield Violation(where, gateway.address, f"{gateway.address} {reserved[gateway.address]}")
-
-
-def gateways_share_nothing(gateways: Mapping[str, Gateway]) -> Iterator[Violation]:
-    owners: dict[object, str] = {}
-    for name, gateway in gateways.items():
-        for key in ("address", "mac", "entry"):
-            value = getattr(gateway, key)
-            if value is not None and value in owners:
-                yield Violation(("gateways", name, key), value, f"{value} is taken by {owners[value]}")
-            owners.setdefault(value, f"gateways.{name}.{key}")
-
-
-def gateways_run_on_listed_hosts(
-    gateways: Mapping[str, Gateway], hypervisors: Mapping[str, Hypervisor]
-) -> Iterator[Violation]:
-    for name, gateway in gateways.items():
-        if gateway.hypervisor not in hypervisors:
-            rule = f'"{gateway.hypervisor}" is none of the hypervisors: {", ".join(hypervisors)}'
-            yield Violation(("gateways", name, "hypervisor"), gateway.hypervisor, rule)
-
-
-def gateways_do_not_all_fall_with_one_host(
-    gateways: Mapping[str, Gateway], hypervisors: Mapping[str, Hypervisor]
-) -> Iterator[Violation]:
-    used = {gateway.hypervisor for gateway in gateways.values()}
-    others = [name for name in hypervisors if name not in used]
-    if len(gateways) > 1 and len(used) == 1 and others:
-        rule = f"all {len(gateways)} run on {used.pop()} and would fall with it; put one on {' or '.join(others)}"
-        yield Violation(("gateways",), None, rule)
-
-
 def logical_volumes_are_whole_extents(hardware: Hardware, hypervisors: Mapping[str, Hypervisor]) -> Iterator[Violation]:
+    """Data volumes in a volume group are whole extents."""
     groups = [host.volume_group for host in hypervisors.values() if host.volume_group]
     if groups and hardware.data_volume % _EXTENT:
         size = f"{hardware.data_volume >> 20}MiB"
@@ -145,11 +103,8 @@ def logical_volumes_are_whole_extents(hardware: Hardware, hypervisors: Mapping[s
         yield Violation(("hardware", "dataVolume"), size, rule)
 
 
-def gateways_get_along_on_their_hosts(hardware: Hardware, gateways: Mapping[str, Gateway]) -> Iterator[Violation]:
-    yield from share_problems(hardware, gateways)
-
-
 def the_time_zone_is_the_jurisdictions(jurisdiction: str, time_zone: str) -> Iterator[Violation]:
+    """The time zone is one of the jurisdiction's."""
     if time_zone not in TIME_ZONES[jurisdiction]:
         rule = f'"{time_zone}" is no time zone of {jurisdiction}: {", ".join(TIME_ZONES[jurisdiction])}'
         yield Violation(("timeZone",), time_zone, rule)
@@ -165,6 +120,7 @@ def _of_gateways(
 def gateways_are_not_their_own_upstreams(
     nginx: GatewaySettings, gateways: Mapping[str, Gateway]
 ) -> Iterator[Violation]:
+    """No gateway of the stack is an upstream server of it."""
     return _of_nginx(own_upstreams(nginx, [str(gateway.address) for gateway in gateways.values()]))
 
 
@@ -222,20 +178,20 @@ _SETTINGS_OF_GUESTS: dict[str, tuple[str | int, ...]] = {
 _TOLD_ELSEWHERE = ("packages", "address", "gatewayAddress")
 """By the image, and by the rules about addresses above."""
 
-_OF_ALL = (gateways_do_not_all_fall_with_one_host,)
+_OF_ALL = (gateway_rules.gateways_do_not_all_fall_with_one_host,)
 """Rules that a single gateway more may satisfy."""
 
 RULES: tuple[Callable[..., Iterator[Violation]], ...] = (
     the_time_zone_is_the_jurisdictions,
     the_router_is_in_the_network,
     time_servers_are_reached,
-    gateways_stand_in_the_network,
-    gateways_share_nothing,
-    gateways_run_on_listed_hosts,
+    gateway_rules.gateways_stand_in_the_network,
+    gateway_rules.gateways_share_nothing,
+    gateway_rules.gateways_run_on_listed_hosts,
     production_rules.production_hosts_are_who_they_say,
-    gateways_do_not_all_fall_with_one_host,
+    gateway_rules.gateways_do_not_all_fall_with_one_host,
     logical_volumes_are_whole_extents,
-    gateways_get_along_on_their_hosts,
+    gateway_rules.gateways_get_along_on_their_hosts,
     *check_rules.RULES,
     *capacity_rules.RULES,
     *production_rules.REFUSED,

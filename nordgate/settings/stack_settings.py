@@ -195,10 +195,12 @@ class Settings(Stack):
 
     @property
     def network(self) -> Network:
+        """The region's network."""
         return self.facts.network
 
     @property
     def nginx(self) -> GatewaySettings:
+        """The region's settings of nginx and of the kernel below it."""
         return self.facts.nginx
 
     @property

@@ -85,19 +85,23 @@ class Http1:
 
     @property
     def may_have_crossed(self) -> bool:
+        """Whether the server may have closed the connection before it had read the request."""
         # A connection that is closed for being idle was used before.
         return self._in_flight is not None and self.answers > 0 and not self._begun
 
     def begin(self) -> bytes:
+        """What is sent first on a new connection."""
         return b""
 
     def request(self, in_flight: RequestInFlight) -> bytes:
+        """The bytes of one more request."""
         self._in_flight, self._begun = in_flight, False
         head = self._h11.send(self._request) or b""
         self._h11.send(h11.EndOfMessage())
         return head
 
     def receive(self, data: bytes) -> bytes:
+        """Take what the server sent; what is to be sent in return. Raises ProtocolBroken."""
         self._begun = True
         try:
             self._h11.receive_data(data)
@@ -126,10 +130,12 @@ class Http1:
             self._answered(in_flight, self._status)
 
     def cancel(self, in_flight: RequestInFlight) -> None:
+        """Give a request up: None, as only the end of the connection ends it."""
         if self._in_flight is in_flight:
             self._in_flight = None
 
     def unanswered(self) -> list[tuple[RequestInFlight, bool]]:
+        """The requests without an answer, and whether the server has surely not taken each up."""
         return [(self._in_flight, False)] if self._in_flight else []
 
 
@@ -162,6 +168,7 @@ class Http2:
         self._last_taken: int | None = None
 
     def begin(self) -> bytes:
+        """What is sent first on a new connection."""
         self._h2.local_settings = h2.settings.Settings(
             client=True, initial_values={h2.settings.SettingCodes.ENABLE_PUSH: 0}
         )
@@ -170,12 +177,14 @@ class Http2:
         return self._h2.data_to_send()
 
     def request(self, in_flight: RequestInFlight) -> bytes:
+        """The bytes of one more request."""
         stream = self._h2.get_next_available_stream_id()
         self._underway[stream] = in_flight
         self._h2.send_headers(stream, self._headers, end_stream=True)
         return self._h2.data_to_send()
 
     def receive(self, data: bytes) -> bytes:
+        """Take what the server sent; what is to be sent in return. Raises ProtocolBroken."""
         try:
             for event in self._h2.receive_data(data):
                 self._take(event)
@@ -207,6 +216,7 @@ class Http2:
             self._answered(in_flight, status)
 
     def cancel(self, in_flight: RequestInFlight) -> bytes | None:
+        """Give a request up; the bytes that end its stream."""
         for stream, waiting in self._underway.items():
             if waiting is in_flight:
                 del self._underway[stream]
@@ -215,5 +225,6 @@ class Http2:
         return b""
 
     def unanswered(self) -> list[tuple[RequestInFlight, bool]]:
+        """The requests without an answer, and whether the server has surely not taken each up."""
         last = self._last_taken
         return [(in_flight, last is not None and stream > last) for stream, in_flight in self._underway.items()]

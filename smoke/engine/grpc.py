@@ -46,6 +46,7 @@ class HealthCheck(Http2):
         self._grpc_statuses: dict[int, bytes] = {}
 
     def request(self, in_flight: RequestInFlight) -> bytes:
+        """The bytes of one more call."""
         stream = self._h2.get_next_available_stream_id()
         self._underway[stream] = in_flight
         self._h2.send_headers(stream, self._headers)

@@ -39,6 +39,7 @@ class Endpoint:
 
     @property
     def label(self) -> str:
+        """HOST:PORT, as messages have it."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
@@ -62,10 +63,12 @@ class Job:
     """Whether it runs ahead of all other work of its machine, at the lowest real-time priority."""
 
     def as_json(self) -> str:
+        """The job as the generator reads it."""
         return json.dumps(asdict(self))
 
     @staticmethod
     def from_json(text: str) -> Job:
+        """The job that as_json has written."""
         values: dict[str, Any] = json.loads(text)
         values["endpoints"] = tuple(Endpoint(**endpoint) for endpoint in values["endpoints"])
         return Job(**values)
@@ -95,6 +98,7 @@ class Tally:
 
     @property
     def sent(self) -> int:
+        """The number of requests that were sent."""
         return sum(self.delays.values())
 
     @property
@@ -118,6 +122,7 @@ class Tally:
 
     @staticmethod
     def from_json(values: dict[str, Any]) -> Tally:
+        """A tally as the generator has told it."""
         counts = {key: {int(us): n for us, n in values[key].items()} for key in ("latencies", "delays")}
         return Tally(**values | counts)
 

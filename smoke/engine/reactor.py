@@ -48,6 +48,7 @@ class Reactor:
                 channel.ready()
 
     def watch(self, channel: Channel, number: int, events: int) -> None:
+        """Tell the channel of these events of the file with that number."""
         if number in self._channels:
             self._poll.modify(number, events)
         else:
@@ -55,10 +56,12 @@ class Reactor:
             self._poll.register(number, events)
 
     def forget(self, number: int) -> None:
+        """Tell nobody of that file any more."""
         if self._channels.pop(number, None) is not None:
             self._poll.unregister(number)
 
     def close(self) -> None:
+        """Close every channel."""
         for channel in list(self._channels.values()):
             channel.close()
         self._poll.close()
@@ -99,6 +102,7 @@ class Channel:
         return self._socket.selected_alpn_protocol() if isinstance(self._socket, ssl.SSLSocket) else None
 
     def send(self, data: bytes) -> None:
+        """Send now what the socket takes, and the rest as soon as it takes more."""
         if self._unsent:
             self._unsent += data
             return

@@ -18,7 +18,8 @@ from smoke.alerts import messages
 from smoke.engine.job import HTTP1, HTTP2, Endpoint, Job, Tally
 from smoke.engine.run import measure
 from smoke.load import Budget
-from smoke.verdict import Rounds, judge, overall
+from smoke.rounds import Rounds
+from smoke.verdict import judge, overall
 from tests.render.backends import started
 from tests.render.conftest import DEBIANS, Serve
 from tests.render.served import NAME, Served, network_of_its_own

@@ -14,8 +14,9 @@ from smoke.engine.job import Endpoint, Job, Tally
 from smoke.engine.run import measure
 from smoke.figures import summarise
 from smoke.load import Budget, Overhead
+from smoke.rounds import Rounds
 from smoke.sampling import samples_needed
-from smoke.verdict import Line, Rounds, Verdict, judge, late_after, overall
+from smoke.verdict import Line, Verdict, judge, late_after, overall
 
 NAME = "api.test.localhost"
 

@@ -20,7 +20,8 @@ from smoke.markdown import markdown
 from smoke.measure import Series
 from smoke.report_document import schema
 from smoke.result import Result
-from smoke.verdict import Line, Rounds, Verdict, judge
+from smoke.rounds import Rounds
+from smoke.verdict import Line, Verdict, judge
 
 SCHEMA = Path(__file__).resolve().parents[3] / "docs" / "smoke-report.schema.json"
 
