@@ -1,4 +1,4 @@
-"""Wiring: the stack's settings -> the preflight of its hosts -> its region -> what it exports."""
+"""The Pulumi program: settings -> designs of the gateways -> preflight of the hosts -> region -> outputs."""
 
 from pathlib import Path
 
@@ -28,12 +28,12 @@ try:
     image = declared(settings.image, project, str(stack_file(stack)))
     if not pulumi.runtime.is_dry_run():
         verify(image, project, str(stack_file(stack)), lambda text: pulumi.log.info(text, ephemeral=True))
-    report = preflight(stack, settings, image, project, boot=not pulumi.runtime.is_dry_run())
+    designs = {name: design(settings, stack, name, image.checksum) for name in settings.gateways}
+    report = preflight(stack, settings, image, designs.values(), project, boot=not pulumi.runtime.is_dry_run())
     if failures(report):
         raise pulumi.RunError(summary(stack, report))
     if doubts(report):
         pulumi.log.warn(summary(stack, report))
-    designs = {name: design(settings, stack, name, image.checksum) for name in settings.gateways}
     present, others, anew = observe_gateways(settings, designs), undeclared(settings, stack), rebuild(designs)
     for name, found in present.items():
         if found.differs and name not in anew:

@@ -14,6 +14,7 @@ from nordgate.cli.run_smoke import REPORTS, smoke
 from nordgate.cli.summary import after_failure, report, summary
 from nordgate.cli.verify import verify
 from nordgate.console import phase, run_tool
+from nordgate.design.gateway_design import designs
 from nordgate.design.image import declared
 from nordgate.errors import NordgateError
 from nordgate.preflight.preflight import connections, failures, preflight, table
@@ -107,7 +108,7 @@ def _carry_out(verb: str, stack: str, gateway: str) -> int:
     elif verb == "preflight":
         image = declared(settings.image, Path.cwd(), str(stack_file(stack)))
         with phase("Ask this machine and the hosts"):
-            found = preflight(stack, settings, image, Path.cwd(), boot=True)
+            found = preflight(stack, settings, image, designs(settings, stack, Path.cwd()), Path.cwd(), boot=True)
         print(table(found))
         print(preflight_summary(stack, found).splitlines()[-1])
         return 1 if failures(found) else 0

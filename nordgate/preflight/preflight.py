@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from nordgate.design.gateway_design import GatewayDesign, design, image_name, shared_name
+from nordgate.design.gateway_design import GatewayDesign, image_name, shared_name
 from nordgate.design.image import VerifiedImage
 from nordgate.errors import HypervisorError
 from nordgate.hypervisor.virsh import Hypervisor
@@ -43,12 +43,14 @@ Report = Mapping[str, Sequence[Finding]]
 """Findings by host, and by "this machine"."""
 
 
-def preflight(stack: str, settings: Settings, image: VerifiedImage, project: Path, boot: bool) -> Report:
+def preflight(
+    stack: str, settings: Settings, image: VerifiedImage, designs: Collection[GatewayDesign], project: Path, boot: bool
+) -> Report:
     """Look at all hosts at once. With `boot`, also start a small guest where the profile asks for KVM."""
     here = programs()
     if any(finding.subject == "virsh" and finding.state is State.FAIL for finding in here):
         return {"this machine": here}
-    wanted = demands(stack, settings, image, project)
+    wanted = demands(stack, settings, image, designs, project)
     with ThreadPoolExecutor(len(wanted)) as pool:
         found = list(pool.map(lambda demand: _host(demand, stack, project if boot else None), wanted))
     seen: dict[str, HostDemand] = {}
@@ -86,16 +88,17 @@ def programs() -> list[Finding]:
     return found
 
 
-def demands(stack: str, settings: Settings, image: VerifiedImage, project: Path) -> list[HostDemand]:
+def demands(
+    stack: str, settings: Settings, image: VerifiedImage, designs: Collection[GatewayDesign], project: Path
+) -> list[HostDemand]:
     """What each host of the stack must have, and what is made there."""
     shared = shared_name(stack)
-    gateways = [design(settings, stack, name, image.checksum) for name in settings.gateways]
     profile = settings.hardware
     found = []
     for name, host in settings.hypervisors.items():
-        there = [gateway for gateway in gateways if gateway.hypervisor == name]
+        there = [gateway for gateway in designs if gateway.hypervisor == name]
         # A host may stand in the file under two names: what its guests take is compared as one.
-        beside = [gateway for gateway in gateways if settings.hypervisors[gateway.hypervisor].uri == host.uri]
+        beside = [gateway for gateway in designs if settings.hypervisors[gateway.hypervisor].uri == host.uri]
         data = {gateway.data_name: gateway.data_bytes for gateway in there}
         image_file = {image_name(stack, image): _size(project / image.file)}
         found.append(

@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from nordgate.cli import __main__ as command
+from nordgate.design.gateway_design import GatewayDesign, design
 from nordgate.design.image import VerifiedImage
 from nordgate.errors import HypervisorError
 from nordgate.hypervisor.virsh import Hypervisor
 from nordgate.preflight import preflight as module
 from nordgate.preflight.demands import Finding, HostDemand, State
 from nordgate.preflight.host_facts import HostFacts
-from nordgate.preflight.preflight import demands, failures, preflight, programs, summary, table
+from nordgate.preflight.preflight import Report, demands, failures, preflight, programs, summary, table
 from nordgate.settings.loader import load_file, parse
 from nordgate.settings.stack_settings import Settings
 from tests.unit.test_settings import GOOD, PROJECT
@@ -39,6 +40,18 @@ def two_hosts(**hardware: Any) -> Settings:
     return parse(config | {"nordgate:hardware": GOOD["nordgate:hardware"] | hardware}, "oslo-test", PROJECT)
 
 
+def designed(stack: str, settings: Settings) -> list[GatewayDesign]:
+    return [design(settings, stack, name, IMAGE.checksum) for name in settings.gateways]
+
+
+def carried_out(stack: str, settings: Settings, project: Path, boot: bool) -> Report:
+    return preflight(stack, settings, IMAGE, designed(stack, settings), project, boot)
+
+
+def demanded(settings: Settings, project: Path) -> list[HostDemand]:
+    return demands("x", settings, IMAGE, designed("x", settings), project)
+
+
 def test_missing_programs_are_named_with_their_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "virsh").write_text("#!/bin/sh\n")
     (tmp_path / "virsh").chmod(0o755)
@@ -49,7 +62,7 @@ def test_missing_programs_are_named_with_their_packages(tmp_path: Path, monkeypa
 
 def test_without_virsh_no_host_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    report = preflight("oslo-test", load_file(PROJECT, "oslo-test"), IMAGE, tmp_path, boot=False)
+    report = carried_out("oslo-test", load_file(PROJECT, "oslo-test"), tmp_path, boot=False)
     assert list(report) == ["this machine"]
     assert failures(report) == 2
 
@@ -67,7 +80,7 @@ def test_hosts_are_asked_at_the_same_time_and_one_that_is_away_is_one_line(
 
     monkeypatch.setattr(module, "gather_facts", survey)
     monkeypatch.setattr(module, "programs", list)
-    report = preflight("x", two_hosts(), IMAGE, tmp_path, boot=False)
+    report = carried_out("x", two_hosts(), tmp_path, boot=False)
     assert [finding.found for finding in report["host2"]] == ["h2 cannot be reached by SSH: Connection refused"]
     assert len(report["host1"]) > 3
 
@@ -75,7 +88,7 @@ def test_hosts_are_asked_at_the_same_time_and_one_that_is_away_is_one_line(
 def test_every_host_has_the_guests_and_volumes_that_are_made_there(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     (tmp_path / IMAGE.file).write_bytes(b"12345")
-    first, second = demands("x", two_hosts(), IMAGE, tmp_path)
+    first, second = demanded(two_hosts(), tmp_path)
     assert [guest.name for guest in first.guests] == ["x-gw1"]
     assert first.volumes == {"x-image-0000000000000000.qcow2": 5, "x-gw1-data.raw": 128 << 20}
     assert second.guests == ()
@@ -103,7 +116,7 @@ def pinned_on_two(second: str) -> Settings:
 
 def test_a_host_under_two_names_is_one_host_to_the_places_of_its_guests(tmp_path: Path) -> None:
     settings = pinned_on_two("")
-    for demand in demands("x", settings, IMAGE, tmp_path):
+    for demand in demanded(settings, tmp_path):
         assert [(place.gateway, place.cpus) for place in demand.placements] == [("gw1", (2,)), ("gw2", (3,))]
         assert [pages.count for pages in demand.hugepages] == [1, 1]
 
@@ -113,11 +126,11 @@ def test_one_machine_under_two_addresses_is_refused_where_places_are_compared(
 ) -> None:
     monkeypatch.setattr(module, "gather_facts", lambda _: FACTS)
     monkeypatch.setattr(module, "check", lambda *_: [])
-    report = preflight("x", pinned_on_two("qemu+ssh://h2/system"), IMAGE, tmp_path, boot=False)
+    report = carried_out("x", pinned_on_two("qemu+ssh://h2/system"), tmp_path, boot=False)
     assert [finding.found for finding in report["host2"] if finding.state is State.FAIL] == [
         "booted when host1 did: it is that machine, under another address"
     ]
-    assert failures(preflight("x", two_hosts(), IMAGE, tmp_path, boot=False)) == 0, "nothing is bound there"
+    assert failures(carried_out("x", two_hosts(), tmp_path, boot=False)) == 0, "nothing is bound there"
 
 
 def test_a_host_that_booted_a_guest_is_not_asked_again_until_its_next_boot(
@@ -134,11 +147,11 @@ def test_a_host_that_booted_a_guest_is_not_asked_again_until_its_next_boot(
     monkeypatch.setattr(module, "check", lambda *_: [])
     monkeypatch.setattr(module, "boots", boots)
     settings = two_hosts(profile="balanced")
-    preflight("x", settings, IMAGE, tmp_path, boot=True)
-    preflight("x", settings, IMAGE, tmp_path, boot=True)
+    carried_out("x", settings, tmp_path, boot=True)
+    carried_out("x", settings, tmp_path, boot=True)
     assert booted == ["nordgate-probe-x"] * 2, "once for each host"
     seen = dataclasses.replace(FACTS, probe={"boot": "b2"})
-    preflight("x", settings, IMAGE, tmp_path, boot=True)
+    carried_out("x", settings, tmp_path, boot=True)
     assert len(booted) == 4
 
 
@@ -155,7 +168,7 @@ def test_a_host_that_the_provider_does_not_reach_stops_the_deployment(
     monkeypatch.setattr(module, "gather_facts", lambda _: dataclasses.replace(FACTS, system="u-1"))
     monkeypatch.setattr(module, "check", lambda *_: [Finding("connection", "", "", State.OK)])
     monkeypatch.setattr(module, "reached", reached)
-    report = preflight("x", two_hosts(), IMAGE, tmp_path, boot=True)
+    report = carried_out("x", two_hosts(), tmp_path, boot=True)
     assert failures(report) == 2
     assert ("qemu+ssh://h2/system", "u-1") in asked
     assert [finding.subject for finding in report["host2"]] == ["connection", "provider"]
@@ -165,7 +178,7 @@ def test_a_preview_boots_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(module, "gather_facts", lambda _: FACTS)
     monkeypatch.setattr(module, "check", lambda *_: [])
     monkeypatch.setattr(module, "boots", lambda *_: pytest.fail("a guest was booted"))
-    preflight("x", two_hosts(profile="balanced"), IMAGE, tmp_path, boot=False)
+    carried_out("x", two_hosts(profile="balanced"), tmp_path, boot=False)
 
 
 def test_the_summary_shows_what_is_not_well_and_counts() -> None:

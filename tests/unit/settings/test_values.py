@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from nordgate.cli.review.rendered import rendered
+from nordgate.design.gateway_design import design
 from nordgate.design.image import VerifiedImage
 from nordgate.preflight.preflight import demands
 from nordgate.settings.host_types import without_secrets
@@ -67,7 +68,9 @@ def test_what_the_world_has_is_taken_and_can_be_deployed(case: Case, project: Pa
         put(project, case.stack, place, value)
     settings = load_file(project, case.stack)
     assert rendered(settings, case.stack)
-    assert demands(case.stack, settings, VerifiedImage("a.qcow2", "0" * 64), project)
+    image = VerifiedImage("a.qcow2", "0" * 64)
+    designs = [design(settings, case.stack, name, image.checksum) for name in settings.gateways]
+    assert demands(case.stack, settings, image, designs, project)
 
 
 @pytest.mark.parametrize("case", [case for case in [*CASES, *WORLD] if case.said], ids=named)
