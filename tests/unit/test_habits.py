@@ -47,7 +47,8 @@ def test_the_version_stands_once_and_help_shows_it() -> None:
     assert "version" not in description["project"]
     assert description["project"]["dynamic"] == ["version"]
     assert description["tool"]["setuptools"]["dynamic"] == {"version": {"attr": "nordgate.__version__"}}
-    shown = subprocess.run(["make", "help"], cwd=PROJECT, capture_output=True, text=True, check=True, timeout=30)
+    words = ["make", "--no-print-directory", "help"]
+    shown = subprocess.run(words, cwd=PROJECT, capture_output=True, text=True, check=True, timeout=30)
     assert shown.stdout.startswith(f"nordgate {__version__}\n")
 
 
