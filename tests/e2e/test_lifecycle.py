@@ -281,9 +281,13 @@ def test_a_gateway_that_has_fallen_is_brought_back_and_proved_again(
 @pytest.mark.long
 def test_an_agent_that_is_silent_after_the_volume_has_grown_is_no_success(project: Project) -> None:
     project.edit("    dataVolume: 256MiB", "    dataVolume: 288MiB")
-    assert holds(
-        "systemd-run --on-active=150 systemctl start qemu-guest-agent; systemctl stop --no-block qemu-guest-agent"
-    )
+    # The answer to this command is still to be heard.
+    later = "systemd-run --timer-property=AccuracySec=1s --on-active"
+    assert holds(f"{later}=2 systemctl stop qemu-guest-agent; {later}=150 systemctl start qemu-guest-agent")
+    deadline = time.monotonic() + 60
+    while HYPERVISOR.look(DOMAIN).agent_connected:
+        assert time.monotonic() < deadline, "the guest agent does not stop"
+        time.sleep(0.2)
     ended = project.pulumi("up", "--yes", "--skip-preview")
     assert ended.code != 0, ended.output
     assert "gw1-data.raw has 288 MiB now, and the guest does not use all of it yet" in ended.output, ended.output
@@ -292,6 +296,21 @@ def test_an_agent_that_is_silent_after_the_volume_has_grown_is_no_success(projec
         assert "the guest does not use all of it yet" in ended.output, ended.output
         ended = project.pulumi("up", "--yes", "--skip-preview")
     assert holds('[ "$(stat -f -c "%b * %S" /srv/nordgate | xargs expr)" -gt 260000000 ]')
+
+
+@pytest.mark.long
+def test_a_domain_that_pulumi_is_told_to_replace_is_made_and_proved_again(project: Project) -> None:
+    before = boot()
+    domain = (
+        f"urn:pulumi:{project.stack}::nordgate::nordgate:region:Region$nordgate:gateway:Gateway$nordgate:guest:Guest"
+    )
+    ended = project.pulumi(
+        "up", "--yes", "--skip-preview", "--replace", f"{domain}$libvirt:index/domain:Domain::gw1-domain"
+    )
+    assert ended.code == 0, ended.output
+    assert boot() != before
+    assert holds(f"test -e {KEPT}")
+    unchanged(project)
 
 
 @pytest.mark.long
