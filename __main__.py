@@ -12,7 +12,7 @@ from nordgate.deployment.seed_files import write_seed
 from nordgate.design.gateway_design import describe, design, versions
 from nordgate.design.image import declared
 from nordgate.errors import NordgateError
-from nordgate.preflight.preflight import doubts, failures, preflight, summary
+from nordgate.preflight.preflight import failures, has_unknown, preflight, summary
 from nordgate.settings.loader import load_config
 from nordgate.settings.production_rules import told, warnings
 from nordgate.settings.stack_files import stack_file
@@ -32,7 +32,7 @@ try:
     report = preflight(stack, settings, image, designs.values(), project, boot=not pulumi.runtime.is_dry_run())
     if failures(report):
         raise pulumi.RunError(summary(stack, report))
-    if doubts(report):
+    if has_unknown(report):
         pulumi.log.warn(summary(stack, report))
     present, others, anew = observe_gateways(settings, designs), undeclared(settings, stack), rebuild(designs)
     for name, found in present.items():

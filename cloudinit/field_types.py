@@ -45,7 +45,7 @@ _OWN_HEADERS = {
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 
-class Settings(BaseModel):
+class SettingsModel(BaseModel):
     """Frozen, strict about unknown names and about kinds, `camelCase` in a stack file and `snake_case` in Python."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from cloudinit.contradictions import CONTRADICTIONS
-from cloudinit.field_types import Headers, HostName, Name, Network, Port, Seconds, Settings, Text, UrlPath
+from cloudinit.field_types import Headers, HostName, Name, Network, Port, Seconds, SettingsModel, Text, UrlPath
 from cloudinit.kernel_settings import KernelSettings
 from cloudinit.routing import Route, UpstreamGroup
 from cloudinit.violations import raise_all
@@ -22,7 +22,7 @@ _LOG_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.(json|log)")
 _TAKEN_LOGS = ("audit.json", "error.log")
 
 
-class Readiness(Settings):
+class Readiness(SettingsModel):
     """/ready answers 200 only when this upstream does."""
 
     upstream: Name
@@ -32,7 +32,7 @@ class Readiness(Settings):
     )
 
 
-class RateLimit(Settings):
+class RateLimit(SettingsModel):
     """How much one client address may ask for; more is answered with 429."""
 
     requests_per_second: int = Field(ge=1, le=1_000_000)
@@ -49,7 +49,7 @@ class RateLimit(Settings):
         return max(1, ceil(self.clients / 16_000))
 
 
-class Listeners(Settings):
+class Listeners(SettingsModel):
     """The ports of the gateway."""
 
     http: Port = 80
@@ -57,7 +57,7 @@ class Listeners(Settings):
     status: Port = Field(default=8081, description="On loopback only: /status, /config-hash, /boot.")
 
 
-class TlsSettings(Settings):
+class TlsSettings(SettingsModel):
     """What clients may speak. Protocols and ciphers are not settings: TLS 1.2 and 1.3 with AEAD ciphers."""
 
     hsts_max_age_seconds: int = Field(default=63_072_000, ge=31_536_000, le=315_360_000)
@@ -70,7 +70,7 @@ class TlsSettings(Settings):
     http3: bool = Field(default=False, description="HTTP/3 over UDP, where the platform's nginx has it.")
 
 
-class LogSettings(Settings):
+class LogSettings(SettingsModel):
     """Logs lie on the data volume and survive the guest. In a crash one buffer for each worker is lost at most."""
 
     file: Text = Field(
@@ -105,7 +105,7 @@ class LogSettings(Settings):
         return 2 + self.audit
 
 
-class GatewaySettings(Settings):
+class GatewaySettings(SettingsModel):
     """One nginx API gateway: its names, what lies behind it, and how it is tuned."""
 
     server_names: tuple[HostName, ...] = Field(min_length=1, max_length=100)

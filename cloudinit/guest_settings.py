@@ -16,7 +16,7 @@ from cloudinit.field_types import (
     HostsNetwork,
     MacAddress,
     Name,
-    Settings,
+    SettingsModel,
     SshPublicKey,
     Text,
 )
@@ -30,7 +30,7 @@ MOST_OF_ONE_OWNER = 8
 _SERIAL = re.compile(r"[A-Za-z0-9_-]{1,20}")
 
 
-class PackageSettings(Settings):
+class PackageSettings(SettingsModel):
     """Where the guest's packages come from."""
 
     mode: Literal["preinstalled", "install"] = Field(
@@ -78,7 +78,7 @@ class PackageSettings(Settings):
         return self
 
 
-class GuestSettings(Settings):
+class GuestSettings(SettingsModel):
     """One guest: its name, its place in the network, who may enter, and its upkeep."""
 
     name: Name

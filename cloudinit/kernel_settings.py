@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from cloudinit.catalogue.kernel_rows import KERNEL
 from cloudinit.catalogue.row import Disposition, Sysctl
-from cloudinit.field_types import Port, Settings
+from cloudinit.field_types import Port, SettingsModel
 from cloudinit.violations import Violation, raise_all
 
 _BY_KEY = {row.key: row for row in KERNEL}
@@ -42,7 +42,7 @@ def _number_or_text(value: object) -> object:
     return value
 
 
-class KernelSettings(Settings):
+class KernelSettings(SettingsModel):
     """Values other than the catalogue's, and its options."""
 
     sysctl: dict[str, Annotated[int | str, BeforeValidator(_number_or_text)]] = Field(

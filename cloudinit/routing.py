@@ -1,4 +1,4 @@
-"""Settings of what lies behind the gateway: groups of upstream servers, and the routes to them."""
+"""SettingsModel of what lies behind the gateway: groups of upstream servers, and the routes to them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cloudinit.field_types import (
     Name,
     PlainHeaderName,
     Seconds,
-    Settings,
+    SettingsModel,
     UrlPath,
 )
 from cloudinit.violations import Violation, raise_all
@@ -32,7 +32,7 @@ _NOT_COUNTED = (
 )
 
 
-class UpstreamServer(Settings):
+class UpstreamServer(SettingsModel):
     """One server of a group. In a stack file the short form `10.8.0.2:8080` is enough."""
 
     address: Endpoint = Field(description="host:port. A name is looked up while the gateway runs, by its time to live.")
@@ -62,7 +62,7 @@ def _short_form(server: Any) -> Any:
     return server
 
 
-class UpstreamTls(Settings):
+class UpstreamTls(SettingsModel):
     """TLS towards the servers of a group. Verification and SNI are always on."""
 
     server_name: HostName = Field(description="The name that the certificate of the servers must carry.")
@@ -71,7 +71,7 @@ class UpstreamTls(Settings):
     )
 
 
-class Health(Settings):
+class Health(SettingsModel):
     """How the gateway itself asks each server of a group that has several whether it is there.
 
     Only the answers to this mark a server down, for all clients, and up again; never all servers of a group.
@@ -89,7 +89,7 @@ class Health(Settings):
     successes: int = Field(default=2, ge=1, le=100, description="So many in a row mark it up again.")
 
 
-class UpstreamGroup(Settings):
+class UpstreamGroup(SettingsModel):
     """Servers that answer the same requests, the connections kept open to them, and what happens when one fails."""
 
     servers: tuple[Annotated[UpstreamServer, BeforeValidator(_short_form)], ...] = Field(min_length=1, max_length=200)
@@ -149,7 +149,7 @@ class UpstreamGroup(Settings):
         return self
 
 
-class Route(Settings):
+class Route(SettingsModel):
     """Requests whose path starts with `path` go to `upstream`. The longest matching path wins."""
 
     path: UrlPath = Field(description="`/` or a prefix that ends with `/`, unless `exact`.")

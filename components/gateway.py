@@ -17,7 +17,7 @@ class Gateway(pulumi.ComponentResource):
         guest = Guest(name, args, child)
         self.smoke = SmokeCheck(
             name,
-            SmokeCheckArgs(args.design.smoke_plan, args.design.fingerprint, guest.uuid, args.generation),
+            SmokeCheckArgs(args.design.smoke_plan, args.design.fingerprint, guest.uuid, args.check_number),
             child,
         )
         self.url = args.design.url

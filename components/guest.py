@@ -12,7 +12,7 @@ import pulumi_libvirt as libvirt
 from components.commands import HOSTS
 from components.root_volume import flat_root, overlay_root
 from nordgate.design.gateway_design import GatewayDesign
-from nordgate.machine import settled
+from nordgate.machine import canonical_stylesheet
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class GuestArgs:
     protect_data: bool
     after: Sequence[pulumi.Resource]
     """What must have succeeded before this guest is touched."""
-    generation: int
+    check_number: int
     """Another one runs the smoke check again."""
-    incarnation: int
+    guest_number: int
     """Another one makes the guest anew."""
 
 
@@ -69,7 +69,7 @@ class Guest(pulumi.ComponentResource):
         )
         # The next root and seed are made before the domain's turn, the last ones are deleted after it.
         turn = [data, *args.after]
-        mark = design.incarnate(args.incarnation)
+        mark = design.mark_of_guest(args.guest_number)
         self.root, self.seed = design.root_volume(mark), design.seed_volume(mark)
         if machine.profile.root == "flat":
             of_command = pulumi.ResourceOptions(parent=self, delete_before_replace=False, depends_on=turn)
@@ -143,7 +143,7 @@ class Guest(pulumi.ComponentResource):
                 )
             ],
             consoles=[libvirt.DomainConsoleArgs(type="pty", target_port="0", target_type="serial")],
-            xml=libvirt.DomainXmlArgs(xslt=settled(design.stylesheet)),
+            xml=libvirt.DomainXmlArgs(xslt=canonical_stylesheet(design.stylesheet)),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 provider=args.provider,

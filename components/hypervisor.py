@@ -9,7 +9,7 @@ import pulumi_libvirt as libvirt
 
 from nordgate.design.gateway_design import shared_name
 from nordgate.machine import derived_uuid, pool_stylesheet
-from nordgate.settings.hypervisor_settings import Hypervisor as HypervisorSettings
+from nordgate.settings.hypervisor_settings import HypervisorSettings
 
 
 @dataclass(frozen=True)

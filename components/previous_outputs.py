@@ -8,8 +8,8 @@ from typing import Any
 
 import pulumi
 
-from nordgate.deployment.history import Present, deployed, generation, incarnation, refusals, unfinished
-from nordgate.deployment.transition import Standing, transition
+from nordgate.deployment.history import FoundGateway, check_number, deployed, guest_number, refusals, unfinished
+from nordgate.deployment.transition import GatewayRecord, transition
 from nordgate.design.gateway_design import GatewayDesign
 
 _ADVICE = "Nothing was changed: see docs/operations.md, data volumes."
@@ -43,9 +43,9 @@ class History:
 
     def __init__(
         self,
-        now: Mapping[str, Present],
+        now: Mapping[str, FoundGateway],
         data: Mapping[str, str],
-        declared: Mapping[str, Standing],
+        declared: Mapping[str, GatewayRecord],
         undeclared: Mapping[str, str],
         rebuild: Collection[str] = (),
     ) -> None:
@@ -65,21 +65,21 @@ class History:
             pulumi.log.warn(f"{sentence}.")
         self._now, self._before, self._rebuild, self._declared = now, before, rebuild, declared
 
-    def generation(self, gateway: str) -> int:
+    def check_number(self, gateway: str) -> int:
         """The number of the gateway's proof."""
-        return generation(self._before.get(gateway), self._now[gateway])
+        return check_number(self._before.get(gateway), self._now[gateway])
 
-    def incarnation(self, design: GatewayDesign) -> int:
+    def guest_number(self, design: GatewayDesign) -> int:
         """The number of the gateway's guest."""
         last, present = self._before.get(design.name), self._now[design.name]
         anew = design.name in self._rebuild
-        return incarnation(last, present, design.own_volumes, design.own_prefixes, anew)
+        return guest_number(last, present, design.own_volumes, design.own_prefixes, anew)
 
     def entry(self, gateway: str, smoke: pulumi.Output[Any], volumes: list[str]) -> dict[str, Any]:
         """What the next deployment will know of the gateway: `smoke` is the result of its check."""
         present = self._now[gateway]
         return {
-            "generation": self.generation(gateway),
+            "generation": self.check_number(gateway),
             "boot": smoke.apply(lambda found: found and found.get("boot")),
             "volumes": volumes,
             "hypervisor": present.hypervisor,

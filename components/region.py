@@ -13,7 +13,7 @@ from components.guest import GuestArgs
 from components.hypervisor import Hypervisor, HypervisorArgs
 from components.network import Network, NetworkArgs
 from components.previous_outputs import History
-from nordgate.deployment.history import Present
+from nordgate.deployment.history import FoundGateway
 from nordgate.deployment.transition import declared
 from nordgate.design.gateway_design import GatewayDesign
 from nordgate.design.image import VerifiedImage
@@ -33,7 +33,7 @@ class RegionArgs:
     image: VerifiedImage
     designs: Mapping[str, GatewayDesign]
     seed_disks: Mapping[str, str]
-    present: Mapping[str, Present]
+    present: Mapping[str, FoundGateway]
     undeclared: Mapping[str, str]
     """The hosts of the stack's guests that stand and are not declared."""
     rebuild: Collection[str] = ()
@@ -82,8 +82,8 @@ class Region(pulumi.ComponentResource):
                     provider=hypervisor.provider,
                     protect_data=settings.protect_data,
                     after=list(before),
-                    generation=history.generation(gateway_name),
-                    incarnation=history.incarnation(args.designs[gateway_name]),
+                    check_number=history.check_number(gateway_name),
+                    guest_number=history.guest_number(args.designs[gateway_name]),
                 ),
                 child,
             )

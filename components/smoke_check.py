@@ -21,7 +21,7 @@ class SmokeCheckArgs:
     plan: Mapping[str, Any]
     fingerprint: str
     guest: pulumi.Input[str]
-    generation: int
+    check_number: int
 
 
 class SmokeCheck(pulumi.ComponentResource):
@@ -36,7 +36,7 @@ class SmokeCheck(pulumi.ComponentResource):
             f"{name}-check",
             create=_CHECK,
             stdin=json.dumps(args.plan, indent=2, sort_keys=True),
-            triggers=[args.fingerprint, args.guest, args.generation],
+            triggers=[args.fingerprint, args.guest, args.check_number],
             # The result is an output; only the progress, one line per phase, belongs on the screen.
             logging=command.local.Logging.STDERR,
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),

@@ -17,10 +17,10 @@ from lab.inside import first_process
 from lab.layout import LABS, Forward, Lab
 from lab.processes import record, start_child
 from lab.services import (
-    ASKED,
-    RESTART_BOUND,
-    START_BOUND,
-    answer_for,
+    COMMAND_TIMEOUT,
+    RESTART_TIMEOUT,
+    START_TIMEOUT,
+    add_upstream_addresses,
     end,
     restart_services,
     silent_services,
@@ -45,11 +45,11 @@ def up(lab: Lab, forwards: Sequence[Forward], upstreams: Sequence[str], chronyd:
     _check_machine()
     if first_process(lab):
         # What has ended is just starting again, which guests do not notice.
-        deadline = time.monotonic() + RESTART_BOUND
+        deadline = time.monotonic() + RESTART_TIMEOUT
         while (silent := silent_services(lab)) and time.monotonic() < deadline:
             time.sleep(0.2)
         if not silent or restart_services(lab, silent, chronyd):
-            answer_for(lab, upstreams)
+            add_upstream_addresses(lab, upstreams)
             port_forwards.keep(lab, forwards)
             return
         end(lab)
@@ -59,7 +59,7 @@ def up(lab: Lab, forwards: Sequence[Forward], upstreams: Sequence[str], chronyd:
             _lay_out(lab)
             _launch(lab, chronyd)
             wait_until(lambda: not silent_services(lab), f"libvirt of lab {lab.name}", lab)
-            answer_for(lab, upstreams)
+            add_upstream_addresses(lab, upstreams)
             port_forwards.keep(lab, forwards)
         except BaseException:
             end(lab)
@@ -86,10 +86,10 @@ def guests(lab: Lab) -> list[str]:
     """The names of the domains that are defined in a running lab."""
     words = ["virsh", "-c", lab.uri, "list", "--all", "--name"]
     try:
-        listing = subprocess.run(words, capture_output=True, text=True, check=False, timeout=ASKED)
+        listing = subprocess.run(words, capture_output=True, text=True, check=False, timeout=COMMAND_TIMEOUT)
     except subprocess.TimeoutExpired:
         raise NordgateError(
-            f"libvirt of lab {lab.name} does not answer within {ASKED:.0f} s; its log is {lab.log}."
+            f"libvirt of lab {lab.name} does not answer within {COMMAND_TIMEOUT:.0f} s; its log is {lab.log}."
         ) from None
     return listing.stdout.split()
 
@@ -147,7 +147,7 @@ def _launch(lab: Lab, chronyd: str) -> None:
         "unshare", "--net", "--mount", "--pid", "--ipc", "--uts", "--fork", "--kill-child=KILL", "--mount-proc",
         sys.executable, "-m", "lab.host", lab.name, chronyd,
     ]  # fmt: skip
-    pid = start_child(wrapper, _CHECKOUT, lab.log, START_BOUND)
+    pid = start_child(wrapper, _CHECKOUT, lab.log, START_TIMEOUT)
     if pid is None:
         raise NordgateError(f"lab {lab.name} did not start; its log, {lab.log}, ends:\n{tail(lab.log)}")
     record(lab.pid_file, pid)

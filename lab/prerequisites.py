@@ -24,7 +24,9 @@ _CHECKOUT = Path(__file__).parents[1]
 
 def main() -> None:
     """Parse the command line and supply the stack."""
-    parser = argparse.ArgumentParser(prog="supplies", description="Make ready what a test stack's guests start from.")
+    parser = argparse.ArgumentParser(
+        prog="python -m lab.prerequisites", description="Make ready what a test stack's guests start from."
+    )
     parser.add_argument("stack")
     try:
         supply(parser.parse_args().stack)

@@ -17,13 +17,13 @@ from lab.processes import start_child
 from nordgate.console import phase
 from nordgate.errors import NordgateError
 
-START_BOUND = 30.0
+START_TIMEOUT = 30.0
 """Seconds within which a lab and its services are there."""
 
-RESTART_BOUND = 5.0
+RESTART_TIMEOUT = 5.0
 """Seconds within which a service that has ended is there again."""
 
-ASKED = 20.0
+COMMAND_TIMEOUT = 20.0
 """Seconds for one answer of a program."""
 
 _CHECKOUT = Path(__file__).parents[1]
@@ -40,13 +40,15 @@ _PORTS = {
 def silent_services(lab: Lab) -> list[str]:
     """The names of the lab's services that do not answer."""
     try:
-        virsh = subprocess.run(["virsh", "-c", lab.uri, "version"], capture_output=True, check=False, timeout=ASKED)
+        virsh = subprocess.run(
+            ["virsh", "-c", lab.uri, "version"], capture_output=True, check=False, timeout=COMMAND_TIMEOUT
+        )
         names = ["libvirtd"] if virsh.returncode else []
     except subprocess.TimeoutExpired:
         names = ["libvirtd"]
     look = [*enter(lab), "ss", "-Hltun"]
     try:
-        listening = subprocess.run(look, capture_output=True, text=True, check=False, timeout=ASKED).stdout
+        listening = subprocess.run(look, capture_output=True, text=True, check=False, timeout=COMMAND_TIMEOUT).stdout
     except subprocess.TimeoutExpired:
         listening = ""
     return [*names, *(service for service, port in _PORTS.items() if f":{port} " not in listening)]
@@ -67,7 +69,7 @@ def restart_services(lab: Lab, silent: Sequence[str], chronyd: str) -> bool:
                 # From this checkout: the one that the lab was started from may be gone.
                 # Whoever enters a mount namespace stands in its root.
                 inside = ["sh", "-c", 'cd "$0" && exec "$@"', str(_CHECKOUT), *commands[service]]
-                start_child([*enter(lab), *inside], _CHECKOUT, lab.log, RESTART_BOUND)
+                start_child([*enter(lab), *inside], _CHECKOUT, lab.log, RESTART_TIMEOUT)
         try:
             wait_until(lambda: not silent_services(lab), f"{', '.join(silent)} of lab {lab.name} to answer", lab)
         except NordgateError as problem:
@@ -98,21 +100,21 @@ def _kill_children(lab: Lab, name: str) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def answer_for(lab: Lab, addresses: Sequence[str]) -> None:
+def add_upstream_addresses(lab: Lab, addresses: Sequence[str]) -> None:
     """Let the lab's own machine answer for these addresses, which stand for upstream servers."""
     # On lo: the kernel then answers for them on the guests' network, whenever that comes and goes.
     for address in addresses:
         subprocess.run(
-            [*enter(lab), "ip", "address", "replace", f"{address}/32", "dev", "lo"], check=True, timeout=ASKED
+            [*enter(lab), "ip", "address", "replace", f"{address}/32", "dev", "lo"], check=True, timeout=COMMAND_TIMEOUT
         )
 
 
 def wait_until(condition: Callable[[], bool], what: str, lab: Lab) -> None:
-    """Wait for a condition of the lab. Raises NordgateError with the end of its log after START_BOUND seconds."""
-    deadline = time.monotonic() + START_BOUND
+    """Wait for a condition of the lab. Raises NordgateError with the end of its log after START_TIMEOUT seconds."""
+    deadline = time.monotonic() + START_TIMEOUT
     while not condition():
         if time.monotonic() > deadline:
-            raise NordgateError(f"waited {START_BOUND:.0f} s for {what}; its log, {lab.log}, ends:\n{tail(lab.log)}")
+            raise NordgateError(f"waited {START_TIMEOUT:.0f} s for {what}; its log, {lab.log}, ends:\n{tail(lab.log)}")
         time.sleep(0.1)
 
 

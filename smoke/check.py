@@ -24,6 +24,7 @@ from nordgate.hypervisor.agent import GuestAgent
 from nordgate.hypervisor.observation import boot_id
 from nordgate.hypervisor.virsh import Hypervisor
 from smoke import (
+    agent_unreachable,
     alerts,
     diagnostics,
     guest_proofs,
@@ -32,7 +33,6 @@ from smoke import (
     readiness,
     reuse,
     symptoms,
-    unasked,
     verdict,
 )
 from smoke.certificates import self_signed
@@ -44,7 +44,7 @@ from smoke.progress import Progress
 from smoke.result import Result
 from smoke.verdict import Line, Verdict
 
-_UNASKED = (AgentError, HypervisorError)
+_AGENT_ERRORS = (AgentError, HypervisorError)
 """What stands between a check and the inside of a guest; a domain that has stopped is none of it."""
 
 
@@ -76,12 +76,12 @@ def _check(plan: Plan, progress: Progress, result: Result) -> None:
     pinned = None
     try:
         pinned = _ready(plan, plan.libvirt, agent, progress, result) if plan.libvirt and agent else None
-    except _UNASKED as problem:
-        if isinstance(problem, DomainStoppedError) or not unasked.serves(plan):
+    except _AGENT_ERRORS as problem:
+        if isinstance(problem, DomainStoppedError) or not agent_unreachable.serves(plan):
             raise
         _could_not_ask(problem, result)
-        result.lines += unasked.pinned(plan)
-        result.plan, agent = unasked.from_outside(plan), None
+        result.lines += agent_unreachable.pinned_certificate(plan)
+        result.plan, agent = agent_unreachable.from_outside(plan), None
     plan = result.plan
     ready = time.monotonic()
     if pinned is None and plan.names:
@@ -106,7 +106,7 @@ def _check(plan: Plan, progress: Progress, result: Result) -> None:
         try:
             with progress.phase("proofs in the guest"):
                 _prove_guest(plan, plan.guest, agent, target, result, reached)
-        except _UNASKED as problem:
+        except _AGENT_ERRORS as problem:
             if isinstance(problem, DomainStoppedError):
                 raise
             _could_not_ask(problem, result)
@@ -114,24 +114,24 @@ def _check(plan: Plan, progress: Progress, result: Result) -> None:
         return
     if plan.load is not None:
         result.series = measure.measure(plan, plan.load, authorities, progress, _stat(agent) if agent else None)
-    if agent and plan.guest and not result.unasked:
+    if agent and plan.guest and not result.agent_unreachable:
         try:
             result.lines.append(alerts.prove(agent, time.monotonic() - ready))
-        except _UNASKED as problem:
+        except _AGENT_ERRORS as problem:
             _could_not_ask(problem, result)
 
 
 def _could_not_ask(problem: NordgateError, result: Result) -> None:
-    result.unasked = True
-    result.lines.append(unasked.line(problem))
-    result.causes = [unasked.cause(result.plan, problem)]
+    result.agent_unreachable = True
+    result.lines.append(agent_unreachable.line(problem))
+    result.causes = [agent_unreachable.cause(result.plan, problem)]
 
 
 def _stat(agent: GuestAgent) -> measure.GuestStat:
     def read() -> str | None:
         try:
             return agent.read_file("/proc/stat").decode()
-        except _UNASKED:
+        except _AGENT_ERRORS:
             return None
 
     return read
@@ -178,7 +178,7 @@ def _ready(plan: Plan, libvirt: Libvirt, agent: GuestAgent, progress: Progress, 
     wait = readiness.brought_back if libvirt.start else readiness.wait_until_ready
     try:
         patient = GuestAgent(agent.hypervisor, agent.domain, timeout=5)
-        wait(plan, agent.hypervisor, patient, progress, serves=functools.partial(unasked.serves, plan))
+        wait(plan, agent.hypervisor, patient, progress, serves=functools.partial(agent_unreachable.serves, plan))
     except (NotReadyError, DomainStoppedError):
         result.evidence = diagnostics.collect(libvirt, agent.hypervisor)
         raise

@@ -32,7 +32,7 @@ def promises_of(plan: Mapping[str, Any], gateway: str) -> GuestPromises:
 def proofs(agent: GuestAgent, promises: GuestPromises, within: float = SETTLED_WITHIN) -> tuple[Reading, list[Line]]:
     """Read the guest once and prove all of it; what comes a little after the boot is waited for, `within` seconds."""
     reading = read(agent, promises)
-    return reading, [*prove(reading, promises), *settled(agent, promises, reading, within)]
+    return reading, [*prove(reading, promises), *cloud_init_and_clock(agent, promises, reading, within)]
 
 
 def look(agent: GuestAgent, promises: GuestPromises) -> list[str]:
@@ -60,7 +60,7 @@ def _digest(path: str, text: str | None) -> str:
     return "" if text is None else hashlib.sha256(substance(path, text).encode()).hexdigest()
 
 
-def settled(agent: GuestAgent, promises: GuestPromises, reading: Reading, within: float) -> list[Line]:
+def cloud_init_and_clock(agent: GuestAgent, promises: GuestPromises, reading: Reading, within: float) -> list[Line]:
     """cloud-init has ended without errors and the clock is right: both come a little after the gateway is ready."""
     first = _cloud_init(reading.text("cloud-init"))
     lines = [_wait(first, lambda: _cloud_init(_said(agent)), within)]

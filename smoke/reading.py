@@ -139,7 +139,7 @@ class Reading:
         return ""
 
 
-DEAR = frozenset({"config-test", "firewall", "certificate-names", "certificate-ends", "unit", "failed-units"})
+SLOW_PROBES = frozenset({"config-test", "firewall", "certificate-names", "certificate-ends", "unit", "failed-units"})
 """Probes that start programs which take their time: seconds in all where the CPU is emulated."""
 
 
@@ -149,7 +149,7 @@ _ABOUT_TO_CHANGE = frozenset({"device-bytes"})
 
 def quick(promises: GuestPromises) -> GuestPromises:
     """What of the promises can be read at next to no cost: no program is asked that takes its time, chrony neither."""
-    checks = tuple(check for check in promises.checks if check.probe not in DEAR | _ABOUT_TO_CHANGE)
+    checks = tuple(check for check in promises.checks if check.probe not in SLOW_PROBES | _ABOUT_TO_CHANGE)
     return promises.model_copy(update={"checks": checks, "synchronised": False})
 
 

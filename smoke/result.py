@@ -35,7 +35,7 @@ class Result:
     versions: dict[str, str] = field(default_factory=dict)
     causes: list[Cause] = field(default_factory=list)
     """Of a failure, the likeliest first."""
-    unasked: bool = False
+    agent_unreachable: bool = False
     """Whether the guest could not be asked: whatever the plan says, that is no pass."""
     evidence: Evidence | None = None
     at: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
@@ -48,7 +48,7 @@ class Result:
     @property
     def exit_code(self) -> int:
         """The exit code of `python -m smoke`: EXIT_CODES, and 0 where an inconclusive check only warns."""
-        if self.verdict is Verdict.INCONCLUSIVE and self.plan.on_inconclusive == "warn" and not self.unasked:
+        if self.verdict is Verdict.INCONCLUSIVE and self.plan.on_inconclusive == "warn" and not self.agent_unreachable:
             return 0
         return EXIT_CODES[self.verdict]
 

@@ -33,7 +33,7 @@ def first_of(*ways: Evidence) -> Evidence:
 
 
 def full(folder: str, column: int) -> Evidence:
-    """Finds the file system of a folder when it is full; column 0 counts its space, 1 its inodes."""
+    """Finds the file system of a folder when it is full; column 0 counts its space, 2 its inodes."""
     return lambda facts: list(facts.full(folder, column))
 
 

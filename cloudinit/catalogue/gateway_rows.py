@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cloudinit.catalogue.row import Area, Disposition, Row
-from cloudinit.field_types import Settings
+from cloudinit.field_types import SettingsModel
 from cloudinit.gateway_settings import GatewaySettings, LogSettings, TlsSettings
 from cloudinit.kernel_settings import KernelSettings
 from cloudinit.platforms import HTTP2_DIRECTIVE, PLATFORMS, ROTATED_TICKET_KEYS
@@ -12,7 +12,7 @@ from cloudinit.routing import Health, UpstreamGroup
 _SET, _OPTION = Disposition.SET, Disposition.OPTION
 
 
-def _default(settings: type[Settings], field: str) -> str:
+def _default(settings: type[SettingsModel], field: str) -> str:
     return str(settings.model_fields[field].default)
 
 

@@ -1,4 +1,4 @@
-"""Rows about the machine and the method: met by other parts of nordgate, listed so that none is forgotten."""
+"""Rows about the machine and the method: met elsewhere in nordgate, and listed here so that none is forgotten."""
 
 from __future__ import annotations
 

@@ -6,14 +6,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from nordgate.deployment.transition import Standing, listed
+from nordgate.deployment.transition import GatewayRecord, listed
 
 _MOST = 1000
 """More guests of one mark than ever lie on a host."""
 
 
 @dataclass(frozen=True)
-class Present:
+class FoundGateway:
     """A gateway as it is found now, before anything is decided about it."""
 
     hypervisor: str
@@ -34,7 +34,7 @@ class Present:
     """A sentence for everything in the running guest that is not what was declared."""
 
 
-def generation(last: Mapping[str, Any] | None, present: Present) -> int:
+def check_number(last: Mapping[str, Any] | None, present: FoundGateway) -> int:
     """The number of a gateway's proof: the next one, unless the guest runs that was proved last and is as declared.
 
     `last` is what the last deployment exported about the gateway.
@@ -45,9 +45,9 @@ def generation(last: Mapping[str, Any] | None, present: Present) -> int:
     return int(last.get("generation", 0)) + (not proved)
 
 
-def incarnation(
+def guest_number(
     last: Mapping[str, Any] | None,
-    present: Present,
+    present: FoundGateway,
     own: Callable[[int], frozenset[str]],
     prefixes: tuple[str, ...],
     anew: bool = False,
@@ -70,8 +70,8 @@ def incarnation(
 
 
 def deployed(
-    before: Mapping[str, Mapping[str, Any]], addresses: Mapping[str, str], now: Mapping[str, Present]
-) -> dict[str, Standing]:
+    before: Mapping[str, Mapping[str, Any]], addresses: Mapping[str, str], now: Mapping[str, FoundGateway]
+) -> dict[str, GatewayRecord]:
     """The gateways as they stand. `before` and `addresses` are what the last deployment exported, by gateway.
 
     What the host shows counts more than what was exported, but for the size of a logical volume: LVM rounds it up.
@@ -83,7 +83,7 @@ def deployed(
             "address": addresses.get(name),
             **(last.get("standing") or {}),
         }
-        standing = Standing.read(exported)
+        standing = GatewayRecord.read(exported)
         present = now.get(name)
         if present and present.hypervisor == standing.hypervisor:
             size = standing.data_bytes if standing.volume_group else present.data_bytes
@@ -92,7 +92,9 @@ def deployed(
     return found
 
 
-def unfinished(before: Collection[str], now: Mapping[str, Present], undeclared: Mapping[str, str]) -> Iterator[str]:
+def unfinished(
+    before: Collection[str], now: Mapping[str, FoundGateway], undeclared: Mapping[str, str]
+) -> Iterator[str]:
     """A sentence for each guest of a deployment that failed, beside which new ones would be made.
 
     `before` names the gateways of the last successful deployment, `undeclared` has the hosts of guests that stand and
@@ -112,7 +114,7 @@ def unfinished(before: Collection[str], now: Mapping[str, Present], undeclared: 
             )
 
 
-def refusals(before: Mapping[str, Any], now: Mapping[str, Present], data: Mapping[str, str]) -> list[str]:
+def refusals(before: Mapping[str, Any], now: Mapping[str, FoundGateway], data: Mapping[str, str]) -> list[str]:
     """A sentence for each gateway that would stand without its data; `data` names its data volume.
 
     `before` is what the last deployment exported, by gateway.

@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from nordgate.deployment.history import Present
+from nordgate.deployment.history import FoundGateway
 from nordgate.design.gateway_design import GatewayDesign, shared_name
 from nordgate.errors import NordgateError
 from nordgate.hypervisor.agent import GuestAgent
@@ -20,7 +20,7 @@ REBUILD = "NORDGATE_REBUILD"
 """The environment variable that names a gateway whose guest is made anew although it is the declared one."""
 
 
-def observe_gateways(settings: Settings, designs: Mapping[str, GatewayDesign]) -> dict[str, Present]:
+def observe_gateways(settings: Settings, designs: Mapping[str, GatewayDesign]) -> dict[str, FoundGateway]:
     """Every gateway as its host and its running guest show it. Raises HypervisorError."""
     by_host = {
         name: [design for design in designs.values() if design.hypervisor == name] for name in settings.hypervisors
@@ -88,9 +88,9 @@ def _differs(design: GatewayDesign, seen: Observed) -> list[str]:
         return [str(problem)]
 
 
-def _present(design: GatewayDesign, seen: Observed, differs: Collection[str]) -> Present:
+def _present(design: GatewayDesign, seen: Observed, differs: Collection[str]) -> FoundGateway:
     domain = design.domain
-    return Present(
+    return FoundGateway(
         design.hypervisor,
         seen.machine,
         seen.boots.get(domain),

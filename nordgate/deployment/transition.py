@@ -16,7 +16,7 @@ _NAMES = "\0"
 
 
 @dataclass(frozen=True)
-class Standing:
+class GatewayRecord:
     """A gateway, deployed or declared, as far as a deployment can take its data or its address. None: not known."""
 
     hypervisor: str | None = None
@@ -38,7 +38,7 @@ class Standing:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     @classmethod
-    def read(cls, record: Mapping[str, Any]) -> Standing:
+    def read(cls, record: Mapping[str, Any]) -> GatewayRecord:
         """A record of any version of this program: a field that it lacks is not known, and others are passed over."""
         known = {field.name for field in fields(cls)}
         return cls(**{name: value for name, value in record.items() if name in known})
@@ -58,11 +58,11 @@ class Transition:
     """What is done, and cannot be undone."""
 
 
-def declared(settings: Settings, design: GatewayDesign) -> Standing:
+def declared(settings: Settings, design: GatewayDesign) -> GatewayRecord:
     """A gateway as its settings have it."""
     host = settings.hypervisors[design.hypervisor]
     setting, device = next(iter(host.ways.items()), ("network", str(settings.network.cidr)))
-    return Standing(
+    return GatewayRecord(
         hypervisor=design.hypervisor,
         uri=host.uri,
         pool_path=host.pool_path,
@@ -75,21 +75,21 @@ def declared(settings: Settings, design: GatewayDesign) -> Standing:
     )
 
 
-def transition(before: Mapping[str, Standing], after: Mapping[str, Standing]) -> Transition:
+def transition(before: Mapping[str, GatewayRecord], after: Mapping[str, GatewayRecord]) -> Transition:
     """What comes of deploying `after` where `before` stands, both by gateway."""
     return Transition((*_moved(before, after), *_taken(before, after)), (*_gone(before, after), *_hosts(before, after)))
 
 
-def _moved(before: Mapping[str, Standing], after: Mapping[str, Standing]) -> Iterator[str]:
-    """What parts gateways from their data."""
+def _moved(before: Mapping[str, GatewayRecord], after: Mapping[str, GatewayRecord]) -> Iterator[str]:
+    """Changes that would separate a gateway from its data volume."""
     found: dict[str, list[str]] = {}
     for name, new in after.items():
-        if sentence := _parted(before.get(name, Standing()), new):
+        if sentence := _parted(before.get(name, GatewayRecord()), new):
             found.setdefault(sentence, []).append(name)
     yield from (sentence.replace(_NAMES, listed(names)) for sentence, names in found.items())
 
 
-def _parted(old: Standing, new: Standing) -> str | None:
+def _parted(old: GatewayRecord, new: GatewayRecord) -> str | None:
     if _differ(old.hypervisor, new.hypervisor):
         return f"{_NAMES}: on {old.hypervisor} now, on {new.hypervisor} as declared, and data does not move by itself"
     if _differ(_folder(old), _folder(new)):
@@ -106,7 +106,7 @@ def _parted(old: Standing, new: Standing) -> str | None:
     return None
 
 
-def _taken(before: Mapping[str, Standing], after: Mapping[str, Standing]) -> Iterator[str]:
+def _taken(before: Mapping[str, GatewayRecord], after: Mapping[str, GatewayRecord]) -> Iterator[str]:
     """What makes a gateway while another still has its address: two guests would answer there."""
     for name, new in after.items():
         for kind, word in (("address", "address"), ("mac", "MAC address")):
@@ -118,27 +118,27 @@ def _taken(before: Mapping[str, Standing], after: Mapping[str, Standing]) -> Ite
                 break
 
 
-def _until(name: str, owner: str, before: Mapping[str, Standing], after: Mapping[str, Standing]) -> str:
+def _until(name: str, owner: str, before: Mapping[str, GatewayRecord], after: Mapping[str, GatewayRecord]) -> str:
     if owner in after:
         return f" until its own turn: give {owner} another one first, and deploy in between"
-    so_long = f" until {name} is proved, and then goes with its data:"
+    so_long = f" until {name} is proved, and is then deleted with its data:"
     if before.keys() & after.keys():
         return f"{so_long} take {owner} out with one deployment and add {name} with the next"
     return f"{so_long} keep the name, or begin anew after `pulumi destroy`, which deletes that data"
 
 
-def _gone(before: Mapping[str, Standing], after: Mapping[str, Standing]) -> Iterator[str]:
+def _gone(before: Mapping[str, GatewayRecord], after: Mapping[str, GatewayRecord]) -> Iterator[str]:
     gone = {name: old for name, old in before.items() if name not in after}
     for protected, end in ((False, ""), (True, ", which is protected: `up` refuses it")):
         if names := [name for name, old in gone.items() if bool(old.protected) is protected]:
-            yield f"{listed(names)} goes with its data volume{end} (docs/operations.md, data volumes)"
+            yield f"{listed(names)} is deleted with its data volume{end} (docs/operations.md, data volumes)"
 
 
-def _hosts(before: Mapping[str, Standing], after: Mapping[str, Standing]) -> Iterator[str]:
+def _hosts(before: Mapping[str, GatewayRecord], after: Mapping[str, GatewayRecord]) -> Iterator[str]:
     """What changes under gateways that stay where they are."""
     found: dict[str, list[str]] = {}
     for name, new in after.items():
-        old = before.get(name, Standing())
+        old = before.get(name, GatewayRecord())
         if old.hypervisor == new.hypervisor:
             for was, becomes in ((old.uri, new.uri), (old.network, new.network)):
                 if _differ(was, becomes):
@@ -153,7 +153,7 @@ def listed(names: Sequence[str]) -> str:
     return shown if len(names) <= _NAMES_SHOWN else f"{shown} and {len(names) - _NAMES_SHOWN} more"
 
 
-def _folder(standing: Standing) -> str | None:
+def _folder(standing: GatewayRecord) -> str | None:
     return standing.pool_path and str(PurePosixPath(standing.pool_path))
 
 

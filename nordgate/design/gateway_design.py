@@ -18,7 +18,7 @@ from cloudinit import (
 )
 from nordgate.design.check_plan import gateway_settings, smoke_plan
 from nordgate.design.image import VerifiedImage, declared
-from nordgate.machine import Machine, derived_uuid, domain_stylesheet, settled
+from nordgate.machine import Machine, canonical_stylesheet, derived_uuid, domain_stylesheet
 from nordgate.settings.guest_inputs import DATA_SERIAL, guest_settings
 from nordgate.settings.stack_files import stack_file
 from nordgate.settings.stack_settings import Settings
@@ -55,7 +55,7 @@ class GatewayDesign:
     stylesheet: str
     seed: SeedDocuments
     fingerprint: str
-    """A hash of all that counts of what the guest is made from: with another one, the guest is another."""
+    """Hash of everything that the guest is made from. With another hash the guest is replaced."""
     smoke_plan: dict[str, Any]
     """What `python -m smoke` is told."""
 
@@ -79,7 +79,7 @@ class GatewayDesign:
 
     def own_volumes(self, number: int) -> frozenset[str]:
         """The names of what is made anew with the guest of that number."""
-        mark = self.incarnate(number)
+        mark = self.mark_of_guest(number)
         return frozenset((self.root_volume(mark), self.seed_volume(mark)))
 
     @property
@@ -87,7 +87,7 @@ class GatewayDesign:
         """How the names of all such volumes of the gateway begin."""
         return f"{self.domain}-root-", f"{self.domain}-seed-"
 
-    def incarnate(self, number: int) -> str:
+    def mark_of_guest(self, number: int) -> str:
         """The mark of the guest with that number: another one for each that had to be made anew."""
         return f"{self.mark}-{number}" if number else self.mark
 
@@ -154,7 +154,7 @@ def design(settings: Settings, stack: str, name: str, image_checksum: str) -> Ga
     stylesheet = domain_stylesheet(machine)
     # The rest of the hardware is in the stylesheet.
     by_provider = [machine.vcpus, machine.memory, hardware.accelerator, hardware.root, hardware.machine_type]
-    made_from = [seed.content_hash, image_checksum, settled(stylesheet), *by_provider]
+    made_from = [seed.content_hash, image_checksum, canonical_stylesheet(stylesheet), *by_provider]
     return GatewayDesign(
         stack=stack,
         name=name,

@@ -5,7 +5,7 @@ from nordgate.machine.identity import derived_mac, derived_uuid
 from nordgate.machine.machine import Machine, PciAddress, Pinning, pinning_problems, shared_cores
 from nordgate.machine.profile import PROFILES, Profile, ProfileName, profile_problems
 from nordgate.machine.requirements import Requirement, requires
-from nordgate.machine.stylesheet import domain_stylesheet, network_stylesheet, pool_stylesheet, settled
+from nordgate.machine.stylesheet import canonical_stylesheet, domain_stylesheet, network_stylesheet, pool_stylesheet
 
 __all__ = [
     "PROFILES",
@@ -16,6 +16,7 @@ __all__ = [
     "Profile",
     "ProfileName",
     "Requirement",
+    "canonical_stylesheet",
     "derived_mac",
     "derived_uuid",
     "domain_stylesheet",
@@ -25,6 +26,5 @@ __all__ = [
     "pool_stylesheet",
     "profile_problems",
     "requires",
-    "settled",
     "shared_cores",
 ]

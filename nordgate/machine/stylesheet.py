@@ -44,7 +44,7 @@ def domain_stylesheet(machine: Machine) -> str:
     )
 
 
-def settled(text: str) -> str:
+def canonical_stylesheet(text: str) -> str:
     """What counts of a stylesheet, and what the provider gets: no comments, no empty lines, indented as elements lie.
 
     The provider replaces a guest when a single space of its stylesheet changes.

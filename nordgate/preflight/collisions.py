@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from nordgate.preflight.demands import Finding, HostDemand, Object, State
+from nordgate.preflight.demands import Finding, HostDemand, OwnObject, State
 from nordgate.preflight.host_facts import ExistingObject, HostFacts
 
 _WANTED = "nothing of this name, UUID or address that another owns"
@@ -21,7 +21,7 @@ def collisions(demand: HostDemand, facts: HostFacts) -> list[Finding]:
     return found or [Finding("collisions", f"none among {len(facts.taken)} definitions", _WANTED, State.OK)]
 
 
-def _ours(demand: HostDemand) -> dict[str, list[Object]]:
+def _ours(demand: HostDemand) -> dict[str, list[OwnObject]]:
     return {
         "domain": list(demand.guests),
         "network": [demand.network] if demand.network else [],

@@ -29,7 +29,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Object:
+class OwnObject:
     """Something of ours on a host, known by its derived UUID."""
 
     name: str
@@ -37,7 +37,7 @@ class Object:
 
 
 @dataclass(frozen=True)
-class GuestDemand(Object):
+class GuestDemand(OwnObject):
     """A guest that is to stand on the host."""
 
     mac: str
@@ -75,7 +75,7 @@ class HostDemand:
     uri: str
     prefix: str
     """What the names of all volumes begin with: the stack."""
-    pool: Object
+    pool: OwnObject
     pool_path: str
     guests: tuple[GuestDemand, ...]
     volumes: Mapping[str, int]
@@ -89,7 +89,7 @@ class HostDemand:
     macvtap: str | None = None
     mtu: int | None = None
     """Bytes of the largest packet that the device which leads to the clients has to carry."""
-    network: Object | None = None
+    network: OwnObject | None = None
     """The closed network that is made where there is no bridge."""
     cidr: IPv4Network | None = None
     machine_type: str = "q35"

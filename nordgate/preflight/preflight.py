@@ -15,19 +15,11 @@ from nordgate.errors import HypervisorError
 from nordgate.hypervisor.virsh import Hypervisor
 from nordgate.machine import derived_uuid, requires
 from nordgate.machine.profile import PAGE_BYTES
-from nordgate.preflight.demands import (
-    Finding,
-    GuestDemand,
-    HostDemand,
-    Hugepages,
-    Object,
-    Placement,
-    State,
-)
+from nordgate.preflight.demands import Finding, GuestDemand, HostDemand, Hugepages, OwnObject, Placement, State
 from nordgate.preflight.gather_facts import gather_facts
 from nordgate.preflight.host_checks import check
 from nordgate.preflight.kvm import boots
-from nordgate.preflight.provider import plugin, reached
+from nordgate.preflight.provider import check_connection, plugin
 from nordgate.settings.stack_settings import Settings
 
 _PROVED = Path(".nordgate/preflight")
@@ -71,7 +63,7 @@ def _connection(uri: str) -> Finding:
         Hypervisor(uri).virsh("version")
     except HypervisorError as problem:
         return _no_answer(problem)
-    return reached(plugin(), uri, "")
+    return check_connection(plugin(), uri, "")
 
 
 def _no_answer(problem: HypervisorError) -> Finding:
@@ -106,7 +98,7 @@ def demands(
                 host=name,
                 uri=host.uri,
                 prefix=stack,
-                pool=Object(shared, derived_uuid(stack, "pool", shared)),
+                pool=OwnObject(shared, derived_uuid(stack, "pool", shared)),
                 pool_path=host.pool_path,
                 guests=tuple(
                     GuestDemand(
@@ -125,7 +117,7 @@ def demands(
                 open_vswitch=host.open_vswitch,
                 macvtap=host.macvtap,
                 mtu=settings.network.mtu,
-                network=None if host.ways else Object(shared, derived_uuid(stack, "network", shared)),
+                network=None if host.ways else OwnObject(shared, derived_uuid(stack, "network", shared)),
                 cidr=settings.network.cidr,
                 machine_type=profile.machine_type,
                 accelerator=profile.accelerator,
@@ -174,7 +166,7 @@ def _host(demand: HostDemand, stack: str, project: Path | None) -> tuple[list[Fi
     try:
         facts = gather_facts(demand)
         findings = check(demand, facts)
-        findings.insert(1, reached(plugin(), demand.uri, facts.system))
+        findings.insert(1, check_connection(plugin(), demand.uri, facts.system))
         if project and demand.accelerator == "kvm" and not failures({demand.host: findings}):
             findings.append(_kvm(demand, stack, project / _PROVED, facts.boot))
     except HypervisorError as problem:
@@ -202,7 +194,7 @@ def _kvm(demand: HostDemand, stack: str, folder: Path, boot: str | None) -> Find
     return finding
 
 
-def doubts(report: Report) -> bool:
+def has_unknown(report: Report) -> bool:
     """Whether something could not be told."""
     return any(finding.state is State.UNKNOWN for findings in report.values() for finding in findings)
 

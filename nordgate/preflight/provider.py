@@ -40,7 +40,7 @@ def plugin() -> Path:
     return Path(home, "plugins", f"resource-libvirt-v{version}", "pulumi-resource-libvirt")
 
 
-def reached(program: Path, uri: str, system: str, bound: float = BOUND) -> Finding:
+def check_connection(program: Path, uri: str, system: str, bound: float = BOUND) -> Finding:
     """Have the provider connect to `uri`. `system` is the host's UUID as virsh was told it, "" where it was not.
 
     Reads only. Where the two UUIDs differ, everything else that was found out is another host's.

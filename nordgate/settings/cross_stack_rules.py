@@ -10,7 +10,7 @@ from typing import Any
 
 from cloudinit.violations import Violation
 from nordgate.settings.connection_rules import hypervisor_reach, refused_in_production
-from nordgate.settings.hypervisor_settings import Hypervisor
+from nordgate.settings.hypervisor_settings import HypervisorSettings
 from nordgate.settings.partial_validation import valid_parts
 from nordgate.settings.settings_error import SettingsError
 from nordgate.settings.stack_files import PROJECT, is_test, region_file, region_names, stack_file, stack_names
@@ -39,7 +39,7 @@ def _overlaps(project: Path, region: str, cidr: IPv4Network) -> Iterator[Violati
             yield Violation(("network", "cidr"), cidr, f"{cidr} overlaps {theirs} of {region_file(other)}")
 
 
-def distances(project: Path, parts: Mapping[str, Any]) -> Iterator[Violation]:
+def vantage_conflicts(project: Path, parts: Mapping[str, Any]) -> Iterator[Violation]:
     """What is wrong between the valid `parts` of one stack and the regions that lie at a distance from its own."""
     here = parts.get("region")
     declared: Mapping[str, float] = getattr(parts.get("round_trips"), "regions", {})
@@ -122,7 +122,7 @@ def _shared(parts: Mapping[str, Any], other: str, theirs: Mapping[str, Any]) -> 
             value = getattr(gateway, key, None)
             if value is not None and value in taken:
                 yield Violation(("gateways", name, key), value, f"{value} is taken by {taken[value]}")
-    yield from _of_one_name(parts, other, theirs)
+    yield from _same_domain_name(parts, other, theirs)
     pools = {place: name for name, host in theirs.get("hypervisors", {}).items() if (place := _pool(host))}
     for name, host in parts.get("hypervisors", {}).items():
         if (place := _pool(host)) and (found := pools.get(place)) is not None:
@@ -130,7 +130,7 @@ def _shared(parts: Mapping[str, Any], other: str, theirs: Mapping[str, Any]) -> 
             yield Violation(("hypervisors", name, "poolPath"), host.pool_path, rule)
 
 
-def _of_one_name(parts: Mapping[str, Any], other: str, theirs: Mapping[str, Any]) -> Iterator[Violation]:
+def _same_domain_name(parts: Mapping[str, Any], other: str, theirs: Mapping[str, Any]) -> Iterator[Violation]:
     """A guest and its volumes are called STACK-GATEWAY, and two stacks may meet on a host today or tomorrow."""
     guests = {f"{other}-{name}": name for name in theirs.get("gateways", {})}
     for name in parts.get("gateways", {}):
@@ -139,7 +139,7 @@ def _of_one_name(parts: Mapping[str, Any], other: str, theirs: Mapping[str, Any]
             yield Violation(("gateways", name), None, f"its guest would be called {guest}, as that of {whose} is")
 
 
-def _pool(host: Hypervisor) -> tuple[str, str] | None:
+def _pool(host: HypervisorSettings) -> tuple[str, str] | None:
     """Where its pool is; None while one of the settings that say so is wrong."""
     uri, path = getattr(host, "uri", None), getattr(host, "pool_path", None)
     return (uri, path) if uri and path else None

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 
 from cloudinit.violations import Violation
 from nordgate.settings.hardware import Hardware, share_problems
-from nordgate.settings.hypervisor_settings import Hypervisor
+from nordgate.settings.hypervisor_settings import HypervisorSettings
 from nordgate.settings.stack_settings import Gateway, Network
 
 
@@ -39,7 +39,7 @@ def gateways_share_nothing(gateways: Mapping[str, Gateway]) -> Iterator[Violatio
 
 
 def gateways_run_on_listed_hosts(
-    gateways: Mapping[str, Gateway], hypervisors: Mapping[str, Hypervisor]
+    gateways: Mapping[str, Gateway], hypervisors: Mapping[str, HypervisorSettings]
 ) -> Iterator[Violation]:
     """Gateways run on hypervisors that the stack lists."""
     for name, gateway in gateways.items():
@@ -49,7 +49,7 @@ def gateways_run_on_listed_hosts(
 
 
 def gateways_do_not_all_fall_with_one_host(
-    gateways: Mapping[str, Gateway], hypervisors: Mapping[str, Hypervisor]
+    gateways: Mapping[str, Gateway], hypervisors: Mapping[str, HypervisorSettings]
 ) -> Iterator[Violation]:
     """Several gateways are on several hypervisors, where there are some."""
     used = {gateway.hypervisor for gateway in gateways.values()}

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
-from cloudinit.field_types import Settings as Model
+from cloudinit.field_types import SettingsModel
 from cloudinit.violations import Violation, raise_all
 from nordgate.settings.connection_rules import why_no_connection
 from nordgate.settings.host_types import (
@@ -16,7 +16,7 @@ from nordgate.settings.host_types import (
 )
 
 
-class Hypervisor(Model):
+class HypervisorSettings(SettingsModel):
     """A KVM host: how to reach it, and what of it the stack may use."""
 
     uri: str = Field(
@@ -64,5 +64,5 @@ class Hypervisor(Model):
     def _one_way_out(self) -> Self:
         (first, device), *others = list(self.ways.items()) or [("", "")]
         rule = f"{first}: {device} is set too: one of them"
-        raise_all("Hypervisor", [Violation((setting,), other, rule) for setting, other in others])
+        raise_all("HypervisorSettings", [Violation((setting,), other, rule) for setting, other in others])
         return self

@@ -100,9 +100,9 @@ def parse(
     parts = {**own, **shared, "stack": stack}
     whole = not (stack_rows or region_rows)
     for problem in (
-        *stack_rules.broken(parts, whole),
-        *stack_rules.until_it_waits(cross_stack_rules.collisions(project, parts), whole),
-        *stack_rules.until_it_waits(cross_stack_rules.distances(project, parts), whole),
+        *stack_rules.violations(parts, whole),
+        *stack_rules.until_invalid(cross_stack_rules.collisions(project, parts), whole),
+        *stack_rules.until_invalid(cross_stack_rules.vantage_conflicts(project, parts), whole),
     ):
         found = stack_rows if _is_own(problem) else region_rows
         place, rule = row(problem)

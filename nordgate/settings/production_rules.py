@@ -1,6 +1,8 @@
-"""What does harm in silence: what production refuses, and what somebody may mean, who is told all the same.
+"""Errors and warnings for production stacks: what does harm in silence.
 
-A warning stops nothing. `make check`, `pulumi preview` and `pulumi up` show it.
+What nobody can mean is an error; what somebody may mean is a warning.
+
+A warning stops nothing: `make check`, `pulumi preview` and `pulumi up` show it.
 """
 
 from __future__ import annotations
@@ -10,13 +12,13 @@ from collections.abc import Callable, Iterator, Mapping
 from cloudinit.violations import Violation
 from nordgate.settings.connection_rules import refused_in_production
 from nordgate.settings.hardware import Hardware
-from nordgate.settings.hypervisor_settings import Hypervisor
+from nordgate.settings.hypervisor_settings import HypervisorSettings
 from nordgate.settings.settings_error import Row, row
 from nordgate.settings.stack_files import is_test, region_file, stack_file
 from nordgate.settings.stack_settings import Region, Settings
 
 
-def production_hosts_are_who_they_say(stack: str, hypervisors: Mapping[str, Hypervisor]) -> Iterator[Violation]:
+def production_hosts_are_who_they_say(stack: str, hypervisors: Mapping[str, HypervisorSettings]) -> Iterator[Violation]:
     """Connections of production stacks prove who the host is."""
     for name, host in hypervisors.items():
         for reason in () if is_test(stack) else refused_in_production(host.uri):
@@ -33,7 +35,7 @@ def flushes_reach_the_disk(stack: str, hardware: Hardware) -> Iterator[Violation
         yield Violation(("hardware", "diskCache"), "unsafe", rule)
 
 
-REFUSED: tuple[Callable[..., Iterator[Violation]], ...] = (flushes_reach_the_disk,)
+RULES: tuple[Callable[..., Iterator[Violation]], ...] = (flushes_reach_the_disk,)
 
 
 def warnings(stack: str, settings: Settings) -> list[tuple[str, Row]]:
@@ -59,7 +61,9 @@ def _of_production(settings: Settings) -> Iterator[Violation]:
             rule = "false: the stack may stand on disks of any kind, and nothing proves how fast they are"
             yield Violation(("hypervisors", name, "requireNvme"), False, rule)
     if not settings.protect_data:
-        rule = "false: a gateway that is taken out of this file goes with its logs and TLS keys, and so does the stack"
+        rule = (
+            "false: a gateway that is taken out of this file is deleted with its logs and TLS keys, and so is the stack"
+        )
         yield Violation(("protectData",), False, rule)
     if settings.hardware.accelerator == "qemu":
         rule = "qemu: an emulated processor is some twenty times slower than the host's own"

@@ -10,8 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from cloudinit.field_types import CaCertificate
-from cloudinit.field_types import Settings as Model
+from cloudinit.field_types import CaCertificate, SettingsModel
 from cloudinit.patterns import Pattern
 from cloudinit.violations import Violation, raise_all
 from nordgate.settings.host_types import why_no_url, why_secret
@@ -49,14 +48,14 @@ Baseline = Annotated[
 ]
 
 
-class Overhead(Model):
+class Overhead(SettingsModel):
     """What a gateway may add to the upstream that is measured in turn with it."""
 
     p50: Duration | None = Field(default=None, gt=0, description="to half of the requests")
     p99: Duration | None = Field(default=None, gt=0, description="to 99 of 100 requests")
 
 
-class Limits(Model):
+class Limits(SettingsModel):
     """What the smoke check holds the gateways to; on a route or a vantage point, only what differs there."""
 
     p50: Duration | None = Field(default=None, gt=0, description="half of the requests are answered within")
@@ -113,7 +112,7 @@ _Stated = tuple[tuple[str, ...], Limits]
 """Where limits are declared, and what they are."""
 
 
-class Vantage(Model):
+class Vantage(SettingsModel):
     """A place to measure from."""
 
     reach: Reach = Field(
@@ -146,7 +145,7 @@ class Vantage(Model):
         return whole.percentiles | self.budget.percentiles
 
 
-class Smoke(Model):
+class Smoke(SettingsModel):
     """The check that ends every deployment."""
 
     ready_within: Duration = Field(gt=0, le=3600, description="how long a gateway may take from start to ready")

@@ -15,7 +15,7 @@ from cloudinit.violations import Violation
 from nordgate.settings import capacity_rules, check_rules, gateway_rules, production_rules
 from nordgate.settings.guest_inputs import guest_settings
 from nordgate.settings.hardware import Hardware
-from nordgate.settings.hypervisor_settings import Hypervisor
+from nordgate.settings.hypervisor_settings import HypervisorSettings
 from nordgate.settings.stack_settings import Gateway, Image, Network
 
 TIME_ZONES = {"norway": ("Europe/Oslo", "Arctic/Longyearbyen"), "united-kingdom": ("Europe/London", "Europe/Belfast")}
@@ -26,7 +26,7 @@ _EXTENT = 4 << 20
 """Bytes that a volume group deals in unless it was made otherwise: vgcreate(8), --physicalextentsize."""
 
 
-def broken(parts: Mapping[str, Any], whole: bool) -> list[Violation]:
+def violations(parts: Mapping[str, Any], whole: bool) -> list[Violation]:
     """Every broken rule among the valid `parts` of a stack: the fields of Stack and Region by name, and `stack`.
 
     They are `whole` when nothing in the files is wrong by itself.
@@ -55,7 +55,7 @@ def _problems(rule: Callable[..., Iterator[Violation]], values: dict[str, Any], 
                 raise
             fewer = {name: _others(part, error.obj) for name, part in values.items() if isinstance(part, Mapping)}
             unchanged = all(len(fewer[name]) == len(values[name]) for name in fewer)
-            if rule in _OF_ALL or unchanged or not all(fewer.values()):
+            if rule in _NEED_EVERY_GATEWAY or unchanged or not all(fewer.values()):
                 return found
             values |= fewer
 
@@ -69,8 +69,8 @@ def _others(part: Mapping[str, Any], wrong: object) -> dict[str, Any]:
     }
 
 
-def until_it_waits(found: Iterator[Violation], whole: bool) -> Iterator[Violation]:
-    """What can be told before something is needed that is wrong."""
+def until_invalid(found: Iterator[Violation], whole: bool) -> Iterator[Violation]:
+    """The violations that are found before the rule touches a setting that is wrong by itself."""
     try:
         yield from found
     except AttributeError:
@@ -94,7 +94,9 @@ def time_servers_are_reached(network: Network) -> Iterator[Violation]:
             yield Violation(("network", "timeServers", index), server, f"{server}: the guests have no IPv6 address")
 
 
-def logical_volumes_are_whole_extents(hardware: Hardware, hypervisors: Mapping[str, Hypervisor]) -> Iterator[Violation]:
+def logical_volumes_are_whole_extents(
+    hardware: Hardware, hypervisors: Mapping[str, HypervisorSettings]
+) -> Iterator[Violation]:
     """Data volumes in a volume group are whole extents."""
     groups = [host.volume_group for host in hypervisors.values() if host.volume_group]
     if groups and hardware.data_volume % _EXTENT:
@@ -178,8 +180,8 @@ _SETTINGS_OF_GUESTS: dict[str, tuple[str | int, ...]] = {
 _TOLD_ELSEWHERE = ("packages", "address", "gatewayAddress")
 """By the image, and by the rules about addresses above."""
 
-_OF_ALL = (gateway_rules.gateways_do_not_all_fall_with_one_host,)
-"""Rules that a single gateway more may satisfy."""
+_NEED_EVERY_GATEWAY = (gateway_rules.gateways_do_not_all_fall_with_one_host,)
+"""Rules that are not judged while a gateway is left out: one more could satisfy them."""
 
 RULES: tuple[Callable[..., Iterator[Violation]], ...] = (
     the_time_zone_is_the_jurisdictions,
@@ -194,7 +196,7 @@ RULES: tuple[Callable[..., Iterator[Violation]], ...] = (
     gateway_rules.gateways_get_along_on_their_hosts,
     *check_rules.RULES,
     *capacity_rules.RULES,
-    *production_rules.REFUSED,
+    *production_rules.RULES,
     gateways_are_not_their_own_upstreams,
     *map(_of_gateways, CONTRADICTIONS),
     guests_can_be_made,

@@ -12,8 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from cloudinit import GatewaySettings, PackageSettings, platform_named
-from cloudinit.field_types import Host, MacAddress, SshPublicKey, Text
-from cloudinit.field_types import Settings as Model
+from cloudinit.field_types import Host, MacAddress, SettingsModel, SshPublicKey, Text
 from cloudinit.patterns import Pattern
 from cloudinit.violations import Violation, raise_all
 from nordgate.machine import PciAddress, Pinning
@@ -25,7 +24,7 @@ from nordgate.settings.host_types import (
     HostsNetwork,
     Url,
 )
-from nordgate.settings.hypervisor_settings import Hypervisor
+from nordgate.settings.hypervisor_settings import HypervisorSettings
 from nordgate.settings.smoke_settings import Smoke
 from nordgate.settings.units import Duration
 
@@ -37,7 +36,7 @@ Checksum256 = Annotated[str, Pattern(r"[0-9a-f]{64}", "must be 64 hexadecimal di
 Checksum512 = Annotated[str, Pattern(r"[0-9a-f]{128}", "must be 128 hexadecimal digits in lower case")]
 
 
-class Image(Model):
+class Image(SettingsModel):
     """The disk that guests start from."""
 
     file: File | None = Field(
@@ -71,7 +70,7 @@ class Image(Model):
         return self
 
 
-class Network(Model):
+class Network(SettingsModel):
     """The network that the gateways of a region stand in."""
 
     cidr: HostsNetwork = Field(description="such as 10.81.0.0/24; no other region's network may overlap it")
@@ -95,7 +94,7 @@ class Network(Model):
     )
 
 
-class Gateway(Model):
+class Gateway(SettingsModel):
     """One gateway: where it runs and where it is reached."""
 
     hypervisor: Name = Field(description="one of `hypervisors`")
@@ -114,7 +113,7 @@ class Gateway(Model):
     )
 
 
-class RoundTrips(Model):
+class RoundTrips(SettingsModel):
     """How long a packet and its answer are expected to take: no latency budget can be below the sum."""
 
     gateways: Duration = Field(gt=0, description="from where the stack is deployed to the gateways")
@@ -125,7 +124,7 @@ class RoundTrips(Model):
     )
 
 
-class Region(Model):
+class Region(SettingsModel):
     """A region file, stacks/regions/NAME.yaml: what is true of the region whichever stack serves it."""
 
     # Never the country codes: YAML reads a bare NO as false.
@@ -140,11 +139,11 @@ class Region(Model):
     smoke: Smoke
 
 
-class Stack(Model):
+class Stack(SettingsModel):
     """A stack file, stacks/Pulumi.STACK.yaml: where and on what this stack serves its region."""
 
     region: Name = Field(description="The region this stack serves: NAME of stacks/regions/NAME.yaml")
-    hypervisors: dict[Name, Hypervisor] = Field(
+    hypervisors: dict[Name, HypervisorSettings] = Field(
         min_length=1,
         description="The region's KVM hosts by name; each with uri, poolPath, and optionally volumeGroup, requireNvme, "
         "bridge, openVswitch or macvtap, and consoleLogs",
@@ -178,7 +177,7 @@ class Stack(Model):
     protect_data: bool = Field(description="Refuse to delete the data volumes; true in production")
 
 
-class Origin(Model):
+class Origin(SettingsModel):
     """Another region, as far as the stack is measured from there."""
 
     uri: str

@@ -14,11 +14,11 @@ from lab import control
 from lab.layout import Lab
 from nordgate.errors import HypervisorError
 from nordgate.hypervisor.virsh import Hypervisor
-from nordgate.preflight.demands import GuestDemand, HostDemand, Object, State
+from nordgate.preflight.demands import GuestDemand, HostDemand, OwnObject, State
 from nordgate.preflight.gather_facts import gather_facts
 from nordgate.preflight.host_checks import check
 from nordgate.preflight.kvm import BOUND, boots
-from nordgate.preflight.provider import reached
+from nordgate.preflight.provider import check_connection
 from tests.e2e.storage_guest import SOURCE
 from tests.sshd import Server, ssh_server
 from toolchain.plugins import PLUGINS
@@ -27,7 +27,7 @@ LAB = Lab("storage-hosts")
 PLUGIN = next(plugin.installed for plugin in PLUGINS if plugin.name == "libvirt")
 PACKAGES = SOURCE / ".nordgate/packages"
 LOCAL = HostDemand(
-    host="host1", uri=LAB.uri, prefix="oslo", pool=Object("nordgate-oslo", "00000000-0000-4000-8000-000000000001"),
+    host="host1", uri=LAB.uri, prefix="oslo", pool=OwnObject("nordgate-oslo", "00000000-0000-4000-8000-000000000001"),
     pool_path=str(LAB.root / "pool"), volumes={"oslo-gw1-data.raw": 1 << 20}, require_nvme=False, accelerator="qemu",
     guests=(
         GuestDemand("oslo-gw1", "00000000-0000-4000-8000-000000000002", "52:54:00:0a:0b:0c", IPv4Address("10.8.0.11")),
@@ -81,7 +81,7 @@ def test_ssh_shows_the_same_host(server: Server) -> None:
     demand = over_ssh(server)
     local, remote = gather_facts(LOCAL), gather_facts(demand)
     # The URI's netcat is virsh's: the provider is led to the socket by sshd itself.
-    assert reached(PLUGIN, demand.uri, remote.system).state is State.OK
+    assert check_connection(PLUGIN, demand.uri, remote.system).state is State.OK
     assert remote.probe is not None, remote.probe_problem
     assert remote.boot == local.boot
     assert remote.libvirt == local.libvirt

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from nordgate.deployment.history import Present, deployed, generation, incarnation, refusals, unfinished
-from nordgate.deployment.transition import Standing
+from nordgate.deployment.history import FoundGateway, check_number, deployed, guest_number, refusals, unfinished
+from nordgate.deployment.transition import GatewayRecord
 
 DATA = {"gw1": "oslo-gw1-data.raw"}
 LAST: dict[str, Any] = {
@@ -20,7 +20,7 @@ LAST: dict[str, Any] = {
 }
 
 
-def present(**changed: Any) -> Present:
+def present(**changed: Any) -> FoundGateway:
     found: dict[str, Any] = {
         "hypervisor": "host1",
         "machine": "m1",
@@ -30,20 +30,20 @@ def present(**changed: Any) -> Present:
         "data_bytes": 128 << 20,
         "pool_path": "/srv/nvme",
     }
-    return Present(**(found | changed))
+    return FoundGateway(**(found | changed))
 
 
 def test_the_guest_that_was_proved_last_is_not_proved_again() -> None:
-    assert generation(LAST, present()) == 3
+    assert check_number(LAST, present()) == 3
 
 
 @pytest.mark.parametrize("boot", ["b2", None])
 def test_another_boot_and_a_guest_that_is_silent_are_proved_again(boot: str | None) -> None:
-    assert generation(LAST, present(boot=boot)) == 4
+    assert check_number(LAST, present(boot=boot)) == 4
 
 
 def test_a_guest_that_is_not_what_was_declared_is_proved_again() -> None:
-    assert generation(LAST, present(differs=["files on disk is 26 as rendered"])) == 4
+    assert check_number(LAST, present(differs=["files on disk is 26 as rendered"])) == 4
 
 
 def own(mark: str) -> Callable[[int], frozenset[str]]:
@@ -55,7 +55,7 @@ def own(mark: str) -> Callable[[int], frozenset[str]]:
 
 
 def number(mark: str, last: dict[str, Any] | None = LAST, anew: bool = False, **changed: Any) -> int:
-    return incarnation(last, present(**changed), own(mark), ("root-", "seed-"), anew)
+    return guest_number(last, present(**changed), own(mark), ("root-", "seed-"), anew)
 
 
 A, B = ["root-a.qcow2", "seed-a.raw"], ["root-b.qcow2", "seed-b.raw"]
@@ -99,7 +99,7 @@ def test_taking_back_a_guest_that_did_not_start_uses_no_name_that_waits_for_its_
 
 def test_the_first_deployment_asks_nothing() -> None:
     nothing = present(in_use=None, volumes=[], boot=None)
-    assert generation(None, nothing) == 1
+    assert check_number(None, nothing) == 1
     assert refusals({}, {"gw1": nothing}, DATA) == []
 
 
@@ -125,12 +125,12 @@ def test_another_host_moves_nothing() -> None:
 def test_what_an_older_program_exported_is_completed_by_what_the_host_shows() -> None:
     found = deployed({"gw1": LAST}, {"gw1": "10.0.0.1"}, {"gw1": present()})
     assert found == {
-        "gw1": Standing(hypervisor="host1", address="10.0.0.1", pool_path="/srv/nvme", data_bytes=128 << 20)
+        "gw1": GatewayRecord(hypervisor="host1", address="10.0.0.1", pool_path="/srv/nvme", data_bytes=128 << 20)
     }
 
 
 def test_what_was_exported_of_a_gateway_is_read_whatever_else_a_newer_program_added() -> None:
-    standing = Standing(hypervisor="host1", address="10.0.0.1", mac="02:00:00:00:00:01", protected=True)
+    standing = GatewayRecord(hypervisor="host1", address="10.0.0.1", mac="02:00:00:00:00:01", protected=True)
     last = LAST | {"standing": standing.known() | {"invented": [1]}, "invented": 2}
     assert deployed({"gw1": last}, {}, {}) == {"gw1": standing}
 
@@ -142,10 +142,10 @@ def test_a_logical_volume_is_as_large_as_it_was_declared_and_another_as_it_is(gr
 
 
 def test_what_a_record_lacks_stops_no_deployment() -> None:
-    assert generation({}, present()) == 1
+    assert check_number({}, present()) == 1
     assert refusals({"gw1": {}}, {"gw1": present()}, DATA) == []
     assert refusals({"gw1": {"hypervisor": "host1"}}, {"gw1": present()}, DATA) == []
-    assert incarnation({}, present(), own("a"), ("root-", "seed-")) == 0
+    assert guest_number({}, present(), own("a"), ("root-", "seed-")) == 0
 
 
 def test_no_guest_is_made_beside_one_of_a_deployment_that_failed() -> None:

@@ -171,7 +171,7 @@ class Running:
             "first_process": lambda _: 7, "silent_services": lambda _: list(self.silent),
             "start_child": start, "_kill_children": kill, "_children": lambda *_: [8] * emulators,
             "end": lambda _: self.said.append("kill"), "_lay_out": lambda _: None, "_launch": launch,
-            "answer_for": lambda *_: None, "enter": lambda _: ["nsenter", "--"],
+            "add_upstream_addresses": lambda *_: None, "enter": lambda _: ["nsenter", "--"],
         }  # fmt: skip
         for module in (control, services):
             for name in fakes.keys() & vars(module).keys():

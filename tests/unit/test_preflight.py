@@ -31,7 +31,7 @@ FACTS = HostFacts("9.0.0", "7.2.22", True, frozenset({"q35"}), True, "none", {},
 @pytest.fixture(autouse=True)
 def provider(monkeypatch: pytest.MonkeyPatch) -> None:
     """Gets to every host. What it cannot do is in tests/unit/hypervisor/test_provider.py."""
-    monkeypatch.setattr(module, "reached", lambda *_: CONNECTED)
+    monkeypatch.setattr(module, "check_connection", lambda *_: CONNECTED)
 
 
 def two_hosts(**hardware: Any) -> Settings:
@@ -167,7 +167,7 @@ def test_a_host_that_the_provider_does_not_reach_stops_the_deployment(
 
     monkeypatch.setattr(module, "gather_facts", lambda _: dataclasses.replace(FACTS, system="u-1"))
     monkeypatch.setattr(module, "check", lambda *_: [Finding("connection", "", "", State.OK)])
-    monkeypatch.setattr(module, "reached", reached)
+    monkeypatch.setattr(module, "check_connection", reached)
     report = carried_out("x", two_hosts(), tmp_path, boot=True)
     assert failures(report) == 2
     assert ("qemu+ssh://h2/system", "u-1") in asked
@@ -230,7 +230,7 @@ def test_before_a_stack_is_destroyed_its_hosts_are_reached_as_the_provider_reach
         return CONNECTED
 
     monkeypatch.setattr(Hypervisor, "virsh", virsh)
-    monkeypatch.setattr(module, "reached", reached)
+    monkeypatch.setattr(module, "check_connection", reached)
     monkeypatch.setattr(command, "load_file", lambda *_: two_hosts())
     monkeypatch.setattr("sys.argv", ["nordgate.cli", "reach", "oslo-test"])
     assert command.main() == bool(refuses)

@@ -126,7 +126,7 @@ def test_a_backend_that_does_not_answer(hanging: Any, monkeypatch: pytest.Monkey
 def test_a_labs_libvirt_that_does_not_answer(hanging: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     hanging("virsh")
     for module in (control, services):
-        monkeypatch.setattr(module, "ASKED", 0.3)
+        monkeypatch.setattr(module, "COMMAND_TIMEOUT", 0.3)
     monkeypatch.setattr(services, "enter", lambda _: [])
     assert services.silent_services(Lab("none"))[0] == "libvirtd"
     with pytest.raises(NordgateError, match="libvirt of lab none does not answer within 0 s; its log is"):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from cloudinit import substance
 from nordgate.cli.review.rendered import ALL_AT_ONCE, Tree, standings
 from nordgate.deployment.transition import listed, transition
-from nordgate.machine import settled
+from nordgate.machine import canonical_stylesheet
 from nordgate.settings.host_types import without_secrets
 from nordgate.settings.units import shown
 
@@ -123,7 +123,7 @@ def _counts(name: str, path: str, before: Tree, after: Tree) -> bool:
     if path.startswith("files/"):
         texts = [substance(path.removeprefix("files"), text) for text in texts]
     elif path == "domain.xslt":
-        texts = [settled(text) for text in texts]
+        texts = [canonical_stylesheet(text) for text in texts]
     return len(texts) == 1 or texts[0] != texts[1]
 
 

@@ -10,7 +10,7 @@ import yaml
 
 from cloudinit import SeedDocuments
 from nordgate.cli.review.domain_xml import domain_xml
-from nordgate.deployment.transition import WAYS, Standing
+from nordgate.deployment.transition import WAYS, GatewayRecord
 from nordgate.design.gateway_design import GatewayDesign, design, shared_name
 from nordgate.machine import derived_uuid
 from nordgate.settings.stack_settings import Settings
@@ -41,7 +41,7 @@ def rendered(settings: Settings, stack: str) -> Tree:
     return tree
 
 
-def standings(tree: Tree) -> dict[str, Standing]:
+def standings(tree: Tree) -> dict[str, GatewayRecord]:
     """The gateways that a tree shows, as they are to stand."""
     names = [path.split("/")[1] for path in tree if path.startswith("gateways/") and path.endswith("/gateway.yaml")]
     gateways = {name: yaml.safe_load(tree[f"gateways/{name}/gateway.yaml"]) for name in names}
@@ -51,10 +51,10 @@ def standings(tree: Tree) -> dict[str, Standing]:
     }
 
 
-def _standing(gateway: Mapping[str, Any], host: Mapping[str, Any]) -> Standing:
+def _standing(gateway: Mapping[str, Any], host: Mapping[str, Any]) -> GatewayRecord:
     way = next((setting for setting in ("bridge", "openVswitch", "macvtap") if host.get(setting)), "network")
     device = host["network"]["cidr"] if way == "network" else host[way]
-    return Standing(
+    return GatewayRecord(
         hypervisor=gateway["hypervisor"],
         uri=host["uri"],
         pool_path=host["pool"]["path"],

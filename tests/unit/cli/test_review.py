@@ -29,7 +29,8 @@ _SECOND = "    gw2:\n      hypervisor: host2\n      address: 10.81.0.12\n      p
 _SHRUNK = "the data volume of gw1, gw2 has 20480 MiB, and 9216 MiB are declared: a data volume is never shrunk"
 _MOVED = "gw2: on host2 now, on host3 as declared, and data does not move by itself"
 _RENAMED = (
-    "gw3 is declared at the address 10.81.0.12, where gw2 stands until gw3 is proved, and then goes with its data: "
+    "gw3 is declared at the address 10.81.0.12, where gw2 stands until gw3 is proved, "
+    "and is then deleted with its data: "
     "take gw2 out with one deployment and add gw3 with the next"
 )
 _POOL = (
@@ -186,7 +187,7 @@ def test_a_gateway_that_goes_or_is_renamed_comes_with_what_to_do(project: Path, 
     edit(project, _OSLO, "    gw2:\n", "    gw3:\n")
     head = change_summary.markdown(changes(unchanged, trees(project)), "main").partition("<details>")[0]
     assert "| oslo | made: gw3; deleted: gw2 | - | - | gw2 for good |" in head
-    assert "- **oslo**: gw2 goes with its data volume, which is protected: `up` refuses it" in head
+    assert "- **oslo**: gw2 is deleted with its data volume, which is protected: `up` refuses it" in head
     assert f"- **oslo**: `up` and `preview` refuse: {_RENAMED}" in head
 
 

@@ -9,15 +9,7 @@ from typing import Any
 import pytest
 
 from nordgate.machine import Requirement
-from nordgate.preflight.demands import (
-    Finding,
-    GuestDemand,
-    HostDemand,
-    Hugepages,
-    Object,
-    Placement,
-    State,
-)
+from nordgate.preflight.demands import Finding, GuestDemand, HostDemand, Hugepages, OwnObject, Placement, State
 from nordgate.preflight.host_checks import check, version
 from nordgate.preflight.host_facts import ExistingObject, HostFacts
 from nordgate.preflight.topology import NumaNode, Pins, cpu_set
@@ -35,9 +27,10 @@ def link(name: str, kind: str, mtu: int = 1500) -> str:
 
 GUEST = GuestDemand("oslo-gw1", "uuid-gw1", "52:54:00:aa:bb:cc", IPv4Address("10.8.0.11"))
 DEMAND = HostDemand(
-    host="host1", uri="qemu:///system", prefix="oslo", pool=Object("nordgate-oslo", "uuid-pool"), pool_path="/srv/nvme",
+    host="host1", uri="qemu:///system", prefix="oslo",
+    pool=OwnObject("nordgate-oslo", "uuid-pool"), pool_path="/srv/nvme",
     guests=(GUEST,), volumes={"oslo-image": 1 << 30, "oslo-gw1-data.raw": 2 << 30}, cidr=IPv4Network("10.8.0.0/24"),
-    network=Object("nordgate-oslo", "uuid-network"),
+    network=OwnObject("nordgate-oslo", "uuid-network"),
 )  # fmt: skip
 PROBE = sections(device("nvme0n1", **NVME), number="nvme0n1", cpu="aes", boot="b1")
 FACTS = HostFacts(

@@ -22,7 +22,7 @@ from nordgate.hypervisor.host_commands import HostCommands
 from nordgate.preflight.demands import State
 from nordgate.preflight.gather_facts import gather_facts
 from nordgate.preflight.host_facts import system_uuid
-from nordgate.preflight.provider import reached
+from nordgate.preflight.provider import check_connection
 from nordgate.preflight.refusals import explain
 from tests.libvirt_rpc import libvirt_socket
 from tests.sshd import Server, ssh_server
@@ -119,7 +119,7 @@ def test_what_ssh_can_do_and_the_provider_cannot_is_found_and_named(
     if "agent" in given:
         monkeypatch.setenv("SSH_AUTH_SOCK", request.getfixturevalue("agent")(server, given["agent"]))
     assert HostCommands(uri).run(["echo", "there"]) == "there\n", "the ssh client gets there"
-    found = reached(PLUGIN, uri, UUID)
+    found = check_connection(PLUGIN, uri, UUID)
     if said := text("said"):
         assert found.state is State.FAIL
         assert said in found.found
@@ -159,7 +159,7 @@ def local(tmp_path: Path) -> Iterator[str]:
 
 
 def test_a_host_of_the_same_name_that_is_another_is_no_answer(local: str) -> None:
-    found = reached(PLUGIN, local, UUID.replace("4c4c", "5a5a"))
+    found = check_connection(PLUGIN, local, UUID.replace("4c4c", "5a5a"))
     assert found.state is State.FAIL
     assert f"reaches another host than ssh and virsh do: UUID {UUID}" in found.found
 
@@ -168,11 +168,11 @@ def test_a_proxy_of_the_environment_is_not_asked(local: str, monkeypatch: pytest
     for name in ("http_proxy", "https_proxy", "grpc_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     monkeypatch.delenv("no_proxy", raising=False)
-    assert reached(PLUGIN, local, UUID).state is State.OK
+    assert check_connection(PLUGIN, local, UUID).state is State.OK
 
 
 def test_a_host_that_tells_no_uuid_is_taken_as_it_is(local: str) -> None:
-    assert reached(PLUGIN, local, "").state is State.OK
+    assert check_connection(PLUGIN, local, "").state is State.OK
     computer = "<device><capability><hardware><uuid>{}</uuid></hardware></capability></device>"
     assert system_uuid(computer.format(UUID)) == UUID
     assert system_uuid(computer.format("00000000-0000-0000-0000-000000000000")) == ""
@@ -181,7 +181,7 @@ def test_a_host_that_tells_no_uuid_is_taken_as_it_is(local: str) -> None:
 
 def test_a_local_libvirt_whose_socket_is_elsewhere_for_the_provider(tmp_path: Path) -> None:
     """virsh finds the sockets of separate daemons, and a session's own; the provider knows one path."""
-    found = reached(PLUGIN, f"qemu:///system?socket={tmp_path}/none", UUID)
+    found = check_connection(PLUGIN, f"qemu:///system?socket={tmp_path}/none", UUID)
     assert found.state is State.FAIL
     assert f"dial unix {tmp_path}/none: connect: no such file or directory" in found.found
 
@@ -190,19 +190,19 @@ def test_a_libvirt_that_says_nothing_is_given_up(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(tmp_path / "libvirt"))
         silent.listen()
-        found = reached(PLUGIN, f"qemu:///system?socket={tmp_path}/libvirt", UUID, bound=1)
+        found = check_connection(PLUGIN, f"qemu:///system?socket={tmp_path}/libvirt", UUID, bound=1)
     assert found.state is State.FAIL
     assert "did not answer the provider within 1 s" in found.found
 
 
 def test_a_plugin_that_is_not_there_or_does_not_start_is_told(tmp_path: Path) -> None:
-    found = reached(tmp_path / "none", "qemu:///system", UUID)
+    found = check_connection(tmp_path / "none", "qemu:///system", UUID)
     assert found.state is State.UNKNOWN
     assert "not installed" in found.found
     broken = tmp_path / "plugin"
     broken.write_text("#!/bin/sh\nexit 1\n")
     broken.chmod(0o755)
-    assert "ended at once" in reached(broken, "qemu:///system", UUID).found
+    assert "ended at once" in check_connection(broken, "qemu:///system", UUID).found
 
 
 CLOSED = "failed to connect to libvirt on the remote host: ssh: rejected: connect failed (open failed)"

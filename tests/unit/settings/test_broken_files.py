@@ -122,7 +122,9 @@ def test_plain_pulumi_says_the_same(case: Case, program: Path) -> None:
 
 @pytest.mark.slow
 def test_a_warning_is_seen_in_a_check_and_in_a_preview_and_stops_neither(checkout: Project, program: Path) -> None:
-    said = "stacks/Pulumi.oslo.yaml: protectData: false: a gateway that is taken out of this file goes with its logs"
+    said = (
+        "stacks/Pulumi.oslo.yaml: protectData: false: a gateway that is taken out of this file is deleted with its logs"
+    )
     for folder in (checkout.folder, program):
         copy_known(folder)
         file = folder / "stacks/Pulumi.oslo.yaml"

@@ -52,7 +52,10 @@ class _Guest:
 def _verdicts(there: _Guest, within: float) -> list[str]:
     promises = GuestPromises(checks=(), files={}, synchronised=True)
     reading = Reading({"cloud-init": there.read_file("").decode(), "chrony": there.exec([]).stdout.decode()})
-    return [line.verdict.value for line in guest_proofs.settled(cast(GuestAgent, there), promises, reading, within)]
+    return [
+        line.verdict.value
+        for line in guest_proofs.cloud_init_and_clock(cast(GuestAgent, there), promises, reading, within)
+    ]
 
 
 def test_a_clock_that_is_off_after_a_start_is_given_time_until_chrony_steps_it() -> None:

@@ -45,7 +45,7 @@ def line(problem: NordgateError) -> Line:
     return Line("guest", f"could not tell: {str(problem).rstrip('.')}", "proved", Verdict.INCONCLUSIVE)
 
 
-def pinned(plan: Plan) -> list[Line]:
+def pinned_certificate(plan: Plan) -> list[Line]:
     """A certificate that lies in the guest cannot be compared with the one that is served."""
     if plan.trust.guest_certificate is None:
         return []
