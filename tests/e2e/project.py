@@ -18,9 +18,6 @@ from typing import Any
 from toolchain.locks import hold
 
 SOURCE = Path(__file__).parents[2]
-STACK = "e2e-test"
-LAB = "e2e"
-PORT = 8743
 _TOOLS = ("bin", "images", "mirror", "packages", "pulumi", "stamps", "venv", "venvs")
 _BOUND = 900
 """Seconds for one command."""
@@ -48,10 +45,10 @@ class Project:
     """A checkout in `folder`: the same files as this one, the same tools, and no state.
 
     Its stack is called `LAB-test` and reached at `port` of 127.0.0.1. Whatever an earlier run of the tests, cut off,
-    has left of that lab is deleted first.
+    has left of that lab is deleted first: a lab belongs to one file of tests, for files run side by side.
     """
 
-    def __init__(self, folder: Path, lab: str = LAB, port: int = PORT) -> None:
+    def __init__(self, folder: Path, lab: str, port: int) -> None:
         self.folder, self.lab, self.stack, self.port = folder, lab, f"{lab}-test", port
         subprocess.run(["git", "init", "-q", str(folder)], check=True)
         listing = subprocess.run(

@@ -35,9 +35,10 @@ from nordgate.settings.loader import load_file
 from smoke.verdict import STOLEN_SHARE
 from tests.e2e import intruder
 from tests.e2e.faults import FAULTS, Fault
-from tests.e2e.project import LAB, PORT, SOURCE, STACK, Project, leftovers
+from tests.e2e.project import SOURCE, Project, leftovers
 from tests.kernel_facts import answers_wanted, questions
 
+STACK, LAB, PORT = "e2e-test", "e2e", 8743
 URI = f"qemu:///system?socket=/var/lib/nordgate/lab/{LAB}/run/libvirt-sock"
 TEMPLATE = "cloudinit/templates/nginx/log.conf.j2"
 BROKEN = "no_such_directive on;\n"
@@ -46,7 +47,7 @@ BROKEN = "no_such_directive on;\n"
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    project = Project(tmp_path_factory.mktemp("checkout"))
+    project = Project(tmp_path_factory.mktemp("checkout"), LAB, PORT)
     yield project
     project.lab_down()
 

@@ -73,7 +73,7 @@ def test_there_are_at_least_twenty_kinds_of_mistakes() -> None:
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Where `make` can be typed: the toolchain is there."""
-    return Project(tmp_path_factory.mktemp("checkout"))
+    return Project(tmp_path_factory.mktemp("checkout"), "typed", 8797)
 
 
 @pytest.mark.parametrize("case", TYPED, ids=named)
