@@ -134,7 +134,7 @@ docs: ## Build the guides and the API reference as a site, .nordgate/site; a war
 	NO_MKDOCS_2_WARNING=1 .nordgate/docs-venv/bin/python -m mkdocs build --strict
 	@echo "  read it: .nordgate/site/index.html; to search in it: python3 -m http.server --directory .nordgate/site"
 
-test-fast: tools ## Run the tests that need no guest, but for slow ones: a minute or two
+test-fast: tools ## Run the tests that need no guest, but for slow ones: three minutes or four
 	$(PYTEST) --numprocesses auto -m "not slow" tests/unit tests/program tests/render
 
 test: tools lint image ## Run every test, the real guest included
