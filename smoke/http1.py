@@ -13,7 +13,7 @@ import httptools
 from nordgate.errors import TargetError
 from smoke.engine import tls
 from smoke.engine.connection_errors import CONNECT_TIMEOUT, Unreachable, explain
-from smoke.engine.job import AGENT, Endpoint
+from smoke.engine.job import AGENT, Endpoint, label
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Target:
     @property
     def label(self) -> str:
         """HOST:PORT, as messages have it."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return label(self.host, self.port)
 
     def request(self, path: str, method: str = "GET", host: str | None = None, length: int | None = None) -> bytes:
         """`length`: of a body that is announced and never sent."""

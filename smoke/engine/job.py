@@ -22,6 +22,11 @@ STATUS = "status "
 """How the kind of an error begins where there was an answer, and the answer was one: every other had none."""
 
 
+def label(host: str, port: int) -> str:
+    """HOST:PORT, as messages have it."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 @dataclass(frozen=True)
 class Endpoint:
     """What is asked, and how."""
@@ -40,7 +45,7 @@ class Endpoint:
     @property
     def label(self) -> str:
         """HOST:PORT, as messages have it."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return label(self.host, self.port)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,11 @@ from pathlib import Path
 PROJECT = Path(__file__).parents[2]
 
 
+def module_name(path: Path) -> str:
+    """The dotted name of one of them, as it is imported."""
+    return ".".join(path.relative_to(PROJECT).with_suffix("").parts).removesuffix(".__init__")
+
+
 def sources() -> Iterator[Path]:
     """All but the tests."""
     yield from sorted(PROJECT.glob("*.py"))

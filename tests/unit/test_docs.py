@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from docs import hooks
-from tests.unit.sources import PROJECT, sources
+from tests.unit.sources import PROJECT, module_name, sources
 
 NAVIGATION = (PROJECT / "mkdocs.yml").read_text().partition("\nnav:")[2].partition("\n\n")[0]
 
@@ -40,9 +40,7 @@ def test_the_reference_has_every_module_of_the_project() -> None:
     pages = "".join(map(hooks.reference, hooks.packages()))
     shown = set(re.findall(r"^::: (\S+)$", pages, re.MULTILINE))
     modules = {
-        ".".join(path.relative_to(PROJECT).with_suffix("").parts).removesuffix(".__init__")
-        for path in sources()
-        if path.name != "__main__.py" and path != PROJECT / "docs/hooks.py"
+        module_name(path) for path in sources() if path.name != "__main__.py" and path != PROJECT / "docs/hooks.py"
     }
     assert shown == {name for name in modules if not name.rpartition(".")[2].startswith("_")}
 

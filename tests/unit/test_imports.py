@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.sources import PROJECT
+from tests.unit.sources import PROJECT, module_name, sources
 
 PAGE = (PROJECT / "docs/architecture.md").read_text()
 TABLE = {
@@ -25,9 +25,8 @@ LONGEST_MODULE, LONGEST_FUNCTION = 250, 60
 
 
 def modules() -> Iterator[tuple[str, Path]]:
-    for top in sorted({place.partition(".")[0] for place in TABLE}):
-        for path in [PROJECT / f"{top}.py"] if top == "__main__" else sorted((PROJECT / top).rglob("*.py")):
-            yield ".".join(path.relative_to(PROJECT).with_suffix("").parts).removesuffix(".__init__"), path
+    tops = {place.partition(".")[0] for place in TABLE}
+    yield from ((name, path) for path in sources() if (name := module_name(path)).partition(".")[0] in tops)
 
 
 def place(module: str) -> str | None:
